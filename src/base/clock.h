@@ -1,0 +1,20 @@
+/* Time: wall clock in microseconds since 1970 (UTC), a monotonic clock in milliseconds. */
+#ifndef PGC_BASE_CLOCK_H
+#define PGC_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* Microseconds from 1970-01-01 to 2000-01-01, PostgreSQL's epoch (datatype/timestamp.h). */
+#define PG_EPOCH_US INT64_C(946684800000000)
+
+int64_t clock_wall_us(void);
+int64_t clock_mono_ms(void);
+
+/* "2018-07-05T23:36:02.27839+00:00", the form that Azure DMS prints: UTC, trailing zeros of the
+ * fraction dropped, no fraction when it is zero. Owned by the caller. */
+char *clock_iso(int64_t wall_us);
+
+/* "14:02:11" of the local time zone, into out. */
+void clock_hms(int64_t wall_us, char out[16]);
+
+#endif

@@ -1,0 +1,130 @@
+/* The plan: everything that was decided about one migration (pgcutover-plan(5)).
+ *
+ * The wizard writes it, --batch reads it. A struct plan keeps the JSON document it was read from, so
+ * that what is read is written back the same, and beside it the typed values with every default
+ * filled in. Passwords are in the endpoints only, never in anything written. */
+#ifndef PGC_PLAN_PLAN_H
+#define PGC_PLAN_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#include "base/err.h"
+#include "base/secret.h"
+#include "pg/conninfo.h"
+
+struct plan_ssh {
+    char *host;
+    int port; /* 22 */
+    char *user;
+    char *identity_file;
+    char *known_hosts;
+};
+
+struct plan_endpoint {
+    char *server_name;   /* NULL where only a uri is given */
+    int port;            /* 5432 when nothing says otherwise */
+    bool port_given;
+    char *user_name;     /* NULL: to be asked for, or libpq's own rules */
+    struct secret password; /* text NULL: asked for or from the passfile; "": none is needed */
+    char *database_name; /* "postgres" when neither it nor a uri is given */
+    char *ssl_mode;
+    char *ssl_root_cert;
+    char *uri;           /* without the password, which is moved to the secret */
+    struct plan_ssh *ssh; /* owned, NULL: direct */
+};
+
+enum plan_keyless { KEYLESS_REFUSE, KEYLESS_FULL, KEYLESS_AT_CUTOVER };
+
+struct plan_mapping {
+    char *table;         /* as written: "public.payment" */
+    char *schema, *name; /* split, unquoted */
+    char *to;            /* may be NULL */
+    char *to_schema, *to_name;
+    char *where;         /* row filter, may be NULL */
+};
+
+struct plan_database {
+    char *name;
+    char *target_name;
+    char **selected;     /* as written; patterns with *; empty: all */
+    size_t selected_count;
+    char **excluded;
+    size_t excluded_count;
+    struct plan_mapping *mappings;
+    size_t mapping_count;
+    enum plan_keyless keyless; /* "keylessTables": "refuse" (default) | "full" | "at-cutover" */
+};
+
+enum plan_schema_mode { SCHEMA_COPY, SCHEMA_EXISTING };
+enum plan_prepare { PREPARE_REFUSE, PREPARE_TRUNCATE };
+enum plan_sync_mode { SYNC_LOAD_AND_SYNC, SYNC_LOAD_ONLY, SYNC_SYNC_ONLY };
+enum plan_cutover_when { CUTOVER_MANUAL, CUTOVER_READY };
+enum plan_stop_writes { STOP_READ_ONLY, STOP_OPERATOR };
+enum plan_verify_when { VERIFY_BEFORE_CUTOVER, VERIFY_NEVER };
+
+struct plan {
+    char *name;
+    char *path;            /* where it was read, NULL: made by the program */
+    cJSON *document;       /* owned; passwords removed */
+    struct plan_endpoint source;
+    struct plan_endpoint target;
+    struct plan_database *databases;
+    size_t database_count;
+    char **notes;          /* what reading changed, to be told ("blanks around ... trimmed") */
+    size_t note_count;
+
+    enum plan_schema_mode schema_mode;
+    bool schema_roles;
+    enum plan_prepare load_prepare; /* TRUNCATE only where the plan says so */
+    int load_jobs;
+    enum plan_sync_mode sync_mode;
+    int64_t spool_limit_bytes;
+    enum plan_verify_when verify_when;
+    enum plan_cutover_when cutover_when;
+    enum plan_stop_writes stop_writes;
+    int64_t max_lag_us;
+    int64_t source_slot_wal_bytes;
+};
+
+/* Reads a plan file: JSON, UTF-8, with comments and trailing commas. ERR_USAGE names file, line,
+ * column and key, and the nearest known key for one that is misspelt. Keys of interface.md that
+ * this version cannot carry out are refused too, with the key and what is offered instead:
+ * nothing is parsed and then ignored. */
+bool plan_read(struct plan *plan, const char *path, struct err *err);
+
+/* The same from the three files that Azure DMS takes. name NULL: the first database's name. */
+bool plan_read_azure(struct plan *plan, const char *source_path, const char *target_path,
+                     const char *options_path, const char *name, struct err *err);
+
+/* From text (origin: what messages call it). */
+bool plan_parse(struct plan *plan, const char *text, const char *origin, struct err *err);
+
+/* The document as JSON text, without passwords, indented; owned. Reading it gives the same plan. */
+char *plan_text(const struct plan *plan);
+void plan_release(struct plan *plan);
+
+/* Command-line values put over the plan's ("cutover.when", "ready"): the same rules and errors as in
+ * the file; the document is changed too. */
+bool plan_set(struct plan *plan, const char *dotted_key, const char *value, struct err *err);
+
+/* A migration's name: letters, digits, _ and -, at most 40 bytes, so that slot names can hold it. */
+bool plan_name_is_valid(const char *name);
+
+/* How to connect: the endpoint's values over its uri, dbname replaced when database is not NULL. */
+bool plan_conninfo(const struct plan_endpoint *endpoint, const char *database,
+                   struct conninfo *info, struct err *err);
+
+/* Does a table belong to the selection? selectedTables empty: all; excludedTables taken out. Patterns
+ * are schema.name with * in either part; a pattern without a dot is a table of any schema. used (may
+ * be NULL) has selected_count flags, set for the patterns that matched. */
+bool plan_selects(const struct plan_database *database, const char *schema, const char *name,
+                  bool *used);
+/* The mapping of a table, or NULL. Borrowed. */
+const struct plan_mapping *plan_mapping_for(const struct plan_database *database,
+                                            const char *schema, const char *name);
+
+#endif

@@ -1,0 +1,62 @@
+-- The state schema on the target: what has been applied, committed together with the data.
+-- Parameters: none. Minimum version: 9.5. Rows: none.
+CREATE SCHEMA pgcutover;
+COMMENT ON SCHEMA pgcutover IS 'state of a running pgcutover migration; removed at its end';
+
+CREATE TABLE pgcutover.migration (
+    id text PRIMARY KEY,            -- the migration's identity, made once
+    name text NOT NULL,
+    source_system text NOT NULL,    -- system identifier of the source cluster
+    source_database text NOT NULL,
+    slot_name text NOT NULL,
+    publication text NOT NULL,
+    start_lsn pg_lsn,               -- consistent point of the main slot: apply begins here
+    created timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+
+CREATE TABLE pgcutover.tables (
+    source_oid oid PRIMARY KEY,
+    source_schema text NOT NULL,
+    source_table text NOT NULL,
+    target_schema text NOT NULL,
+    target_table text NOT NULL,
+    mode text NOT NULL,             -- sync | at-cutover
+    row_filter text,
+    epoch_lsn pg_lsn,               -- set by the transaction that loaded the table
+    loaded boolean NOT NULL DEFAULT false,
+    rows_loaded bigint NOT NULL DEFAULT 0,
+    bytes_loaded bigint NOT NULL DEFAULT 0,
+    load_started timestamptz,
+    load_ended timestamptz,
+    indexed boolean NOT NULL DEFAULT false,
+    inserts bigint NOT NULL DEFAULT 0,
+    updates bigint NOT NULL DEFAULT 0,
+    deletes bigint NOT NULL DEFAULT 0,
+    truncates bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 50);
+
+CREATE TABLE pgcutover.progress (
+    lane integer PRIMARY KEY,
+    commit_lsn pg_lsn NOT NULL,     -- of the last source transaction applied
+    end_lsn pg_lsn NOT NULL,        -- end of its commit record
+    commit_time timestamptz
+) WITH (fillfactor = 10);
+
+CREATE TABLE pgcutover.objects (
+    dump_id integer PRIMARY KEY,    -- pg_dump's order
+    class_oid oid NOT NULL,
+    object_oid oid NOT NULL,        -- on the source
+    object_type text NOT NULL,      -- pg_dump's word: TABLE, INDEX, FK CONSTRAINT, ...
+    object_schema text,
+    object_name text NOT NULL,
+    object_owner text,
+    table_oid oid,                  -- source table it belongs to, where known
+    phase text NOT NULL,            -- pre | index | foreign-key | post | held
+    depends integer[] NOT NULL DEFAULT '{}',
+    statement text NOT NULL,
+    state text NOT NULL DEFAULT 'pending',  -- pending | applied | failed | skipped
+    sqlstate text,
+    message text
+);
+CREATE INDEX objects_by_table ON pgcutover.objects (table_oid, phase);
+CREATE INDEX objects_by_phase ON pgcutover.objects (phase, dump_id);
