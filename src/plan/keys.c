@@ -73,7 +73,9 @@ const struct key plan_keys[] = {
     {IN_MAPPING, "table", KEY_TEXT, MAPPING(table), .fits = table_is_qualified,
      .must_be = TABLE_MUST_BE},
     {IN_MAPPING, "to", KEY_TEXT, MAPPING(to), .fits = table_is_qualified, .must_be = TABLE_MUST_BE},
-    {IN_MAPPING, "where", KEY_VERBATIM, MAPPING(where)},
+    {IN_MAPPING, "where", KEY_NOT_OFFERED,
+     .hint = "All rows of a table are migrated: leave it out, and delete those you do not want on "
+             "the target after the cutover."},
 
     {IN_SCHEMA, "mode", KEY_WORD, .offered = "copy existing", .otherwise = "copy",
      PLAN(schema_mode)},
@@ -92,7 +94,7 @@ const struct key plan_keys[] = {
      PLAN(load_prepare)},
     {IN_LOAD, "unlogged", KEY_WORD, .offered = "at-cutover", CHECKED_ONLY},
 
-    {IN_SYNC, "mode", KEY_WORD, .offered = "load-and-sync load-only", .refused = "sync-only",
+    {IN_SYNC, "mode", KEY_WORD, .offered = "load-and-sync", .refused = "load-only sync-only",
      .otherwise = "load-and-sync", PLAN(sync_mode)},
     {IN_SYNC, "jobs", KEY_INT, .offered = "1..1", .refused = "1..64", CHECKED_ONLY},
     {IN_SYNC, "commit", KEY_WORD, .offered = "batched", CHECKED_ONLY},

@@ -22,7 +22,6 @@ enum key_scope {
 
 enum key_type {
     KEY_TEXT,        /* char *, blanks around it trimmed */
-    KEY_VERBATIM,    /* char * */
     KEY_SECRET,      /* struct secret; taken out of the document */
     KEY_WORD,        /* one of a list: enum, or char * when keep_text */
     KEY_BOOL,        /* bool */

@@ -47,9 +47,9 @@ enum plan_keyless { KEYLESS_REFUSE, KEYLESS_FULL, KEYLESS_AT_CUTOVER };
 struct plan_mapping {
     char *table;         /* as written: "public.payment" */
     char *schema, *name; /* split, unquoted */
-    char *to;            /* may be NULL */
+    char *to;            /* plans: only with SCHEMA_EXISTING, never NULL */
     char *to_schema, *to_name;
-    char *where;         /* row filter, may be NULL */
+    char *where;         /* row filter; NULL: plans cannot give one yet */
 };
 
 struct plan_database {
@@ -67,6 +67,7 @@ struct plan_database {
 
 enum plan_schema_mode { SCHEMA_COPY, SCHEMA_EXISTING };
 enum plan_prepare { PREPARE_REFUSE, PREPARE_TRUNCATE };
+/* Plans give the first only: the others are not carried out yet. */
 enum plan_sync_mode { SYNC_LOAD_AND_SYNC, SYNC_LOAD_ONLY, SYNC_SYNC_ONLY };
 enum plan_cutover_when { CUTOVER_MANUAL, CUTOVER_READY };
 enum plan_stop_writes { STOP_READ_ONLY, STOP_OPERATOR };

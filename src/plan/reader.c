@@ -165,7 +165,7 @@ static bool check_text(struct reader *reader, const struct spot *spot)
 
     if (!cJSON_IsString(spot->item))
         return wrong_type(reader, spot, "a string");
-    if (key->type != KEY_VERBATIM && !trim(reader, spot->item, spot->path))
+    if (!trim(reader, spot->item, spot->path))
         return false;
     if (key->fits && !key->fits(spot->item->valuestring))
         return reader_fail(reader, spot->item, "%s must be %s", spot->path, key->must_be);
@@ -176,8 +176,6 @@ static bool read_text(struct reader *reader, const struct spot *spot)
 {
     if (!check_text(reader, spot))
         return false;
-    if (!*spot->item->valuestring)
-        return reader_fail(reader, spot->item, "%s must not be empty", spot->path);
     str_replace(field_of(spot), spot->item->valuestring);
     return true;
 }
@@ -385,10 +383,17 @@ static bool read_list(struct reader *reader, const struct spot *spot)
 typedef bool read_fn(struct reader *reader, const struct spot *spot);
 
 static read_fn *const read_by_type[] = {
-    [KEY_TEXT] = read_text,     [KEY_VERBATIM] = read_text,   [KEY_SECRET] = read_secret,
-    [KEY_WORD] = read_word,     [KEY_BOOL] = read_bool,       [KEY_INT] = read_int,
-    [KEY_BYTES] = read_amount,  [KEY_DURATION] = read_amount, [KEY_PATTERNS] = read_patterns,
-    [KEY_OBJECT] = read_object, [KEY_LIST] = read_list,       [KEY_NOT_OFFERED] = read_not_offered,
+    [KEY_TEXT] = read_text,
+    [KEY_SECRET] = read_secret,
+    [KEY_WORD] = read_word,
+    [KEY_BOOL] = read_bool,
+    [KEY_INT] = read_int,
+    [KEY_BYTES] = read_amount,
+    [KEY_DURATION] = read_amount,
+    [KEY_PATTERNS] = read_patterns,
+    [KEY_OBJECT] = read_object,
+    [KEY_LIST] = read_list,
+    [KEY_NOT_OFFERED] = read_not_offered,
 };
 
 static bool unknown_key(struct reader *reader, enum key_scope scope, const struct spot *from,
@@ -557,12 +562,33 @@ static bool finish_mapping(struct reader *reader, void *base, const struct spot 
 
     if (!mapping->table)
         return reader_fail(reader, from->item, "%s has no \"table\"", from->path);
-    if (!mapping->to && !mapping->where)
-        return reader_fail(reader, from->item, "%s has neither \"to\" nor \"where\"", from->path);
+    if (!mapping->to)
+        return reader_fail(reader, from->item, "%s has no \"to\"", from->path);
     ident_split(mapping->table, &mapping->schema, &mapping->name);
-    if (mapping->to)
-        ident_split(mapping->to, &mapping->to_schema, &mapping->to_name);
+    ident_split(mapping->to, &mapping->to_schema, &mapping->to_name);
     return true;
+}
+
+/* Tables get other names only where somebody else makes them. databases: the list, read. */
+static bool check_renames(struct reader *reader, const cJSON *databases)
+{
+    const struct plan *plan = reader->plan;
+    size_t first = 0;
+
+    if (plan->schema_mode == SCHEMA_EXISTING)
+        return true;
+    while (first < plan->database_count && !plan->databases[first].mapping_count)
+        first++;
+    if (first == plan->database_count)
+        return true;
+    const cJSON *mappings = member(cJSON_GetArrayItem(databases, (int)first), "tableMappings");
+    reader_fail(reader, member(mappings->child, "to"),
+                "databases[%zu].tableMappings[0].to is offered only with "
+                "\"schema\": {\"mode\": \"existing\"}",
+                first);
+    err_hint(reader->err, "In mode \"copy\" pg_dump makes the table under its own name. Make the "
+                          "tables on the target yourself, and write a plan with that mode.");
+    return false;
 }
 
 static bool finish_plan(struct reader *reader, void *base, const struct spot *from)
@@ -575,6 +601,8 @@ static bool finish_plan(struct reader *reader, void *base, const struct spot *fr
         if (!item || cJSON_IsNull(item))
             return reader_fail(reader, from->item, "\"%s\" is missing", end);
     }
+    if (!check_renames(reader, member(from->item, "databases")))
+        return false;
     return plan->database_count || reader_default_database(reader);
 }
 
@@ -732,7 +760,7 @@ bool reader_databases(struct reader *reader, cJSON *list)
                         .path = "databases",
                         .base = (char *)reader->plan};
 
-    return read_list(reader, &spot);
+    return read_list(reader, &spot) && check_renames(reader, list);
 }
 
 void plan_database_release(struct plan_database *database)

@@ -266,7 +266,9 @@ static void test_databases_refused(void)
         {DATABASES("{\"name\": \"a\", \"tableMappings\": [{}]}"),
          "p.json:3:48: databases[0].tableMappings[0] has no \"table\"", NULL},
         {DATABASES("{\"name\": \"a\", \"tableMappings\": [{\"table\": \"s.t\"}]}"),
-         "p.json:3:48: databases[0].tableMappings[0] has neither \"to\" nor \"where\"", NULL},
+         "p.json:3:48: databases[0].tableMappings[0] has no \"to\"", NULL},
+        {DATABASES("{\"name\": \"a\", \"tableMappings\": [{\"table\": \"s.t\", \"to\": null}]}"),
+         "p.json:3:48: databases[0].tableMappings[0] has no \"to\"", NULL},
         {DATABASES("{\"name\": \"a\", \"tableMappings\": [{\"table\": \"t\", \"to\": \"s.u\"}]}"),
          "p.json:3:58: databases[0].tableMappings[0].table must be the name of one table with its "
          "schema, \"schema.table\"",
@@ -289,6 +291,44 @@ static void test_databases_refused(void)
     };
 
     check_refusals(refusals);
+}
+
+#define MAPPED "{\"name\": \"a\", \"tableMappings\": [{\"table\": \"s.t\", \"to\": \"s.u\"}]}"
+#define RENAMES_HINT                                                                               \
+    "In mode \"copy\" pg_dump makes the table under its own name. Make the tables on the target "  \
+    "yourself, and write a plan with that mode."
+
+/* Other names only for tables that are there; which key comes first in the plan is no matter. */
+static void test_renames(void)
+{
+    static const struct refusal refusals[] = {
+        {DATABASES(MAPPED),
+         "p.json:3:71: databases[0].tableMappings[0].to is offered only with \"schema\": "
+         "{\"mode\": \"existing\"}",
+         RENAMES_HINT},
+        {WITH("\"schema\": {\"mode\": \"copy\"},\n"
+              "\"databases\": [{\"name\": \"b\"},\n" MAPPED "]"),
+         "p.json:5:56: databases[1].tableMappings[0].to is offered only with \"schema\": "
+         "{\"mode\": \"existing\"}",
+         RENAMES_HINT},
+        {NULL, NULL, NULL},
+    };
+    static const char *const accepted[] = {
+        WITH("\"schema\": {\"mode\": \"existing\"}, \"databases\": [" MAPPED "]"),
+        WITH("\"databases\": [" MAPPED "], \"schema\": {\"mode\": \"existing\"}"),
+    };
+
+    check_refusals(refusals);
+    for (int i = 0; i < 2; i++) {
+        struct plan plan;
+        read_ok(&plan, accepted[i]);
+        CHECK_STR(plan.database_count ? plan.databases[0].mappings[0].to_name : NULL, "u");
+        plan_release(&plan);
+    }
+    struct plan plan;
+    read_ok(&plan, DATABASES("{\"name\": \"a\", \"tableMappings\": []}"));
+    CHECK_INT(plan.databases[0].mapping_count, 0);
+    plan_release(&plan);
 }
 
 #define LEAVE_OUT "Leave it out or set it to null."
@@ -333,7 +373,15 @@ static void test_not_offered(void)
          "Offered is \"at-cutover\"."},
         {WITH("\"sync\": {\"mode\": \"sync-only\"}"),
          "p.json:3:19: sync.mode \"sync-only\" is not offered by this version",
-         "Offered is \"load-and-sync\" or \"load-only\"."},
+         "Offered is \"load-and-sync\"."},
+        {WITH("\"sync\": {\"mode\": \"load-only\"}"),
+         "p.json:3:19: sync.mode \"load-only\" is not offered by this version",
+         "Offered is \"load-and-sync\"."},
+        {DATABASES("{\"name\": \"a\", \"tableMappings\": [{\"table\": \"s.t\", "
+                   "\"where\": \"v > 0\"}]}"),
+         "p.json:3:74: databases[0].tableMappings[0].where is not offered by this version",
+         "All rows of a table are migrated: leave it out, and delete those you do not want on the "
+         "target after the cutover."},
         {WITH("\"sync\": {\"jobs\": 4}"), "p.json:3:19: sync.jobs 4 is not offered by this version",
          "Offered is 1."},
         {WITH("\"sync\": {\"commit\": \"each\"}"),
@@ -481,10 +529,11 @@ static void check_full(const struct plan *plan)
     CHECK_INT(shop->excluded_count, 2);
     CHECK_INT(shop->mapping_count, 2);
     CHECK_STR(shop->mappings[0].to_schema, "billing");
-    CHECK_STR(shop->mappings[0].where, "amount > 0");
+    CHECK_STR(shop->mappings[0].where, NULL);
     CHECK_STR(shop->mappings[1].schema, "sales");
     CHECK_STR(shop->mappings[1].name, "Order");
-    CHECK_STR(shop->mappings[1].to, NULL);
+    CHECK_STR(shop->mappings[1].to, "sales.\"Old Order\"");
+    CHECK_STR(shop->mappings[1].to_name, "Old Order");
     CHECK_INT(shop->keyless, KEYLESS_AT_CUTOVER);
     CHECK_STR(plan->databases[1].target_name, "stock");
     CHECK_INT(plan->databases[1].keyless, KEYLESS_REFUSE);
@@ -492,7 +541,7 @@ static void check_full(const struct plan *plan)
     CHECK_TRUE(!plan->schema_roles);
     CHECK_INT(plan->load_prepare, PREPARE_TRUNCATE);
     CHECK_INT(plan->load_jobs, 8);
-    CHECK_INT(plan->sync_mode, SYNC_LOAD_ONLY);
+    CHECK_INT(plan->sync_mode, SYNC_LOAD_AND_SYNC);
     CHECK_INT(plan->spool_limit_bytes, INT64_C(2) << 30);
     CHECK_INT(plan->verify_when, VERIFY_NEVER);
     CHECK_INT(plan->cutover_when, CUTOVER_READY);
@@ -785,6 +834,9 @@ static void test_azure_errors(void)
         {2, "[{\"name\": \"x y\"}]",
          ": no \"name\", and \"x y\" cannot be one: it must be letters, "
          "digits, \"_\" and \"-\", at most 40 of them"},
+        {2, "[" MAPPED "]",
+         ":1:57: databases[0].tableMappings[0].to is offered only with \"schema\": {\"mode\": "
+         "\"existing\"}"},
         {2, "[", ":1:2: expected a value, found the end of the text"},
     };
     char path[] = "/tmp/pgcutover-test-XXXXXX";
@@ -878,6 +930,13 @@ static void test_set_refused(void)
     check_set(
         &plan, "target.ssh", "x", "command line: target.ssh is not offered by this version",
         "Open the tunnel yourself (ssh -L), and give its near end as \"serverName\" and \"port\".");
+    check_set(&plan, "sync.mode", "load-only",
+              "command line: sync.mode \"load-only\" is not offered by this version",
+              "Offered is \"load-and-sync\".");
+    check_set(&plan, "schema.mode", "copy",
+              "command line: databases[0].tableMappings[0].to is offered only with \"schema\": "
+              "{\"mode\": \"existing\"}",
+              RENAMES_HINT);
     check_full(&plan);
     CHECK_STR(plan.source.password.text, "correct horse");
     char *after = plan_text(&plan);
@@ -959,7 +1018,7 @@ static void test_selection(void)
     CHECK_TRUE(used[1]);
     CHECK_TRUE(plan_selects(&plan.databases[1], "any", "table", NULL));
     const struct plan_mapping *mapping = plan_mapping_for(shop, "sales", "Order");
-    CHECK_STR(mapping ? mapping->where : NULL, "not deleted");
+    CHECK_STR(mapping ? mapping->to_name : NULL, "Old Order");
     CHECK_TRUE(plan_mapping_for(shop, "public", "payment") == &shop->mappings[0]);
     CHECK_TRUE(!plan_mapping_for(shop, "sales", "order"));
     CHECK_TRUE(!plan_mapping_for(shop, "x", "payment"));
@@ -1133,6 +1192,7 @@ static const struct unit_test tests[] = {
     {"keys and types", test_keys_and_types},
     {"endpoints refused", test_endpoints_refused},
     {"databases refused", test_databases_refused},
+    {"renames", test_renames},
     {"not offered", test_not_offered},
     {"defaults", test_defaults},
     {"nulls", test_nulls},
