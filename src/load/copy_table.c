@@ -19,6 +19,8 @@
 #define CHUNK_BYTES (64 << 10)
 #define REPORT_EVERY_MS 200
 #define LOCK_TIMEOUT_MS 60000
+/* The text of type money depends on it. */
+#define SAME_MONEY "SET LOCAL lc_monetary = 'C'"
 
 struct column {
     char *name; /* owned */
@@ -377,6 +379,7 @@ static bool make_room(struct copy *copy, struct err *err)
 {
     const struct table_name table = {copy->job->target_schema, copy->job->target_name};
     bool ok = conn_command(copy->dst, "BEGIN READ WRITE", err) &&
+              conn_command(copy->dst, SAME_MONEY, err) &&
               conn_commandf(copy->dst, err, "SET LOCAL lock_timeout = %d", LOCK_TIMEOUT_MS) &&
               conn_command(copy->dst, copy->sql.empty, err) &&
               conn_command(copy->dst, "SET LOCAL lock_timeout = 0", err);
@@ -415,7 +418,8 @@ static bool run(struct copy *copy, struct err *err)
 {
     const struct copy_job *job = copy->job;
 
-    return (!job->oid || snapshot_still_fits(copy, err)) &&
+    return conn_command(copy->src, SAME_MONEY, err) &&
+           (!job->oid || snapshot_still_fits(copy, err)) &&
            relation_read(copy->src, job->schema, job->name, &copy->from, err) &&
            relation_read(copy->dst, job->target_schema, job->target_name, &copy->to, err) &&
            kinds_fit(copy, err) && columns_fit(copy, err) && plan_statements(copy, err) &&

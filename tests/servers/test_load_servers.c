@@ -268,6 +268,10 @@ static void shapes(void)
     CHECK_VALUE(tapp, "SELECT a::text FROM sh.unlogged", "3");
     CHECK_VALUE(tapp, "SELECT string_agg(id::text, ',') FROM sh.parent", "1,99"); /* ONLY parent was emptied */
 
+    both("DO $$BEGIN EXECUTE (SELECT 'CREATE TABLE sh.wide (' || string_agg(format('c%s int DEFAULT %s', i, i), ',') || ')' FROM generate_series(1, 1600) i); END$$");
+    pair_run(sapp, "INSERT INTO sh.wide DEFAULT VALUES");
+    copy_and_compare("sh", "wide", ROWS("sh.wide"));
+
     both("CREATE TABLE sh.part (id int, v text) PARTITION BY LIST (id)");
     pair_run(sapp, "CREATE TABLE sh.part_1 PARTITION OF sh.part FOR VALUES IN (1, 2); INSERT INTO sh.part VALUES (1, 'a'), (2, 'b')");
     pair_run(tapp, "CREATE TABLE sh.p1 PARTITION OF sh.part FOR VALUES IN (1); CREATE TABLE sh.p2 PARTITION OF sh.part FOR VALUES IN (2);"
