@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "base/files.h"
-#include "base/stop.h"
 #include "cli/cli.h"
 #include "control/client.h"
 #include "engine/engine.h"
@@ -81,38 +80,12 @@ static bool send_command(const struct options *o, const char *state_dir, const c
     return ok;
 }
 
-static bool wait_until_gone(const char *dir, struct err *err)
-{
-    while (file_exists(dir))
-        if (!stop_sleep(100, err))
-            return false;
-    return true;
-}
-
 static int wait_for_end(const struct options *o, const char *state_dir, const char *name,
                         const struct verb *verb)
 {
     char *dir = xasprintf("%s/%s", state_dir, name);
-    struct err err = ERR_INIT;
-    int code = 0;
+    int code = verb->until ? cli_follow(o, dir, name, verb->until) : 0;
 
-    stop_catch_signals(true);
-    if (verb->until && strcmp(verb->until, "gone") == 0) {
-        struct options quiet = *o;
-        quiet.json = false;
-        while (file_exists(dir) && engine_is_running(state_dir, name) && stop_sleep(100, &err))
-            ;
-        if (!err_is_set(&err) && file_exists(dir) && !engine_is_running(state_dir, name)) {
-            err_set(&err, ERR_IO, "migration \"%s\" could not be deleted", name);
-            err_hint(&err, "\"pgcutover status %s\" says why; the log is \"%s/log.jsonl\".", name, dir);
-        } else if (!err_is_set(&err)) {
-            wait_until_gone(dir, &err);
-        }
-        if (err_is_set(&err))
-            code = cli_fail(&quiet, &err);
-    } else if (verb->until) {
-        code = cli_follow(o, dir, name, verb->until);
-    }
     free(dir);
     return code;
 }

@@ -170,6 +170,8 @@ static bool is_reached(const cJSON *database, const char *until)
     const char *state = json_str(database, "migrationState");
     const char *hold = json_str(database, "hold");
 
+    if (strcmp(until, "gone") == 0)
+        return false;
     if (strcmp(state, "COMPLETE") == 0)
         return true;
     if (strcmp(until, "loaded") == 0)
@@ -185,6 +187,8 @@ static bool is_stopped(const cJSON *database, const char *until)
 {
     const char *state = json_str(database, "migrationState");
 
+    if (strcmp(until, "gone") == 0) /* being deleted: only an error ends it here */
+        return json_str(database, "hold") && strcmp(json_str(database, "hold"), "stopped") == 0;
     if (strcmp(until, "done") == 0 && json_bool(database, "cutoverFailed", false))
         return true;
     return strcmp(state, "FAILED") == 0 || strcmp(state, "CANCELLED") == 0;
@@ -296,6 +300,10 @@ static int gone(struct follow *f)
     const cJSON *culprit = NULL;
     struct err err = ERR_INIT;
 
+    if (strcmp(f->until, "gone") == 0 && !file_exists(f->dir)) {
+        end_bar(f);
+        return 0;
+    }
     read_stored(f);
     enum verdict verdict = f->status ? judge(f, &culprit) : GO_ON;
     if (verdict == REACHED) {
