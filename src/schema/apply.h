@@ -29,7 +29,8 @@ bool schema_apply_phase(struct conn *target, const char *phase,
 bool schema_index_table(struct conn *target, const char *source_oid, struct err *err);
 
 /* Foreign keys: added NOT VALID, then validated, with a bounded wait for each lock; those that are not
- * valid on the source stay so; those of partitioned tables in one step, as NOT VALID is refused there.
+ * valid on the source stay so; those from or to partitioned tables in one step, as pg_dump has them: NOT
+ * VALID is refused from one, and VALIDATE leaves the parts of one that refers to one not valid.
  * One that is gone from the source is skipped. Rows without partner: SQLSTATE 23503, with the key. */
 bool schema_foreign_keys(struct conn *source, struct conn *target,
                          const struct schema_progress *progress, struct err *err);

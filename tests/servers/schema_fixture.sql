@@ -1,5 +1,6 @@
 -- What the tests of the schema step migrate. Runs as one multi-statement query (no psql commands), as superuser, in an empty database.
 -- Minimum version: 11 (foreign keys and primary keys of partitioned tables).
+SET search_path = public;
 CREATE ROLE schema_owner;
 CREATE ROLE "Schema Reader" LOGIN PASSWORD 'reader-secret' CONNECTION LIMIT 3;
 CREATE ROLE schema_group;
@@ -198,3 +199,5 @@ INSERT INTO app.orders SELECT g, (ARRAY['eu', 'us', 'xx'])[1 + g % 3], 100 + 5 *
 REFRESH MATERIALIZED VIEW app.m_first;
 REFRESH MATERIALIZED VIEW app.a_second;
 REFRESH MATERIALIZED VIEW app.m_grouped;
+RESET check_function_bodies;
+SET search_path = '';
