@@ -611,27 +611,29 @@ static void test_sync_fails(void)
     spool_writer_close(w);
 }
 
-/* One row larger than the limit: its segment can be dropped, too. */
-static void test_limit_and_large_row(void)
+/* A message larger than the limit that ends a segment: it can be dropped, too. */
+static void test_limit_and_large_message(void)
 {
-    char text[20001];
+    static char text[20000];
+    struct buf out = BUF_INIT;
 
-    memset(text, 'x', 20000);
-    text[20000] = '\0';
     fresh(0);
     options.limit_bytes = 8000;
     struct spool_writer *w = writer_open();
-    put_begin(w, 1000);
-    put_text(w, 'I', text);
-    put_commit(w, 1000);
+    buf_addch(&out, 'M');
+    buf_addch(&out, 0);
+    buf_put_u64(&out, 1005);
+    buf_add(&out, text, sizeof text);
+    append(w, &out);
+    buf_release(&out);
     sync_all(w);
     CHECK_TRUE(spool_is_full(w));
-    CHECK_TRUE(spool_drop_before(dir, 1010, &err));
+    CHECK_TRUE(spool_drop_before(dir, 1005, &err));
     usleep(600000);
     CHECK_TRUE(!spool_is_full(w));
     put_transaction(w, 1020, 1);
     sync_all(w);
-    expect_read(1010, spool_synced(w), "B1020 I1020.0 C1020 ");
+    expect_read(1006, spool_synced(w), "B1020 I1020.0 C1020 ");
     spool_writer_close(w);
 }
 
@@ -767,7 +769,7 @@ int main(void)
         {"disk full", test_disk_full},
         {"sync fails", test_sync_fails},
         {"limit", test_limit},
-        {"limit and a large row", test_limit_and_large_row},
+        {"limit and a large message", test_limit_and_large_message},
         {"random ends", test_random},
         {"large records", test_large},
         {NULL, NULL},
