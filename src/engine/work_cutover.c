@@ -19,7 +19,10 @@
 #include "engine/works.h"
 #include "load/publication.h"
 #include "load/slot.h"
-#include "schema/schema.h"
+#include "schema/apply.h"
+#include "schema/identity.h"
+#include "schema/matviews.h"
+#include "schema/target.h"
 #include "verify/verify.h"
 
 #define DRAIN_TIMEOUT_MS 600000

@@ -1,6 +1,7 @@
 /* recall, epoch, copy, index: the workers of the full load. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -13,7 +14,7 @@
 #include "load/snapshot.h"
 #include "pg/ident.h"
 #include "pg/repl.h"
-#include "schema/schema.h"
+#include "schema/apply.h"
 #include "sql/sql.h"
 
 #define SLOT_TIMEOUT_MS 120000

@@ -7,7 +7,11 @@
 #include "base/log.h"
 #include "engine/preflight.h"
 #include "engine/works.h"
-#include "schema/schema.h"
+#include "schema/apply.h"
+#include "schema/dump.h"
+#include "schema/identity.h"
+#include "schema/roles.h"
+#include "schema/target.h"
 #include "sql/sql.h"
 
 #define TABLES_A_MESSAGE 500
