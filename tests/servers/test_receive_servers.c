@@ -570,6 +570,7 @@ static int follow(const char *dir)
     lsn_t start = scalar_lsn("SELECT confirmed_flush_lsn FROM pg_catalog.pg_replication_slots WHERE "
                              "slot_name = 'follow'");
     struct receiver_options options = options_for("follow", start, dir);
+    options.segment_bytes = 0;
 
     conn_close(&sql);
     if (!receiver_open(&r, &options, &err)) {

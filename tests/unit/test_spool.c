@@ -425,6 +425,7 @@ static void test_half_transaction(void)
         put_text(w, 'I', "a row that takes some room");
     sync_all(w);
     CHECK_INT(spool_synced(w).lsn, 1010);
+    expect_read(1000, spool_synced(w), "B1000 I1000.0 C1000 "); /* and nothing of the half one */
     int64_t before = spool_bytes(dir);
     spool_writer_close(w);
     w = writer_open();
@@ -526,6 +527,26 @@ static void test_order(void)
     spool_writer_close(w);
 }
 
+/* Nothing half written stays at the end of any file. */
+static void expect_whole_records(void)
+{
+    struct segment_list list = {0};
+
+    CHECK_TRUE(segment_list_load(&list, dir, &err));
+    for (size_t i = 0; i < list.count; i++) {
+        struct segment_file file;
+        struct spool_record record;
+        CHECK_TRUE(segment_open(&file, dir, list.numbers[i], identity, &err));
+        int got;
+        while ((got = segment_next(&file, segment_size(&file), &record, &err)) > 0)
+            ;
+        CHECK_INT(got, 0);
+        err_clear(&err);
+        segment_close(&file);
+    }
+    segment_list_release(&list);
+}
+
 /* The disk fills at every possible byte; nothing is lost, and nothing half written is seen. */
 static void test_disk_full(void)
 {
@@ -544,6 +565,7 @@ static void test_disk_full(void)
         CHECK_CONTAINS(spool_full_reason(w, reason, sizeof reason), "no space left");
         lsn_t safe = spool_synced(w).lsn;
         CHECK_TRUE(safe < 1090);
+        expect_whole_records();
         char *got = read_back(1000, spool_synced(w));
         CHECK_TRUE(!strstr(got, "error"));
         free(got);
@@ -586,6 +608,32 @@ static void test_sync_fails(void)
     spool_writer_close(w);
     w = writer_open();
     CHECK_INT(spool_end(w).lsn, 1010);
+    spool_writer_close(w);
+}
+
+/* A message larger than the limit that ends a segment: it can be dropped, too. */
+static void test_limit_and_large_message(void)
+{
+    static char text[20000];
+    struct buf out = BUF_INIT;
+
+    fresh(0);
+    options.limit_bytes = 8000;
+    struct spool_writer *w = writer_open();
+    buf_addch(&out, 'M');
+    buf_addch(&out, 0);
+    buf_put_u64(&out, 1005);
+    buf_add(&out, text, sizeof text);
+    append(w, &out);
+    buf_release(&out);
+    sync_all(w);
+    CHECK_TRUE(spool_is_full(w));
+    CHECK_TRUE(spool_drop_before(dir, 1005, &err));
+    usleep(600000);
+    CHECK_TRUE(!spool_is_full(w));
+    put_transaction(w, 1020, 1);
+    sync_all(w);
+    expect_read(1006, spool_synced(w), "B1020 I1020.0 C1020 ");
     spool_writer_close(w);
 }
 
@@ -721,6 +769,7 @@ int main(void)
         {"disk full", test_disk_full},
         {"sync fails", test_sync_fails},
         {"limit", test_limit},
+        {"limit and a large message", test_limit_and_large_message},
         {"random ends", test_random},
         {"large records", test_large},
         {NULL, NULL},
