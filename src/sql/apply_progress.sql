@@ -7,7 +7,9 @@ WITH counted AS (
     UPDATE pgcutover.tables t
        SET inserts = t.inserts + d.inserts, updates = t.updates + d.updates,
            deletes = t.deletes + d.deletes, truncates = t.truncates + d.truncates
-      FROM pg_catalog.unnest($6::oid[], $7::pg_lsn[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])
+      FROM ROWS FROM (pg_catalog.unnest($6::oid[]), pg_catalog.unnest($7::pg_lsn[]),
+                      pg_catalog.unnest($8::bigint[]), pg_catalog.unnest($9::bigint[]),
+                      pg_catalog.unnest($10::bigint[]), pg_catalog.unnest($11::bigint[]))
            AS d (source_oid, epoch_lsn, inserts, updates, deletes, truncates)
      WHERE t.source_oid = d.source_oid AND t.epoch_lsn = d.epoch_lsn
     RETURNING 1)
