@@ -71,14 +71,10 @@ bool cli_read_plan(const struct options *options, const char *path, struct plan 
                    struct err *err)
 {
     *plan = (struct plan){0};
-    if (!(path ? plan_read(plan, path, err) : read_files(options, plan, err)))
+    if (!(path ? plan_read_as(plan, path, options->name, err) : read_files(options, plan, err)))
         return false;
     for (size_t i = 0; i < plan->note_count && !options->quiet; i++)
         fprintf(stderr, "pgcutover: note: %s\n", plan->notes[i]);
-    if (options->name && !plan_set(plan, "name", options->name, err)) {
-        plan_release(plan);
-        return false;
-    }
     return true;
 }
 

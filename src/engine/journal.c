@@ -81,30 +81,46 @@ static bool replay(struct journal *journal, char *text, size_t len, size_t *good
     return true;
 }
 
-bool journal_open(struct journal *journal, const char *path, struct err *err)
+static bool read_journal(struct journal *journal, const char *path, size_t *good, size_t *len,
+                         struct err *err)
 {
     struct buf text = BUF_INIT;
-    size_t good = 0;
-    bool ok = false;
 
     *journal = (struct journal)JOURNAL_INIT;
     journal->path = xstrdup(path);
     journal->states = cJSON_CreateArray();
     journal->next_seq = 1;
-    if (file_exists(path) && (!file_read(path, &text, err) ||
-                              !replay(journal, text.data, text.len, &good, err)))
-        goto out;
-    journal->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (journal->fd < 0 || (good < text.len && ftruncate(journal->fd, (off_t)good) < 0)) {
-        err_errno(err, "could not open journal \"%s\"", path);
-        goto out;
-    }
-    ok = true;
-out:
+    bool ok = !file_exists(path) || (file_read(path, &text, err) &&
+                                     replay(journal, text.data, text.len, good, err));
+    *len = text.len;
     buf_release(&text);
     if (!ok)
         journal_close(journal);
     return ok;
+}
+
+bool journal_read(struct journal *journal, const char *path, struct err *err)
+{
+    size_t good = 0;
+    size_t len = 0;
+
+    return read_journal(journal, path, &good, &len, err);
+}
+
+bool journal_open(struct journal *journal, const char *path, struct err *err)
+{
+    size_t good = 0;
+    size_t len = 0;
+
+    if (!read_journal(journal, path, &good, &len, err))
+        return false;
+    journal->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (journal->fd < 0 || (good < len && ftruncate(journal->fd, (off_t)good) < 0)) {
+        err_errno(err, "could not open journal \"%s\"", path);
+        journal_close(journal);
+        return false;
+    }
+    return true;
 }
 
 void journal_close(struct journal *journal)

@@ -41,6 +41,8 @@ struct journal {
 
 /* Opens or creates, and reads what is there. ERR_IO; a damaged line before the last is ERR_PROTOCOL. */
 bool journal_open(struct journal *journal, const char *path, struct err *err);
+/* The same for reading only: nothing is changed or created. */
+bool journal_read(struct journal *journal, const char *path, struct err *err);
 void journal_close(struct journal *journal);
 
 /* Before an act: *seq names the entry. An entry of the same db, side, kind, schema and name that is

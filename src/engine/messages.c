@@ -384,6 +384,8 @@ static void on_step(struct supervisor *s, struct worker *w, const cJSON *message
     }
     if (strcmp(step->name, "stop writes") == 0 && strcmp(state, "running") == 0)
         p->frozen_us = step->started_us;
+    if (strcmp(step->name, "open the target") == 0 && strcmp(state, "done") == 0)
+        p->opened_us = step->ended_us;
     migration_event(s->m, "info", "%s: cutover: %s: %s%s%s", p->name, step->name, state,
                     step->text ? ": " : "", step->text ? step->text : "");
     pipeline_touch(s->m, p);

@@ -97,7 +97,6 @@ static void stop_with(struct supervisor *s, struct pipeline *p, struct err *err)
     pipeline_touch(s->m, p);
 }
 
-/* Says good-bye: the times stay, the hold ends. */
 static void entered(struct supervisor *s, struct pipeline *p)
 {
     int64_t now = clock_wall_us();
@@ -108,8 +107,6 @@ static void entered(struct supervisor *s, struct pipeline *p)
         p->initialized = true;
         p->load_ended_us = now;
     }
-    if (p->state == PIPE_CLOSING && !p->opened_us)
-        p->opened_us = now;
     if (pipeline_has_ended(p)) {
         p->ended_us = now;
         str_replace(&p->snapshot, NULL);
