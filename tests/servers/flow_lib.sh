@@ -25,6 +25,10 @@ pgc() {
     "$PGCUTOVER" "$@" --state-dir "$STATE"
 }
 
+pgc_in_background() { # only with "&": $! is then the program itself
+    exec "$PGCUTOVER" "$@" --state-dir "$STATE"
+}
+
 flow_plan() { # NAME DATABASE [JSON]
     cat >"$PGC_DIR/$1.json" <<JSON
 {"name": "$1", "source": {"uri": "$(uri source "$2")"}, "target": {"uri": "$(uri target "$2")"},
