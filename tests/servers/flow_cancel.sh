@@ -179,7 +179,7 @@ assert_contains "closing: and says why" "$out" "it is closing"
 drops() { [ "$(on target postgres -c "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = 'closing'")" = 1 ]; }
 wait_until 20 drops || fail "closing: the state schema is not being dropped"
 kill_engine closing
-echo "COMMIT; DROP SCHEMA pgcutover CASCADE;" >&9
+echo "COMMIT; DROP SCHEMA IF EXISTS pgcutover CASCADE;" >&9
 exec 9>&-
 gone() { [ -z "$(on target closing -c "SELECT 1 FROM pg_namespace WHERE nspname = 'pgcutover'")" ]; }
 wait_until 20 gone || fail "closing: the schema is still there"

@@ -4,14 +4,10 @@
 #   PGC_RESTARTS  how many rounds while syncing (2); PGC_SEED repeats a run
 . "$(dirname "$0")/flow_lib.sh"
 cluster_start source wal_sender_timeout=10s && cluster_start target || exit 1
-demo=$flow_source/src/demo
 rounds=${PGC_RESTARTS:-2}
 
-on source postgres -c 'CREATE DATABASE shop' && on source shop -o /dev/null -f "$demo/sample.sql" || exit 1
-on source shop -c "CREATE TABLE shop.bulk (id int PRIMARY KEY, text text NOT NULL, n int);
-    INSERT INTO shop.bulk SELECT i, repeat(md5(i::text), 4), i % 1000 FROM generate_series(1, ${PGC_BULK:-300000}) i;
-    CREATE INDEX ON shop.bulk (n); CREATE INDEX ON shop.bulk (text)" || exit 1
-workload_start shop "$demo/workload.sql" -R "${PGC_RATE:-20}"
+flow_data source shop || exit 1
+workload_start shop "$script" -R "${PGC_RATE:-20}"
 flow_plan restart shop ', "load": {"jobs": 2}, "cutover": {"maxLag": "5s"}'
 
 restart() { # NAME MODE
