@@ -159,10 +159,11 @@ void pipeline_advance(struct supervisor *s, struct pipeline *p)
     }
 }
 
-static void fail_for_good(struct supervisor *s, struct pipeline *p, struct err *err)
+void pipeline_give_up(struct supervisor *s, struct pipeline *p, struct err *err)
 {
     migration_event(s->m, "error", "%s: %s", p->name, err->message);
     err_move(&p->error, err);
+    p->hold = HOLD_NONE;
     p->undo_to = PIPE_FAILED;
     go(s, p, journal_has(&s->journal, p->index, NULL) ? PIPE_UNDOING : PIPE_FAILED);
 }
@@ -213,7 +214,7 @@ static void failed(struct supervisor *s, struct pipeline *p, struct err *err)
     if (retry(s, p, err))
         return;
     if (on_error == ENDS)
-        fail_for_good(s, p, err);
+        pipeline_give_up(s, p, err);
     else if (on_error == THAWS)
         thaw(s, p, err);
     else
@@ -426,6 +427,9 @@ bool pipeline_resume(struct supervisor *s, struct pipeline *p, struct err *err)
         go(s, p, PIPE_QUEUED);
         p->ended_us = 0;
     }
+    /* --until a station before the stream: it has been there. */
+    if (s->m->goal <= GOAL_SCHEMA)
+        s->m->goal = s->m->plan.cutover_when == CUTOVER_READY ? GOAL_DONE : GOAL_READY;
     p->hold = HOLD_NONE;
     p->attempts = 0;
     p->retry_at_ms = 0;
