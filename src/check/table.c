@@ -96,7 +96,7 @@ const struct check check_table[] = {
      .found = "{items}",
      .why = "The stream of changes comes over a replication connection, which pg_hba.conf and the role "
             "must allow. It is matched by the database's name, not by the word replication.",
-     .needs = NEEDS_RELOAD, .run = check_repl_conn},
+     .run = check_repl_conn},
     {.id = "sync-star", .severity = FINDING_FAIL, .side = SIDE_SOURCE, .when = WHEN_SYNC,
      .found = "synchronous_standby_names is {items}",
      .why = "With * any client that streams can become the synchronous standby: every commit on the "
@@ -179,7 +179,7 @@ const struct check check_table[] = {
     {.id = "table-owner", .severity = FINDING_FAIL, .side = SIDE_SOURCE, .when = WHEN_SYNC,
      .found = "tables of other owners: {items}",
      .why = "Only the owner may put a table into a publication.",
-     .fix = "GRANT {owner} TO {user}; -- for {table}",
+     .fix = "GRANT {owner} TO {user};",
      .undo = "REVOKE {owner} FROM {user};",
      .table = is_foreign_property},
     {.id = "db-create", .severity = FINDING_FAIL, .side = SIDE_SOURCE, .when = WHEN_SYNC,
@@ -190,7 +190,7 @@ const struct check check_table[] = {
      .found = "row-level security hides rows of: {items}",
      .why = "Only a part of their rows could be read. Reading sessions set row_security off, which makes "
             "an error of it.",
-     .fix = "ALTER ROLE {user} BYPASSRLS; -- for {table}",
+     .fix = "ALTER ROLE {user} BYPASSRLS;",
      .undo = "ALTER ROLE {user} NOBYPASSRLS;",
      .table = has_row_security},
     {.id = "k-owner", .severity = FINDING_FAIL, .side = SIDE_SOURCE, .when = WHEN_READ_ONLY,
