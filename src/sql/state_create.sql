@@ -22,6 +22,9 @@ CREATE TABLE pgcutover.tables (
     target_table text NOT NULL,
     mode text NOT NULL,             -- sync | at-cutover
     row_filter text,
+    needs_full boolean NOT NULL DEFAULT false, -- replica identity was set to FULL for the migration
+    est_rows bigint NOT NULL DEFAULT 0,
+    est_bytes bigint NOT NULL DEFAULT 0,
     epoch_lsn pg_lsn,               -- set by the transaction that loaded the table
     loaded boolean NOT NULL DEFAULT false,
     rows_loaded bigint NOT NULL DEFAULT 0,
@@ -43,7 +46,8 @@ CREATE TABLE pgcutover.progress (
 ) WITH (fillfactor = 10);
 
 CREATE TABLE pgcutover.objects (
-    dump_id integer PRIMARY KEY,    -- pg_dump's order
+    dump_id integer PRIMARY KEY,    -- pg_dump's number, which depends refers to
+    position integer NOT NULL,      -- pg_restore's order: statements are applied in it
     class_oid oid NOT NULL,
     object_oid oid NOT NULL,        -- on the source
     object_type text NOT NULL,      -- pg_dump's word: TABLE, INDEX, FK CONSTRAINT, ...
@@ -51,6 +55,7 @@ CREATE TABLE pgcutover.objects (
     object_name text NOT NULL,
     object_owner text,
     table_oid oid,                  -- source table it belongs to, where known
+    by_table boolean NOT NULL DEFAULT false, -- applied by its table's own index job
     phase text NOT NULL,            -- pre | index | foreign-key | post | held
     depends integer[] NOT NULL DEFAULT '{}',
     statement text NOT NULL,
@@ -59,4 +64,11 @@ CREATE TABLE pgcutover.objects (
     message text
 );
 CREATE INDEX objects_by_table ON pgcutover.objects (table_oid, phase);
-CREATE INDEX objects_by_phase ON pgcutover.objects (phase, dump_id);
+CREATE INDEX objects_by_phase ON pgcutover.objects (phase, position);
+
+CREATE TABLE pgcutover.identity (   -- GENERATED ALWAYS columns that are BY DEFAULT for the time being
+    table_schema text NOT NULL,
+    table_name text NOT NULL,
+    column_name text NOT NULL,
+    PRIMARY KEY (table_schema, table_name, column_name)
+);

@@ -1,0 +1,604 @@
+/* How it works: objects that are due are read in bounded portions, in the dump's order, and each portion
+ * is sent as one text "BEGIN; statements; UPDATE of their states; COMMIT": one round trip. When that fails,
+ * the portion is tried again object by object, which names the culprit. */
+#include "schema/apply.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uthash.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/stop.h"
+#include "sql/sql.h"
+
+#define PORTION "200"
+#define TRIES 20
+#define FAILURES_SHOWN 20
+#define LOCK_TIMEOUT "10s"
+#define BEGIN_TEXT "BEGIN;\n"
+
+/* What the server said about one statement. */
+struct refusal {
+    char sqlstate[6];
+    char *message; /* owned */
+    char *detail;  /* owned, may be NULL */
+    long position; /* in characters of the whole text, from 1; 0 unknown */
+};
+
+struct bad_object {
+    int dump_id;
+    UT_hash_handle hh;
+};
+
+struct run {
+    struct conn *source; /* foreign keys only */
+    struct conn *target;
+    const char *phase;
+    const char *table; /* OID on the source, NULL: the whole phase */
+    const struct schema_progress *progress;
+    int done, total;
+    struct bad_object *bad; /* failed, or dependent on one that did */
+    int failed, waiting;
+    bool retryable; /* all failures are */
+    char sqlstate[6];
+    struct buf failures;
+};
+
+/* One row of schema_objects_next.sql; borrowed from the result. */
+struct object {
+    int dump_id;
+    const char *position;
+    const char *type;
+    const char *name;
+    const char *depends;
+    const char *statement;
+    const char *oid;
+};
+
+/* --- statements --- */
+
+static void refusal_release(struct refusal *refusal)
+{
+    free(refusal->message);
+    free(refusal->detail);
+    *refusal = (struct refusal){0};
+}
+
+static void refusal_take(struct refusal *refusal, const PGresult *res)
+{
+    const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+    const char *position = PQresultErrorField(res, PG_DIAG_STATEMENT_POSITION);
+
+    refusal_release(refusal);
+    snprintf(refusal->sqlstate, sizeof refusal->sqlstate, "%s", sqlstate ? sqlstate : "");
+    str_replace(&refusal->message, PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY));
+    str_replace(&refusal->detail, PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL));
+    refusal->position = position ? atol(position) : 0;
+}
+
+/* Runs a text; on a server's refusal the transaction is rolled back and *refused set. False with
+ * *refused unset: lost connection, stop, deadline. */
+static bool run_text(struct conn *c, const char *sql, struct refusal *refusal, bool *refused,
+                     struct err *err)
+{
+    PGresult *res;
+
+    *refused = false;
+    if (stop_check(err))
+        return false;
+    if (!conn_is_open(c)) {
+        err_set(err, ERR_CONNECTION, "%s: the connection was lost", c->label);
+        if (err)
+            err->retryable = true;
+        return false;
+    }
+    if (!PQsendQuery(c->pg, sql)) {
+        conn_error(c, NULL, NULL, err);
+        return false;
+    }
+    if (!conn_flush(c, err))
+        return false;
+    for (;;) {
+        if (!conn_next_result(c, &res, err))
+            return false;
+        if (!res)
+            break;
+        ExecStatusType status = PQresultStatus(res);
+        if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && !*refused) {
+            *refused = true;
+            refusal_take(refusal, res);
+            conn_error(c, res, NULL, err);
+        }
+        PQclear(res);
+    }
+    if (!*refused)
+        return true;
+    if (!conn_is_open(c) || strncmp(refusal->sqlstate, "57P0", 4) == 0) {
+        *refused = false;
+        if (err) {
+            err->code = ERR_CONNECTION;
+            err->retryable = true;
+        }
+        return false;
+    }
+    conn_rollback(c);
+    return false;
+}
+
+/* --- failures --- */
+
+static bool may_come_right(const char *sqlstate)
+{
+    return strcmp(sqlstate, "40P01") == 0 || strcmp(sqlstate, "55P03") == 0 ||
+           strcmp(sqlstate, "40001") == 0;
+}
+
+struct hint {
+    const char *sqlstate;
+    const char *text;
+};
+
+static const struct hint hints[] = {
+    {"23503", "Rows of the referencing table have no partner: delete or mend them on the source (the change "
+              "is carried over), or make the foreign key NOT VALID there."},
+    {"23505", "Two rows have the same key: compare the table with the source."},
+    {"0A000", "Install on the target's host what the message names (an extension's package), or drop it on "
+              "the source."},
+    {"58P01", "Install the extension's package on the target's host."},
+    {"42501", "Grant the target's role the privilege, or migrate with a role that has it."},
+    {"42P06", "The target's database is not empty."},
+    {"42P07", "The target's database is not empty."},
+    {"42710", "The target's database is not empty."},
+    {"42723", "The target's database is not empty."},
+    {"55P03", "Another session holds a lock on the table: end it or wait."},
+    {"53200", "Raise max_locks_per_transaction on the target."},
+};
+
+static const char *hint_for(const char *sqlstate, const char *message)
+{
+    if (strcmp(sqlstate, "42704") == 0 && message && strncmp(message, "role ", 5) == 0)
+        return "Create the role on the target, or let the roles be copied.";
+    for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
+        if (strcmp(hints[i].sqlstate, sqlstate) == 0)
+            return hints[i].text;
+    return "Mend the cause on the target.";
+}
+
+static void mark_bad(struct run *run, int dump_id)
+{
+    struct bad_object *bad = xcalloc(1, sizeof *bad);
+
+    bad->dump_id = dump_id;
+    HASH_ADD_INT(run->bad, dump_id, bad);
+}
+
+static bool waits_for_bad(struct run *run, const struct object *object)
+{
+    struct bad_object *bad = NULL;
+
+    if (!run->bad)
+        return false;
+    for (const char *at = object->depends; *at && !bad; at++) {
+        if (*at != '{' && *at != ',')
+            continue;
+        int id = atoi(at + 1);
+        HASH_FIND_INT(run->bad, &id, bad);
+    }
+    return bad != NULL;
+}
+
+/* The line that holds the position'th character (counted from 1), and its number. */
+static const char *line_at(const char *text, long position, int *number, size_t *len)
+{
+    const char *line = text;
+
+    *number = 1;
+    for (const char *at = text; *at && position > 1; at++) {
+        if (((unsigned char)at[1] & 0xC0) != 0x80)
+            position--;
+        if (*at == '\n') {
+            line = at + 1;
+            ++*number;
+        }
+    }
+    *len = strcspn(line, "\n");
+    return line;
+}
+
+static void describe(struct run *run, const struct object *object, const struct refusal *refusal)
+{
+    struct buf *out = &run->failures;
+    long position = refusal->position - (long)strlen(BEGIN_TEXT);
+
+    buf_addf(out, "%s%s %s: %s (%s)", run->failed > 1 ? "\n" : "", object->type, object->name,
+             refusal->message ? refusal->message : "refused", refusal->sqlstate);
+    if (refusal->detail)
+        buf_addf(out, " %s", refusal->detail);
+    if (position > 0) {
+        int number;
+        size_t len;
+        const char *line = line_at(object->statement, position, &number, &len);
+        buf_addf(out, ", line %d: %.*s", number, (int)(len < 200 ? len : 200), line);
+    }
+}
+
+/* Refusals that change nothing of what was to be: a comment on an extension whose owner is the
+ * provider. pg_dump 10 writes one for plpgsql always. */
+static bool is_harmless(const struct object *object, const struct refusal *refusal)
+{
+    return strcmp(object->type, "COMMENT") == 0 && strcmp(refusal->sqlstate, "42501") == 0 &&
+           strncmp(object->name, "EXTENSION ", 10) == 0;
+}
+
+static bool set_state(struct conn *c, int dump_id, const char *state, const struct refusal *refusal,
+                      struct err *err)
+{
+    char id[16];
+    const char *values[] = {id, state, refusal ? refusal->sqlstate : NULL,
+                            refusal ? refusal->message : NULL};
+
+    snprintf(id, sizeof id, "%d", dump_id);
+    return conn_command_params(c, "UPDATE pgcutover.objects SET state = $2, sqlstate = $3, message = $4 "
+                               "WHERE dump_id = $1::integer", 4, values, err);
+}
+
+static bool record_failure(struct run *run, const struct object *object,
+                           const struct refusal *refusal, struct err *err)
+{
+    bool retryable = sqlstate_is_retryable(refusal->sqlstate);
+
+    if (is_harmless(object, refusal)) {
+        log_msg(LOG_WARNING, "skipped: %s %s: %s", object->type, object->name, refusal->message);
+        return set_state(run->target, object->dump_id, "skipped", refusal, err);
+    }
+    run->retryable = retryable && (run->failed == 0 || run->retryable);
+    if (run->failed++ == 0)
+        memcpy(run->sqlstate, refusal->sqlstate, sizeof run->sqlstate);
+    if (run->failed <= FAILURES_SHOWN)
+        describe(run, object, refusal);
+    mark_bad(run, object->dump_id);
+    return set_state(run->target, object->dump_id, "failed", refusal, err);
+}
+
+/* --- applying --- */
+
+static void text_of(struct buf *text, const struct object *objects, size_t count, bool applied)
+{
+    buf_clear(text);
+    buf_addstr(text, BEGIN_TEXT);
+    for (size_t i = 0; i < count; i++)
+        buf_addf(text, "%s\n", objects[i].statement);
+    if (applied) {
+        buf_addstr(text, "UPDATE pgcutover.objects SET state = 'applied', sqlstate = NULL, "
+                         "message = NULL WHERE dump_id IN (");
+        for (size_t i = 0; i < count; i++)
+            buf_addf(text, "%s%d", i ? "," : "", objects[i].dump_id);
+        buf_addstr(text, ");\n");
+    }
+    buf_addstr(text, "COMMIT");
+}
+
+/* Runs one object's statement, again when a lock was in the way; applied: its state goes with it.
+ * *refused: the server will not, as in run_text(). */
+static bool run_one(struct run *run, const struct object *object, bool applied,
+                    struct refusal *refusal, bool *refused, struct err *err)
+{
+    struct buf text = BUF_INIT;
+    bool ok = false;
+
+    text_of(&text, object, 1, applied);
+    for (int tries = 1; !ok; tries++) {
+        ok = run_text(run->target, text.data, refusal, refused, err);
+        if (ok || !*refused || !may_come_right(refusal->sqlstate) || tries >= TRIES)
+            break;
+        if (!stop_sleep(tries < 10 ? tries * 200 : 2000, err)) {
+            *refused = false;
+            break;
+        }
+    }
+    buf_release(&text);
+    if (ok)
+        err_clear(err);
+    return ok;
+}
+
+/* False: the run must end. */
+static bool apply_one(struct run *run, const struct object *object, struct err *err)
+{
+    struct refusal refusal = {0};
+    bool refused;
+    bool ok = run_one(run, object, true, &refusal, &refused, err);
+
+    if (refused) {
+        err_clear(err);
+        ok = record_failure(run, object, &refusal, err);
+    }
+    refusal_release(&refusal);
+    return ok;
+}
+
+static void report(struct run *run, const struct object *last)
+{
+    if (run->progress && run->progress->report)
+        run->progress->report(run->progress->arg, run->done, run->total, last->name);
+}
+
+static bool apply_singly(struct run *run, const struct object *objects, size_t count,
+                         struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (waits_for_bad(run, &objects[i])) {
+            run->waiting++;
+            mark_bad(run, objects[i].dump_id);
+            continue;
+        }
+        if (!apply_one(run, &objects[i], err))
+            return false;
+        run->done++;
+        report(run, &objects[i]);
+    }
+    return true;
+}
+
+static bool apply_together(struct run *run, const struct object *objects, size_t count,
+                           struct err *err)
+{
+    struct buf text = BUF_INIT;
+    struct refusal refusal = {0};
+    bool refused;
+
+    text_of(&text, objects, count, true);
+    bool ok = run_text(run->target, text.data, &refusal, &refused, err);
+    buf_release(&text);
+    refusal_release(&refusal);
+    if (ok) {
+        run->done += (int)count;
+        report(run, &objects[count - 1]);
+    } else if (refused) {
+        err_clear(err);
+        ok = apply_singly(run, objects, count, err);
+    }
+    return ok;
+}
+
+static bool apply_foreign_keys(struct run *run, const struct object *objects, size_t count,
+                               struct err *err);
+
+static bool apply_portion(struct run *run, const struct object *objects, size_t count,
+                          struct err *err)
+{
+    if (run->source)
+        return apply_foreign_keys(run, objects, count, err);
+    if (run->bad || strcmp(run->phase, "index") == 0)
+        return apply_singly(run, objects, count, err);
+    return apply_together(run, objects, count, err);
+}
+
+/* --- the loop over portions --- */
+
+static size_t read_objects(const PGresult *res, struct object *objects)
+{
+    size_t count = (size_t)PQntuples(res);
+
+    for (int i = 0; i < (int)count; i++)
+        objects[i] = (struct object){.dump_id = atoi(PQgetvalue(res, i, 0)),
+                                     .position = PQgetvalue(res, i, 1),
+                                     .type = PQgetvalue(res, i, 2),
+                                     .name = PQgetvalue(res, i, 3),
+                                     .depends = PQgetvalue(res, i, 4),
+                                     .statement = PQgetvalue(res, i, 5),
+                                     .oid = PQgetvalue(res, i, 6)};
+    return count;
+}
+
+static bool apply_due(struct run *run, struct err *err)
+{
+    char *after = xstrdup("0");
+    bool ok = true;
+    size_t count = 1;
+
+    while (ok && count) {
+        const char *values[] = {run->phase, after, PORTION, run->table};
+        PGresult *res = conn_exec_params(run->target, sql_schema_objects_next, 4, values, err);
+        struct object *objects = xcalloc(res ? (size_t)PQntuples(res) + 1 : 1, sizeof *objects);
+        ok = res != NULL;
+        count = ok ? read_objects(res, objects) : 0;
+        ok = ok && (!count || apply_portion(run, objects, count, err));
+        if (count)
+            str_replace(&after, objects[count - 1].position);
+        free(objects);
+        PQclear(res);
+    }
+    free(after);
+    return ok;
+}
+
+static bool prepare(struct run *run, struct err *err)
+{
+    const char *values[] = {run->phase, run->table};
+    char *total = NULL;
+
+    if (!conn_command(run->target,
+                      "SET check_function_bodies = false; SET xmloption = content;"
+                      "SET client_min_messages = warning; SET row_security = off;"
+                      "SET standard_conforming_strings = on;"
+                      "SELECT pg_catalog.set_config('search_path', '', false)", err) ||
+        (run->target->version >= 120000 &&
+         !conn_command(run->target, "SET default_table_access_method = heap", err)) ||
+        !conn_scalar(run->target,
+                     "SELECT pg_catalog.count(*) FROM pgcutover.objects WHERE phase = $1 "
+                     "AND state IN ('pending', 'failed') "
+                     "AND ($2::oid IS NULL OR (table_oid = $2::oid AND by_table))", 2, values, &total, err))
+        return false;
+    run->total = atoi(total);
+    free(total);
+    return true;
+}
+
+static void tell_failures(struct run *run, struct err *err)
+{
+    char *first = xstrndup(run->failures.data, strcspn(run->failures.data, "\n"));
+    char *message = strstr(first, ": ");
+
+    if (run->failed > FAILURES_SHOWN)
+        buf_addf(&run->failures, "\nand %d more", run->failed - FAILURES_SHOWN);
+    if (run->waiting)
+        buf_addf(&run->failures, "\n%d objects that depend on these were not tried.", run->waiting);
+    if (run->failed == 1)
+        err_set(err, ERR_SERVER, "could not apply %s", first);
+    else
+        err_set(err, ERR_SERVER, "could not apply %d objects of the schema", run->failed);
+    err_detail(err, "%s", run->failures.data);
+    err_hint(err, "%s Then go on: what is applied stays, the rest is tried again.",
+             hint_for(run->sqlstate, message ? message + 2 : NULL));
+    if (err) {
+        memcpy(err->sqlstate, run->sqlstate, sizeof err->sqlstate);
+        err->retryable = run->retryable;
+    }
+    free(first);
+}
+
+static bool apply_run(struct run *run, struct err *err)
+{
+    struct err own = ERR_INIT;
+    struct bad_object *bad, *next;
+    bool ok = prepare(run, &own) && apply_due(run, &own);
+
+    if (!ok)
+        err_move(err, &own);
+    else if (run->failed)
+        tell_failures(run, err);
+    HASH_ITER(hh, run->bad, bad, next) {
+        HASH_DEL(run->bad, bad);
+        free(bad);
+    }
+    buf_release(&run->failures);
+    err_clear(&own);
+    return ok && !run->failed;
+}
+
+bool schema_apply_phase(struct conn *target, const char *phase,
+                        const struct schema_progress *progress, struct err *err)
+{
+    struct run run = {.target = target, .phase = phase, .progress = progress};
+
+    return apply_run(&run, err);
+}
+
+bool schema_index_table(struct conn *target, const char *source_oid, struct err *err)
+{
+    struct run run = {.target = target, .phase = "index", .table = source_oid};
+    char *analyze = NULL;
+    bool ok = false;
+
+    if (!apply_run(&run, err) ||
+        !conn_scalar(target, "SELECT pg_catalog.format('ANALYZE %I.%I', target_schema, target_table) "
+                     "FROM pgcutover.tables WHERE source_oid = $1::oid", 1, &source_oid, &analyze, err))
+        return false;
+    if (!analyze)
+        err_set(err, ERR_INTERNAL, "table with OID %s is not in pgcutover.tables", source_oid);
+    else
+        ok = conn_command(target, analyze, err) &&
+             conn_command_params(target, "UPDATE pgcutover.tables SET indexed = true "
+                                 "WHERE source_oid = $1::oid", 1, &source_oid, err);
+    free(analyze);
+    return ok;
+}
+
+/* --- foreign keys --- */
+
+enum { FK_ADD, FK_VALIDATE, FK_VALIDATED, FK_PARTITIONED, FK_SCHEMA };
+
+static bool key_exists(struct run *run, const PGresult *key, bool *exists, struct err *err)
+{
+    const char *values[] = {PQgetvalue(key, 0, FK_SCHEMA), PQgetvalue(key, 0, FK_SCHEMA + 1),
+                            PQgetvalue(key, 0, FK_SCHEMA + 2)};
+    char *found = NULL;
+    bool ok = conn_scalar(run->target, sql_schema_constraint_exists, 3, values, &found, err);
+
+    *exists = found != NULL;
+    free(found);
+    return ok;
+}
+
+/* Adds and validates one key of a plain table: two transactions, for the second takes long and needs
+ * only weak locks. The first may have been done by a run that was cut off. */
+static bool add_and_validate(struct run *run, const struct object *object, const PGresult *key,
+                             struct err *err)
+{
+    struct object step = *object;
+    struct refusal refusal = {0};
+    bool exists, refused = false;
+    char *add = xasprintf("%s NOT VALID;", PQgetvalue(key, 0, FK_ADD));
+    char *validate = xasprintf("%s;", PQgetvalue(key, 0, FK_VALIDATE));
+    bool ok = key_exists(run, key, &exists, err);
+
+    step.statement = add;
+    ok = ok && (exists || run_one(run, &step, false, &refusal, &refused, err));
+    if (ok) {
+        step.statement = validate;
+        ok = run_one(run, &step, true, &refusal, &refused, err);
+    }
+    if (refused) {
+        err_clear(err);
+        ok = record_failure(run, &step, &refusal, err);
+    }
+    refusal_release(&refusal);
+    free(add);
+    free(validate);
+    return ok;
+}
+
+static bool apply_foreign_key(struct run *run, const struct object *object, struct err *err)
+{
+    struct refusal gone = {.message = "no longer on the source"};
+    bool ok;
+
+    PGresult *key = conn_exec_params(run->source, sql_schema_foreign_key, 1, &object->oid, err);
+    if (!key)
+        return false;
+    if (PQntuples(key) == 0) {
+        ok = set_state(run->target, object->dump_id, "skipped", &gone, err);
+    } else if (PQgetvalue(key, 0, FK_PARTITIONED)[0] == 't' ||
+               PQgetvalue(key, 0, FK_VALIDATED)[0] == 'f') {
+        ok = apply_one(run, object, err);
+    } else {
+        ok = add_and_validate(run, object, key, err);
+    }
+    PQclear(key);
+    return ok;
+}
+
+static bool apply_foreign_keys(struct run *run, const struct object *objects, size_t count,
+                               struct err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool is_key = strcmp(objects[i].type, "FK CONSTRAINT") == 0;
+        if (!is_key) { /* comments on them */
+            if (!apply_singly(run, &objects[i], 1, err))
+                return false;
+            continue;
+        }
+        if (!apply_foreign_key(run, &objects[i], err))
+            return false;
+        run->done++;
+        report(run, &objects[i]);
+    }
+    return true;
+}
+
+bool schema_foreign_keys(struct conn *source, struct conn *target,
+                         const struct schema_progress *progress, struct err *err)
+{
+    struct run run = {.source = source, .target = target, .phase = "foreign-key",
+                      .progress = progress};
+    bool ok = conn_command(target, "SET lock_timeout = '" LOCK_TIMEOUT "'", err) &&
+              apply_run(&run, err);
+
+    if (conn_is_open(target))
+        ok = conn_command(target, "SET lock_timeout = 0", ok ? err : NULL) && ok;
+    return ok;
+}

@@ -1,0 +1,38 @@
+/* Applying the stored objects to the target.
+ *
+ * Each object's statement commits together with its state in pgcutover.objects, so that a run which was
+ * cut off at any instant goes on exactly where it was. What fails gets the state 'failed' with SQLSTATE
+ * and message; what depends on it is left 'pending'; the rest is applied; then the function returns an
+ * error that lists the failures (type, name, message, SQLSTATE, line of the statement). The next run
+ * tries pending and failed objects again. A lost connection or a stop request ends a run at once and
+ * marks nothing. The connections must be idle, outside a transaction. */
+#ifndef PGC_SCHEMA_APPLY_H
+#define PGC_SCHEMA_APPLY_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "pg/conn.h"
+
+struct schema_progress {
+    void (*report)(void *arg, int done, int total, const char *object);
+    void *arg;
+};
+
+/* phase: "pre", "index", "post" or "held". "index" is what the tables' own jobs leave: partitioned
+ * tables' indexes and their attaching, those of materialized views. progress may be NULL. */
+bool schema_apply_phase(struct conn *target, const char *phase,
+                        const struct schema_progress *progress, struct err *err);
+
+/* Indexes, keys and statistics objects of one loaded table (OID on the source, in pgcutover.tables);
+ * then ANALYZE, then pgcutover.tables.indexed. */
+bool schema_index_table(struct conn *target, const char *source_oid, struct err *err);
+
+/* Foreign keys: added NOT VALID, then validated, with a bounded wait for each lock; those that are not
+ * valid on the source stay so; those from or to partitioned tables in one step, as pg_dump has them: NOT
+ * VALID is refused from one, and VALIDATE leaves the parts of one that refers to one not valid.
+ * One that is gone from the source is skipped. Rows without partner: SQLSTATE 23503, with the key. */
+bool schema_foreign_keys(struct conn *source, struct conn *target,
+                         const struct schema_progress *progress, struct err *err);
+
+#endif

@@ -1,0 +1,24 @@
+/* Roles that the source's database needs and the target lacks. */
+#ifndef PGC_SCHEMA_ROLES_H
+#define PGC_SCHEMA_ROLES_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "pg/conn.h"
+#include "schema/tools.h"
+
+/* Appends the names, quoted where SQL needs it, with ", " between them. */
+bool schema_missing_roles(struct conn *source, struct conn *target, struct buf *names,
+                          struct err *err);
+
+/* Makes the missing roles in one transaction, from pg_dumpall --roles-only: attributes, passwords where
+ * the source lets us read them, settings, comments, and the memberships that one of them takes part
+ * in. Attributes that only a superuser may give are left out where the target's role is none. made:
+ * "name, name (no password), ..." is appended. Roles that exist are not touched; on error none is made. */
+bool schema_roles_copy(struct conn *source, const struct conninfo *source_info,
+                       const struct schema_tools *tools, struct conn *target, struct buf *made,
+                       struct err *err);
+
+#endif
