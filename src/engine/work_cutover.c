@@ -52,6 +52,18 @@ static void tell_step(struct work *work, const char *name, const char *state, co
     work_send(work, message);
 }
 
+/* Lists come a line each; a step has one line. */
+static void one_line(char *text)
+{
+    size_t len = strlen(text);
+
+    while (len && text[len - 1] == '\n')
+        text[--len] = '\0';
+    for (; *text; text++)
+        if (*text == '\n')
+            *text = ';';
+}
+
 static void say(struct cutover *c, const char *fmt, ...) PGC_PRINTF(2, 3);
 static void say(struct cutover *c, const char *fmt, ...)
 {
@@ -61,6 +73,7 @@ static void say(struct cutover *c, const char *fmt, ...)
     free(c->said);
     c->said = xvasprintf(fmt, args);
     va_end(args);
+    one_line(c->said);
 }
 
 /* --- steps --- */
@@ -189,9 +202,14 @@ static bool sequences(struct cutover *c, struct err *err)
     return true;
 }
 
+/* They are filled from the target's own tables: as new as these, where the source's may be stale. So
+ * the verification does not compare them. */
 static bool matviews(struct cutover *c, struct err *err)
 {
-    return schema_matviews_refresh(&c->source, &c->target, NULL, err);
+    if (!schema_matviews_refresh(&c->source, &c->target, NULL, err))
+        return false;
+    say(c, "refreshed");
+    return true;
 }
 
 static bool verify_rows(struct cutover *c, struct verify_summary *summary, struct err *err)
@@ -218,7 +236,6 @@ static bool verify_all(struct cutover *c, struct err *err)
     }
     bool ok = verify_rows(c, &summary, err) &&
               verify_sequences(&c->source, &c->reader, NULL, &summary, err) &&
-              verify_matviews(&c->source, &c->reader, &summary, err) &&
               verify_summary_check(&summary, err);
     if (ok)
         say(c, "%zu objects are equal%s%s", summary.compared, summary.notes.len ? "; " : "",

@@ -7,6 +7,7 @@ SELECT a.backend_xid IS NOT NULL,
         CASE WHEN a.backend_xid IS NULL THEN '' ELSE ', has written' END, pg_catalog."left"(a.query, 200))
 FROM pg_catalog.pg_stat_activity a
 WHERE a.datname = $1 AND a.pid <> pg_catalog.pg_backend_pid()
+    AND a.backend_type <> 'autovacuum worker'
     AND (a.backend_xid IS NOT NULL OR (a.backend_type = 'client backend' AND a.state <> 'idle'))
     AND NOT (a.application_name LIKE 'pgcutover:%' AND a.usename = SESSION_USER)
 ORDER BY a.backend_xid IS NULL, a.xact_start
