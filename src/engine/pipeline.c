@@ -302,11 +302,32 @@ static void start_standing(struct supervisor *s, struct pipeline *p)
             supervisor_start_worker(s, p, singles[i].kind);
 }
 
+/* Nothing is changed on any server before the checks of every database have passed: so "a prerequisite
+ * is not met" can promise that nothing was changed. */
+static bool checks_allow(struct supervisor *s, struct pipeline *p)
+{
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; p->state == PIPE_SCHEMA && i < s->m->pipeline_count; i++) {
+        const struct pipeline *other = &s->m->pipelines[i];
+        if (other->state == PIPE_QUEUED || other->state == PIPE_CHECKING)
+            return false;
+        if (other->state != PIPE_FAILED || journal_has(&s->journal, p->index, NULL))
+            continue;
+        err_set(&err, other->error.code, "the checks of database \"%s\" failed: %s", other->name,
+                other->error.message);
+        pipeline_give_up(s, p, &err);
+        err_clear(&err);
+        return false;
+    }
+    return true;
+}
+
 static void start_own(struct supervisor *s, struct pipeline *p)
 {
     const char *kind = p->recalled ? rows[p->state].worker : "recall";
 
-    if (kind && is_wanted(p, kind) && !supervisor_worker(s, p, kind))
+    if (kind && is_wanted(p, kind) && !supervisor_worker(s, p, kind) && checks_allow(s, p))
         supervisor_start_worker(s, p, kind);
 }
 
