@@ -48,6 +48,11 @@ void log_component(const char *component)
     snprintf(log_name, sizeof log_name, "%s", component);
 }
 
+int log_descriptor(void)
+{
+    return log_fd;
+}
+
 static void write_line(cJSON *line, enum log_level level, const char *message)
 {
     json_add_time(line, "time", clock_wall_us());

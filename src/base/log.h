@@ -18,6 +18,9 @@ bool log_level_parse(const char *text, enum log_level *level);
 /* Names the part of the program that this process is, as "engine", "copy-1"; copied. */
 void log_component(const char *component);
 
+/* The log's descriptor, -1 when none is open: what closes descriptors must leave it. Borrowed. */
+int log_descriptor(void);
+
 void log_msg(enum log_level level, const char *fmt, ...) PGC_PRINTF(2, 3);
 /* Logs an error with its sqlstate, detail and hint. */
 void log_err(enum log_level level, const struct err *err);

@@ -1,2 +1,224 @@
 #include "config.h"
-int main(void);int main(void){return 0;}
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+struct command {
+    const char *name;
+    int (*run)(const struct options *options);
+    int min_args, max_args;
+    const char *arguments;
+    const char *help;
+};
+
+static const struct command commands[] = {
+    {"--batch", cmd_batch, 0, 1, "PLAN | --source-connection-json F --target-connection-json F "
+                                 "--database-options-json F [--name NAME]",
+     "Runs a plan without a terminal UI, as far as it says, progress on stderr.\n"
+     "  --until checked|schema|loaded|ready|done   how far (default: what cutover.when says)\n"
+     "  --detach    return as soon as the engine runs\n"
+     "  --dry-run   say what would be done on each server, do nothing\n"
+     "  --yes       no questions"},
+    {"check", cmd_check, 1, 1, "PLAN", "The prerequisite checks alone. Changes nothing."},
+    {"status", cmd_status, 0, 1, "[NAME]",
+     "Where a migration stands, or all of them.\n"
+     "  --watch     keeps it up to date until it has ended"},
+    {"cutover", cmd_command, 1, 1, "NAME [--database-name DB]",
+     "Stops writes on the source, applies the last change, and opens the target.\n"
+     "Refused with the reason while it is not READY_TO_COMPLETE."},
+    {"pause", cmd_command, 1, 1, "NAME", "Stops all work; slot and place are kept."},
+    {"resume", cmd_command, 1, 1, "NAME",
+     "Goes on: after a pause, after an error was mended, after the engine was killed."},
+    {"cancel", cmd_command, 1, 1, "NAME",
+     "Stops, and undoes everything that was made on the source."},
+    {"delete", cmd_command, 1, 1, "NAME",
+     "Forgets a migration that has ended, and leaves nothing behind on either server."},
+    {"demo", cmd_demo, 0, 0, "",
+     "Two throw-away servers on this machine, sample data, a workload, a migration."},
+};
+
+#define COMMAND_COUNT (sizeof commands / sizeof *commands)
+
+enum {
+    OPT_SOURCE = 256, OPT_TARGET, OPT_DATABASES, OPT_NAME, OPT_STATE_DIR, OPT_UNTIL, OPT_DETACH,
+    OPT_DRY_RUN, OPT_YES, OPT_JSON, OPT_LOG_LEVEL, OPT_WATCH, OPT_DATABASE_NAME, OPT_VERSION,
+    OPT_HELP, OPT_BATCH,
+};
+
+static const struct option long_options[] = {
+    {"batch", no_argument, NULL, OPT_BATCH},
+    {"source-connection-json", required_argument, NULL, OPT_SOURCE},
+    {"target-connection-json", required_argument, NULL, OPT_TARGET},
+    {"database-options-json", required_argument, NULL, OPT_DATABASES},
+    {"name", required_argument, NULL, OPT_NAME},
+    {"state-dir", required_argument, NULL, OPT_STATE_DIR},
+    {"until", required_argument, NULL, OPT_UNTIL},
+    {"detach", no_argument, NULL, OPT_DETACH},
+    {"dry-run", no_argument, NULL, OPT_DRY_RUN},
+    {"yes", no_argument, NULL, OPT_YES},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+    {"watch", no_argument, NULL, OPT_WATCH},
+    {"database-name", required_argument, NULL, OPT_DATABASE_NAME},
+    {"version", no_argument, NULL, OPT_VERSION},
+    {"help", no_argument, NULL, OPT_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static void print_usage(FILE *out)
+{
+    fputs("pgcutover moves live PostgreSQL databases to another server with almost no downtime.\n\n"
+          "Usage:\n", out);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(out, "  pgcutover %s %s\n", commands[i].name, commands[i].arguments);
+    fputs("\nCommon options:\n"
+          "  --json            machine-readable output on stdout\n"
+          "  --state-dir DIR   where migrations are kept (default $XDG_STATE_HOME/pgcutover)\n"
+          "  --log-level L     debug, info, warning or error\n"
+          "  -q, -v            less, more on stderr\n"
+          "  --version, --help (after a command: its own help)\n\n"
+          "Exit codes: 0 done; 1 failed; 2 wrong usage or plan; 3 a prerequisite is not met;\n"
+          "4 differences found; 5 no such migration, or its engine does not answer; 130 interrupted.\n"
+          "More: man pgcutover, man pgcutover-plan.\n", out);
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (name && strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int wrong_usage(const char *fmt, const char *what)
+{
+    fputs("pgcutover: ", stderr);
+    fprintf(stderr, fmt, what);
+    fputs("\n  hint: \"pgcutover --help\" lists commands and options.\n", stderr);
+    return 2;
+}
+
+static void take_option(struct options *o, int opt)
+{
+    switch (opt) {
+    case OPT_SOURCE: o->source_json = optarg; break;
+    case OPT_TARGET: o->target_json = optarg; break;
+    case OPT_DATABASES: o->databases_json = optarg; break;
+    case OPT_NAME: o->name = optarg; break;
+    case OPT_STATE_DIR: o->state_dir = optarg; break;
+    case OPT_UNTIL: o->until = optarg; break;
+    case OPT_DETACH: o->detach = true; break;
+    case OPT_DRY_RUN: o->dry_run = true; break;
+    case OPT_YES: o->yes = true; break;
+    case OPT_JSON: o->json = true; break;
+    case OPT_LOG_LEVEL: o->log_level = optarg; break;
+    case OPT_WATCH: o->watch = true; break;
+    case OPT_DATABASE_NAME: o->database_name = optarg; break;
+    case 'q': o->quiet = true; break;
+    case 'v': o->verbose = true; break;
+    default: break;
+    }
+}
+
+/* An option that the command knows nothing of is an error, not silence. */
+struct belongs {
+    const char *command;
+    const char *options;
+};
+
+static const struct belongs belongings[] = {
+    {"--batch", " source-connection-json target-connection-json database-options-json name until "
+                "detach dry-run yes "},
+    {"check", " name "},
+    {"status", " watch "},
+    {"cutover", " database-name yes "},
+    {"resume", " yes "},
+    {"cancel", " yes "},
+    {"delete", " yes "},
+    {"demo", ""},
+    {"pause", ""},
+};
+
+static bool fits(const struct command *command, const char *option)
+{
+    static const char common[] = " batch json state-dir log-level version help ";
+    char *padded = NULL;
+    bool ok;
+
+    if (asprintf(&padded, " %s ", option) < 0)
+        return true;
+    ok = strstr(common, padded) != NULL;
+    for (size_t i = 0; i < sizeof belongings / sizeof *belongings && !ok; i++)
+        ok = strcmp(belongings[i].command, command->name) == 0 &&
+             strstr(belongings[i].options, padded);
+    free(padded);
+    return ok;
+}
+
+static int check_values(const struct options *o)
+{
+    enum log_level level;
+
+    if (o->log_level && !log_level_parse(o->log_level, &level))
+        return wrong_usage("--log-level takes debug, info, warning or error, not \"%s\"",
+                           o->log_level);
+    if (o->until && !strstr(" checked schema loaded ready done ", o->until))
+        return wrong_usage("--until takes checked, schema, loaded, ready or done, not \"%s\"",
+                           o->until);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {0};
+    const char *wanted[64];
+    size_t wanted_count = 0;
+    bool help = argc > 1 && strcmp(argv[1], "help") == 0;
+    bool batch = false;
+    int opt;
+    int index = 0;
+
+    while ((opt = getopt_long(argc, argv, "qvVh", long_options, &index)) != -1) {
+        if (opt == '?')
+            return wrong_usage("wrong option%s", "");
+        if (opt == OPT_VERSION || opt == 'V') {
+            puts(PACKAGE_STRING);
+            return 0;
+        }
+        help = help || opt == OPT_HELP || opt == 'h';
+        batch = batch || opt == OPT_BATCH;
+        if (opt >= 256 && wanted_count < 64)
+            wanted[wanted_count++] = long_options[index].name;
+        take_option(&o, opt);
+    }
+    const char *name = batch ? "--batch" : optind < argc ? argv[optind++] : NULL;
+    const struct command *command = find_command(name);
+    if (help && command) {
+        printf("pgcutover %s %s\n\n%s\n", command->name, command->arguments, command->help);
+        return 0;
+    }
+    if (help) {
+        print_usage(stdout);
+        return 0;
+    }
+    if (!name) {
+        print_usage(stderr);
+        return wrong_usage("%s", "the wizard is not part of this version: name a command");
+    }
+    if (!command)
+        return wrong_usage("unknown command \"%s\"", name);
+    for (size_t i = 0; i < wanted_count; i++)
+        if (!fits(command, wanted[i]))
+            return wrong_usage("this command has no option --%s", wanted[i]);
+    o.command = command->name;
+    o.args = argv + optind;
+    o.arg_count = argc - optind;
+    if (o.arg_count < command->min_args || o.arg_count > command->max_args)
+        return wrong_usage("wrong number of arguments: pgcutover %s", command->name);
+    int wrong = check_values(&o);
+    return wrong ? wrong : command->run(&o);
+}

@@ -79,12 +79,8 @@ bool conninfo_parse(struct conninfo *info, const char *text, struct err *err)
     PQconninfoOption *options = PQconninfoParse(text, &message);
 
     if (!options) {
-        size_t len = message ? strcspn(message, "\n") : 0;
-        /* libpq may quote the text, and with it a password: only its first words are safe. */
-        char *colon = message ? strchr(message, ':') : NULL;
-        if (colon && (size_t)(colon - message) < len)
-            len = (size_t)(colon - message);
-        err_set(err, ERR_USAGE, "invalid connection string: %.*s", (int)len, message ? message : "");
+        /* libpq's message quotes the text, and with it perhaps a password. */
+        err_set(err, ERR_USAGE, "invalid connection string");
         err_hint(err, "Write postgresql://USER@HOST:PORT/DATABASE?sslmode=require or "
                       "host=... port=... dbname=... user=...");
         secret_free_string(message);

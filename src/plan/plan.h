@@ -13,8 +13,12 @@
 #include <cjson/cJSON.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "base/secret.h"
 #include "pg/conninfo.h"
+
+/* The patterns and mappings of a database, made ready for lookups (plan/pattern.h). */
+struct plan_index;
 
 struct plan_ssh {
     char *host;
@@ -31,6 +35,7 @@ struct plan_endpoint {
     char *user_name;     /* NULL: to be asked for, or libpq's own rules */
     struct secret password; /* text NULL: asked for or from the passfile; "": none is needed */
     char *database_name; /* "postgres" when neither it nor a uri is given */
+    bool database_given; /* by databaseName or the uri */
     char *ssl_mode;
     char *ssl_root_cert;
     char *uri;           /* without the password, which is moved to the secret */
@@ -42,9 +47,9 @@ enum plan_keyless { KEYLESS_REFUSE, KEYLESS_FULL, KEYLESS_AT_CUTOVER };
 struct plan_mapping {
     char *table;         /* as written: "public.payment" */
     char *schema, *name; /* split, unquoted */
-    char *to;            /* may be NULL */
+    char *to;            /* plans: only with SCHEMA_EXISTING, never NULL */
     char *to_schema, *to_name;
-    char *where;         /* row filter, may be NULL */
+    char *where;         /* row filter; NULL: plans cannot give one yet */
 };
 
 struct plan_database {
@@ -57,10 +62,12 @@ struct plan_database {
     struct plan_mapping *mappings;
     size_t mapping_count;
     enum plan_keyless keyless; /* "keylessTables": "refuse" (default) | "full" | "at-cutover" */
+    struct plan_index *index; /* owned; NULL in a database made by hand: lookups are slower */
 };
 
 enum plan_schema_mode { SCHEMA_COPY, SCHEMA_EXISTING };
 enum plan_prepare { PREPARE_REFUSE, PREPARE_TRUNCATE };
+/* Plans give the first only: the others are not carried out yet. */
 enum plan_sync_mode { SYNC_LOAD_AND_SYNC, SYNC_LOAD_ONLY, SYNC_SYNC_ONLY };
 enum plan_cutover_when { CUTOVER_MANUAL, CUTOVER_READY };
 enum plan_stop_writes { STOP_READ_ONLY, STOP_OPERATOR };
@@ -88,6 +95,9 @@ struct plan {
     enum plan_stop_writes stop_writes;
     int64_t max_lag_us;
     int64_t source_slot_wal_bytes;
+
+    char *state_dir;          /* "stateDir", as --state-dir; NULL: the default */
+    enum log_level log_level; /* "logLevel", as --log-level; info */
 };
 
 /* Reads a plan file: JSON, UTF-8, with comments and trailing commas. ERR_USAGE names file, line,
@@ -96,11 +106,18 @@ struct plan {
  * nothing is parsed and then ignored. */
 bool plan_read(struct plan *plan, const char *path, struct err *err);
 
-/* The same from the three files that Azure DMS takes. name NULL: the first database's name. */
+/* The same under a name of the caller's (--name; NULL: none), which goes before the plan's own. A
+ * plan without "name" is otherwise called as its file, without ".json". */
+bool plan_read_as(struct plan *plan, const char *path, const char *name, struct err *err);
+
+/* The same from the three files that Azure DMS takes. name NULL: the first database's name;
+ * options_path NULL: the database of the source. */
 bool plan_read_azure(struct plan *plan, const char *source_path, const char *target_path,
                      const char *options_path, const char *name, struct err *err);
 
-/* From text (origin: what messages call it). */
+/* From text (origin: what messages call it, and where a missing name comes from).
+ *
+ * All of these expect nothing of *plan and leave it empty on error. */
 bool plan_parse(struct plan *plan, const char *text, const char *origin, struct err *err);
 
 /* The document as JSON text, without passwords, indented; owned. Reading it gives the same plan. */
@@ -108,13 +125,15 @@ char *plan_text(const struct plan *plan);
 void plan_release(struct plan *plan);
 
 /* Command-line values put over the plan's ("cutover.when", "ready"): the same rules and errors as in
- * the file; the document is changed too. */
+ * the file; the document is changed too. value NULL: back to the default. On error the plan is as
+ * before. Keys inside of lists cannot be set, nor lists. */
 bool plan_set(struct plan *plan, const char *dotted_key, const char *value, struct err *err);
 
 /* A migration's name: letters, digits, _ and -, at most 40 bytes, so that slot names can hold it. */
 bool plan_name_is_valid(const char *name);
 
-/* How to connect: the endpoint's values over its uri, dbname replaced when database is not NULL. */
+/* How to connect: the endpoint's values over its uri, dbname replaced when database is not NULL.
+ * *info is released first; what neither says is left out, so that libpq's environment counts. */
 bool plan_conninfo(const struct plan_endpoint *endpoint, const char *database,
                    struct conninfo *info, struct err *err);
 

@@ -22,6 +22,9 @@ CREATE TABLE pgcutover.tables (
     target_table text NOT NULL,
     mode text NOT NULL,             -- sync | at-cutover
     row_filter text,
+    needs_full boolean NOT NULL DEFAULT false, -- replica identity was set to FULL for the migration
+    est_rows bigint NOT NULL DEFAULT 0,
+    est_bytes bigint NOT NULL DEFAULT 0,
     epoch_lsn pg_lsn,               -- set by the transaction that loaded the table
     loaded boolean NOT NULL DEFAULT false,
     rows_loaded bigint NOT NULL DEFAULT 0,

@@ -119,17 +119,18 @@ wait_until() { # SECONDS COMMAND...
 digest_database() { # NAME DATABASE
     on "$1" "$2" <<'SQL'
 SET search_path = ''; SET extra_float_digits = 3; SET timezone = 'UTC'; SET datestyle = 'ISO'; SET intervalstyle = 'postgres';
-SELECT pg_catalog.format($f$SELECT '%1$s.%2$s rows ' || count(*) || ' ' || coalesce(pg_catalog.md5(pg_catalog.string_agg(d, ',' ORDER BY d)), '-')
-  FROM (SELECT pg_catalog.md5(pg_catalog.row(%3$s)::text) AS d FROM ONLY %1$I.%2$I t) x$f$,
+SELECT pg_catalog.format($f$SELECT %4$L || ' rows ' || count(*) || ' ' || coalesce(pg_catalog.md5(pg_catalog.string_agg(d, ',' ORDER BY d COLLATE "C")), '-')
+  FROM (SELECT pg_catalog.md5(ROW(%3$s)::text) AS d FROM ONLY %1$I.%2$I t) x$f$,
   n.nspname, c.relname,
-  coalesce((SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ',' ORDER BY a.attname) FROM pg_catalog.pg_attribute a
-     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), 'NULL'))
+  coalesce((SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ',' ORDER BY a.attname COLLATE "C") FROM pg_catalog.pg_attribute a
+     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), 'NULL'), n.nspname || '.' || c.relname)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgcutover')
-ORDER BY 1 COLLATE "C" \gexec
-SELECT pg_catalog.format($f$SELECT '%1$s.%2$s sequence ' || last_value || ' ' || is_called FROM %1$I.%2$I$f$, n.nspname, c.relname)
+ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C" \gexec
+SELECT pg_catalog.format($f$SELECT %3$L || ' sequence ' || last_value || ' ' || is_called FROM %1$I.%2$I$f$, n.nspname, c.relname, n.nspname || '.' || c.relname)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'S' AND n.nspname !~ '^pg_' AND n.nspname <> 'pgcutover' ORDER BY 1 COLLATE "C" \gexec
+WHERE c.relkind = 'S' AND n.nspname !~ '^pg_' AND n.nspname <> 'pgcutover'
+ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C" \gexec
 SQL
 }
 

@@ -1,0 +1,74 @@
+/* Which tables a migration moves, under which names, and how. */
+#ifndef PGC_CATALOG_SELECT_H
+#define PGC_CATALOG_SELECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "catalog/catalog.h"
+#include "plan/plan.h"
+
+enum table_mode {
+    TABLE_SYNC,       /* loaded, then kept up by CDC */
+    TABLE_AT_CUTOVER, /* copied whole inside the freeze */
+};
+
+/* "sync" or "at-cutover", as pgcutover.tables.mode has it. */
+const char *table_mode_name(enum table_mode mode);
+
+struct table_entry {
+    uint32_t oid;
+    char *schema;        /* all strings owned */
+    char *name;
+    char *target_schema;
+    char *target_name;
+    char *where;         /* row filter, may be NULL */
+    int64_t bytes;
+    int64_t rows;
+    enum table_mode mode;
+    bool needs_full;     /* keyless: replica identity must be FULL before it is published */
+    bool keyless;        /* UPDATE and DELETE could not be published as it is */
+    bool unlogged;
+};
+
+enum skip_reason { SKIP_FOREIGN, SKIP_EXTENSION, SKIP_NOT_ON_TARGET };
+
+/* Picked by the plan, but not moved. */
+struct table_skip {
+    uint32_t oid;
+    char *schema;        /* owned */
+    char *name;
+    enum skip_reason reason;
+};
+
+struct table_list {
+    struct table_entry *items; /* by bytes, biggest first */
+    size_t count;
+    size_t cap;
+    int64_t bytes;             /* of all */
+    struct table_skip *skipped;
+    size_t skip_count;
+    size_t skip_cap;
+};
+
+#define TABLE_LIST_INIT {0}
+
+/* Picks the tables that hold rows (partitions one by one; a partitioned table stands for all of its
+ * partitions, in selectedTables as in excludedTables, and for the row filter of a mapping).
+ * target: NULL, or what the target holds, when selectedTables empty means "on both sides"
+ * (schema mode existing). out is empty before and after an error. ERR_USAGE: a pattern or a mapping
+ * that fits no table (near names are in the hint), two tables with the same target. */
+bool catalog_select_existing(const struct catalog *catalog, const struct catalog *target,
+                             const struct plan_database *database, struct table_list *out,
+                             struct err *err);
+/* The same without a target. */
+bool catalog_select(const struct catalog *catalog, const struct plan_database *database,
+                    struct table_list *out, struct err *err);
+void table_list_release(struct table_list *list);
+
+/* How many single-character edits (case ignored) lead from one text to the other. */
+size_t edit_distance(const char *from, const char *to);
+
+#endif

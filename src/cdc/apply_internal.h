@@ -1,0 +1,122 @@
+/* What the files of the applier share. */
+#ifndef PGC_CDC_APPLY_INTERNAL_H
+#define PGC_CDC_APPLY_INTERNAL_H
+
+#include "cdc/apply.h"
+#include "cdc/apply_cache.h"
+#include "cdc/apply_pipe.h"
+#include "cdc/apply_state.h"
+
+/* Several source transactions in one of the target's. */
+struct apply_group {
+    bool open;              /* BEGIN was sent */
+    int64_t transactions;   /* complete ones */
+    int64_t changes;
+    int64_t bytes;
+    lsn_t commit_lsn;       /* of the last complete one */
+    lsn_t end_lsn;
+    int64_t commit_us;
+    lsn_t mark_lsn;         /* nothing of ours between end_lsn and this */
+    struct apply_table *touched;
+};
+
+/* INSERTs into one table that wait to be sent as one statement. */
+struct apply_batch {
+    struct apply_table *table; /* borrowed; NULL: empty */
+    size_t rows;
+    struct buf bytes;          /* values, NUL behind each */
+    struct batch_value {
+        size_t offset;
+        int len;               /* -1: null */
+        bool binary;
+    } *values;                 /* by row, in the order of the statement's parameters */
+    size_t count;
+    size_t cap;
+};
+
+struct applier {
+    struct conn *conn; /* borrowed */
+    struct applier_options options;
+    struct apply_pipe pipe;
+    struct apply_cache cache;
+    struct apply_tables tables;
+    struct applier_status status;
+
+    bool in_transaction; /* of the source */
+    bool skipping;       /* it was applied before */
+    lsn_t commit_lsn;
+    int64_t commit_us;
+    uint32_t xid;
+
+    struct apply_group group;
+    lsn_t single_until;       /* transactions that commit up to here get a group each */
+    struct apply_table *changed; /* counters that nobody took yet */
+    bool sources_changed;     /* some table has source_changed */
+    bool progress_prepared;
+    int64_t passed_written_ms; /* monotonic */
+
+    struct apply_batch batch;
+    bool batch_failed;   /* the error is of a batched change: which one is not known */
+    const char **values; /* parameters of the statement being sent */
+    int *lengths;
+    int *formats;
+    size_t parameter_cap;
+    uint64_t *set;
+    size_t set_cap;
+    struct buf sql;      /* TRUNCATE */
+    char failure_table[256];
+    char failure_key[PIPE_KEY_SIZE];
+};
+
+/* --- apply_target.c --- */
+
+/* Reads what the target's table is like and makes the map. */
+bool apply_resolve(struct applier *applier, struct apply_table *table, struct err *err);
+/* Drops the map and every statement made with it; nothing of it may be on its way. */
+bool apply_unmap(struct applier *applier, struct apply_table *table, bool deallocate,
+                 struct err *err);
+bool apply_evict(struct applier *applier, struct err *err);
+bool apply_read_tables(struct applier *applier, struct err *err);
+
+/* --- apply_row.c --- */
+
+/* The table of a relation when its changes are wanted in this transaction; else *table is NULL. */
+bool apply_wanted(struct applier *applier, uint32_t relation, struct apply_table **table,
+                  struct err *err);
+bool apply_row(struct applier *applier, const struct change *change, struct err *err);
+bool apply_truncate(struct applier *applier, const struct change *change, struct err *err);
+/* The pipe's judge. */
+bool apply_judge(void *arg, const struct pipe_entry *entry, const PGresult *res, struct err *err);
+/* Notes where an error happened and puts it before the message. */
+void apply_blame(struct applier *applier, const struct pipe_entry *entry, struct err *err);
+
+void apply_need_parameters(struct applier *applier, size_t count);
+struct pipe_entry *apply_add_entry(struct applier *applier, struct apply_table *table,
+                                   struct apply_statement *statement, enum change_kind kind);
+bool apply_prepare(struct applier *applier, struct apply_table *table,
+                   struct apply_statement *statement, struct err *err);
+
+/* --- apply_batch.c --- */
+
+/* May this INSERT wait for others? */
+bool apply_batch_takes(const struct applier *applier, const struct apply_table *table,
+                       const struct change *change);
+bool apply_batch_add(struct applier *applier, struct apply_table *table, const struct change *change,
+                     struct err *err);
+/* Sends what waits: before anything else is sent in a group. */
+bool apply_batch_send(struct applier *applier, struct err *err);
+void apply_batch_clear(struct apply_batch *batch);
+void apply_batch_release(struct apply_batch *batch);
+
+/* --- apply_group.c --- */
+
+bool apply_group_open(struct applier *applier, struct err *err);
+bool apply_group_commit(struct applier *applier, struct err *err);
+/* Records that the open group changes a table. */
+void apply_touch(struct applier *applier, struct apply_table *table, enum apply_count what);
+/* After an error: rolls back, and prepares for another try or for the connection's end. */
+void apply_group_fail(struct applier *applier, struct err *err);
+/* Relation messages since the last boundary are kept for good. */
+void apply_keep_sources(struct applier *applier);
+
+#endif

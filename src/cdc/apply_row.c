@@ -1,0 +1,461 @@
+/* One change to one statement on its way, and its result back to the change. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "cdc/apply_internal.h"
+#include "pg/ident.h"
+
+#define STATEMENT_BYTES 64 /* what a statement costs beside its values */
+
+static const char *const kind_names[] = {
+    [CHANGE_INSERT] = "INSERT", [CHANGE_UPDATE] = "UPDATE", [CHANGE_DELETE] = "DELETE",
+    [CHANGE_TRUNCATE] = "TRUNCATE", [CHANGE_COMMIT] = "COMMIT", [CHANGE_MESSAGE] = NULL,
+};
+
+/* --- blame --- */
+
+void apply_blame(struct applier *applier, const struct pipe_entry *entry, struct err *err)
+{
+    struct applier_failure *failure = &applier->status.failure;
+    char lsn[LSN_TEXT_SIZE];
+
+    snprintf(applier->failure_table, sizeof applier->failure_table, "%s", entry->table->display);
+    memcpy(applier->failure_key, entry->key, sizeof entry->key);
+    *failure = (struct applier_failure){
+        .table = applier->failure_table,
+        .kind = kind_names[entry->kind],
+        .key = applier->failure_key,
+        .commit_lsn = entry->commit_lsn,
+        .xid = entry->xid,
+    };
+    err_wrap(err, "could not apply %s of table %s%s%s (source transaction %" PRIu32 ", committed at %s)",
+             failure->kind, failure->table, *entry->key ? " " : "", entry->key, failure->xid,
+             lsn_format(failure->commit_lsn, lsn));
+}
+
+static void judge_failed(struct applier *applier, const struct pipe_entry *entry, const PGresult *res,
+                         struct err *err)
+{
+    const char *sql = entry->statement ? entry->statement->text.sql.data : applier->sql.data;
+
+    applier->batch_failed = entry->batched;
+
+    conn_error(applier->conn, res, sql, err);
+    if (err && err->code == ERR_SERVER &&
+        (strncmp(err->sqlstate, "22", 2) == 0 || strncmp(err->sqlstate, "23", 2) == 0))
+        err->code = ERR_CONFLICT;
+    if (err && err->code == ERR_CONFLICT && !err->hint)
+        err_hint(err, "Find out who wrote to the target's row, mend it, then resume.");
+    apply_blame(applier, entry, err);
+}
+
+static void judge_rows(struct applier *applier, const struct pipe_entry *entry, const char *rows,
+                       struct err *err)
+{
+    bool none = strcmp(rows, "0") == 0;
+
+    applier->batch_failed = entry->batched;
+    if (entry->rows > 1)
+        err_set(err, ERR_CONFLICT, "%s rows arrived on the target instead of %ld", rows, entry->rows);
+    else
+        err_set(err, ERR_CONFLICT, "it hit %s rows on the target instead of one", none ? "no" : rows);
+    if (entry->kind == CHANGE_INSERT)
+        err_hint(err, "A trigger or rule of the target's table takes the row away: disable it, then resume.");
+    else if (none)
+        err_hint(err, "The row is missing on the target: somebody else wrote to it, or a trigger or rule "
+                 "is in the way. Put the row back as it was on the source, then resume.");
+    else
+        err_hint(err, "Remove the rows that the source does not have, then resume.");
+    apply_blame(applier, entry, err);
+}
+
+bool apply_judge(void *arg, const struct pipe_entry *entry, const PGresult *res, struct err *err)
+{
+    struct applier *applier = arg;
+    ExecStatusType status = PQresultStatus(res);
+    const char *rows;
+
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
+        judge_failed(applier, entry, res, err);
+        return false;
+    }
+    if (!entry->rows)
+        return true;
+    rows = PQcmdTuples((PGresult *)res);
+    if (strtol(rows, NULL, 10) == entry->rows)
+        return true;
+    if (entry->what == PIPE_CHANGE) {
+        judge_rows(applier, entry, rows, err);
+        return false;
+    }
+    err_set(err, ERR_CONFLICT, "%s: the recorded progress is not where this applier left it, or a table "
+            "was loaded again meanwhile", applier->conn->label);
+    err_hint(err, "Nothing of the open transaction was kept; it is applied again from the recorded place.");
+    if (err)
+        err->retryable = true;
+    return false;
+}
+
+/* --- which changes --- */
+
+static bool check_stranger(struct applier *applier, uint32_t relation, struct err *err)
+{
+    const struct apply_table *namesake = apply_tables_namesake(&applier->tables, relation);
+
+    if (!namesake || !namesake->sync || !namesake->ready || applier->commit_lsn < namesake->epoch_lsn)
+        return true;
+    err_set(err, ERR_CONFLICT, "source table %s is another table now: it was dropped and created again",
+            namesake->source_name);
+    err_hint(err, "Load the table again.");
+    return false;
+}
+
+bool apply_wanted(struct applier *applier, uint32_t relation, struct apply_table **table,
+                  struct err *err)
+{
+    struct apply_table *found = apply_tables_find(&applier->tables, relation);
+
+    *table = NULL;
+    if (!found && !check_stranger(applier, relation, err))
+        return false;
+    if (!found || !found->sync) {
+        applier->status.ignored++;
+        return true;
+    }
+    if (!found->ready && !apply_group_open(applier, err))
+        return false;
+    if (!found->ready && !apply_read_tables(applier, err))
+        return false;
+    if (!found->ready) {
+        err_set(err, ERR_PREREQUISITE, "target table %s has changes to apply and is not loaded yet",
+                found->display);
+        if (err)
+            err->retryable = true;
+        return false;
+    }
+    if (applier->commit_lsn < found->epoch_lsn)
+        applier->status.covered++;
+    else
+        *table = found;
+    return true;
+}
+
+/* --- a change's statement --- */
+
+void apply_need_parameters(struct applier *applier, size_t count)
+{
+    if (count <= applier->parameter_cap)
+        return;
+    applier->parameter_cap = count;
+    applier->values = xrealloc(applier->values, count * sizeof *applier->values);
+    applier->lengths = xrealloc(applier->lengths, count * sizeof *applier->lengths);
+    applier->formats = xrealloc(applier->formats, count * sizeof *applier->formats);
+}
+
+static void ensure_scratch(struct applier *applier, size_t columns)
+{
+    size_t words = COLUMN_SET_WORDS(columns) + 1;
+
+    apply_need_parameters(applier, 2 * columns);
+    if (words > applier->set_cap) {
+        applier->set_cap = words;
+        applier->set = xrealloc(applier->set, words * sizeof *applier->set);
+    }
+    memset(applier->set, 0, words * sizeof *applier->set);
+}
+
+static bool same_value(const struct value *a, const struct value *b)
+{
+    return a->kind == b->kind && (a->kind == VALUE_NULL ||
+                                  (a->len == b->len && memcmp(a->data, b->data, a->len) == 0));
+}
+
+/* UPDATE writes what came, but for key columns that did not change (then there is no old tuple) and
+ * identity columns known to be the same. */
+static bool must_write(const struct apply_table *table, const struct change *change, size_t i)
+{
+    const struct value *value = &change->new_tuple.values[i];
+    int target = table->map.targets[i];
+
+    if (target < 0 || value->kind == VALUE_UNCHANGED)
+        return false;
+    if (!change->has_old)
+        return table->source.identity == 'f' || !table->source.columns[i].key;
+    return !table->target.columns[target].identity || change->old_is_key ||
+           !same_value(value, &change->old_tuple.values[i]);
+}
+
+static void choose_columns(struct applier *applier, const struct apply_table *table,
+                           const struct change *change)
+{
+    for (size_t i = 0; i < table->source.column_count; i++)
+        if (must_write(table, change, i))
+            applier->set[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+static bool tuples_fit(const struct apply_table *table, const struct change *change, struct err *err)
+{
+    size_t count = table->source.column_count;
+
+    if ((change->kind == CHANGE_DELETE || change->new_tuple.count == count) &&
+        (!change->has_old || change->old_tuple.count == count))
+        return true;
+    err_set(err, ERR_PROTOCOL, "a change of source table %s does not have its %zu columns",
+            table->source_name, count);
+    return false;
+}
+
+static bool can_find(const struct apply_table *table, const struct change *change, struct err *err)
+{
+    if (change->kind == CHANGE_INSERT)
+        return true;
+    if (table->map.find == FIND_NOTHING) {
+        err_set(err, ERR_CONFLICT, "source table %s has no replica identity, and a row was changed",
+                table->source_name);
+        err_hint(err, "Give it a primary key or REPLICA IDENTITY FULL on the source, then load it again.");
+        return false;
+    }
+    if (table->map.find != FIND_ROW || change->has_old)
+        return true;
+    err_set(err, ERR_PROTOCOL, "a change of source table %s came without the old row",
+            table->source_name);
+    return false;
+}
+
+static bool bind(struct applier *applier, const struct apply_statement *statement,
+                 const struct change *change, size_t *bytes, struct err *err)
+{
+    for (size_t i = 0; i < statement->text.count; i++) {
+        const struct parameter *parameter = &statement->text.parameters[i];
+        bool old = change->kind == CHANGE_DELETE || (parameter->find && change->has_old);
+        const struct value *value =
+            &(old ? &change->old_tuple : &change->new_tuple)->values[parameter->column];
+        if (value->kind == VALUE_UNCHANGED) {
+            err_set(err, ERR_PROTOCOL, "a value that is needed was not sent by the source");
+            err_hint(err, "A key column is stored out of line, which this source does not log: load the "
+                     "table again with REPLICA IDENTITY FULL.");
+            return false;
+        }
+        applier->values[i] = value->kind == VALUE_NULL ? NULL : value->data;
+        applier->lengths[i] = (int)value->len;
+        applier->formats[i] = value->kind == VALUE_BINARY;
+        *bytes += value->kind == VALUE_NULL ? 0 : value->len;
+    }
+    return true;
+}
+
+/* --- the key for messages --- */
+
+static size_t add_shortened(char *out, size_t at, size_t end, const char *text, size_t len)
+{
+    size_t room = end - at;
+
+    if (len > room) {
+        len = room;
+        while (len && ((unsigned char)text[len] & 0xC0) == 0x80)
+            len--;
+    }
+    memcpy(out + at, text, len);
+    return at + len;
+}
+
+static void describe_key(const struct apply_table *table, const struct change *change,
+                         char out[PIPE_KEY_SIZE])
+{
+    const struct table_map *map = &table->map;
+    const size_t end = PIPE_KEY_SIZE - 6; /* room for "...)" */
+    size_t at = add_shortened(out, 0, end, map->key_names, strlen(map->key_names));
+
+    for (size_t i = 0; i < map->key_count && at < end; i++) {
+        const struct tuple *tuple = change->has_old ? &change->old_tuple : &change->new_tuple;
+        const struct value *value = &tuple->values[map->keys[i].source];
+        if (i)
+            at = add_shortened(out, at, end, ", ", 2);
+        if (value->kind == VALUE_TEXT)
+            at = add_shortened(out, at, end, value->data, value->len);
+        else
+            at = add_shortened(out, at, end, "null", 4);
+    }
+    snprintf(out + at, PIPE_KEY_SIZE - at, at >= end ? "...)" : ")");
+}
+
+/* --- sending --- */
+
+struct pipe_entry *apply_add_entry(struct applier *applier, struct apply_table *table,
+                                   struct apply_statement *statement, enum change_kind kind)
+{
+    struct pipe_entry *entry = apply_pipe_add(&applier->pipe, PIPE_CHANGE);
+
+    entry->kind = kind;
+    entry->table = table;
+    entry->statement = statement;
+    entry->commit_lsn = applier->commit_lsn;
+    entry->xid = applier->xid;
+    if (statement)
+        statement->in_flight++;
+    return entry;
+}
+
+bool apply_prepare(struct applier *applier, struct apply_table *table,
+                   struct apply_statement *statement, struct err *err)
+{
+    const struct statement_text *text = &statement->text;
+    size_t count = text->count * (statement->shape.rows ? statement->shape.rows : 1);
+
+    if (statement->prepared)
+        return true;
+    if (!apply_evict(applier, err) || !apply_pipe_room(&applier->pipe, text->sql.len, err))
+        return false;
+    if (!PQsendPrepare(applier->conn->pg, statement->name, text->sql.data, (int)count,
+                       text->types)) {
+        conn_error(applier->conn, NULL, text->sql.data, err);
+        return false;
+    }
+    statement->prepared = true;
+    apply_add_entry(applier, table, statement, statement->shape.kind);
+    return true;
+}
+
+static bool send_statement(struct applier *applier, struct apply_table *table,
+                           struct apply_statement *statement, const struct change *change,
+                           struct err *err)
+{
+    size_t bytes = STATEMENT_BYTES;
+
+    if (!bind(applier, statement, change, &bytes, err) ||
+        !apply_pipe_room(&applier->pipe, bytes, err))
+        return false;
+    if (!PQsendQueryPrepared(applier->conn->pg, statement->name, (int)statement->text.count,
+                             applier->values, applier->lengths, applier->formats, 0)) {
+        conn_error(applier->conn, NULL, statement->text.sql.data, err);
+        return false;
+    }
+    struct pipe_entry *entry = apply_add_entry(applier, table, statement, change->kind);
+    entry->rows = 1;
+    entry->bytes = bytes;
+    describe_key(table, change, entry->key);
+    applier->pipe.bytes += bytes;
+    applier->group.bytes += (int64_t)bytes;
+    return true;
+}
+
+static bool send_row(struct applier *applier, struct apply_table *table, const struct change *change,
+                     struct err *err)
+{
+    if (!apply_resolve(applier, table, err) || !tuples_fit(table, change, err) ||
+        !can_find(table, change, err))
+        return false;
+    if (apply_batch_takes(applier, table, change))
+        return apply_batch_add(applier, table, change, err);
+    if (!apply_batch_send(applier, err))
+        return false;
+    ensure_scratch(applier, table->source.column_count);
+    if (change->kind == CHANGE_UPDATE)
+        choose_columns(applier, table, change);
+    const struct statement_shape shape = {.kind = change->kind, .rows = 1, .set = applier->set};
+    struct apply_statement *statement =
+        apply_cache_get(&applier->cache, &table->statements, &table->map, &shape);
+    return apply_prepare(applier, table, statement, err) &&
+           send_statement(applier, table, statement, change, err);
+}
+
+/* A change that failed here, not on the server (whose errors have their place already). */
+static void blame_change(struct applier *applier, struct apply_table *table,
+                         const struct change *change, struct err *err)
+{
+    struct pipe_entry entry = {
+        .kind = change->kind, .table = table, .commit_lsn = applier->commit_lsn, .xid = applier->xid};
+
+    if (applier->status.failure.table || !err || err->code == ERR_STOPPED ||
+        err->code == ERR_CONNECTION)
+        return;
+    if (table->mapped && change->kind != CHANGE_TRUNCATE)
+        describe_key(table, change, entry.key);
+    apply_blame(applier, &entry, err);
+}
+
+bool apply_row(struct applier *applier, const struct change *change, struct err *err)
+{
+    static const enum apply_count counts[] = {[CHANGE_INSERT] = COUNT_INSERTS,
+                                              [CHANGE_UPDATE] = COUNT_UPDATES,
+                                              [CHANGE_DELETE] = COUNT_DELETES};
+    struct apply_table *table;
+
+    if (!apply_wanted(applier, change->relation, &table, err))
+        return false;
+    if (!table)
+        return true;
+    if (!apply_group_open(applier, err))
+        return false;
+    if (!send_row(applier, table, change, err)) {
+        blame_change(applier, table, change, err);
+        return false;
+    }
+    apply_touch(applier, table, counts[change->kind]);
+    return true;
+}
+
+/* --- TRUNCATE --- */
+
+static bool add_truncated(struct applier *applier, struct apply_table *table, struct err *err)
+{
+    struct buf *sql = &applier->sql;
+
+    if (!apply_resolve(applier, table, err))
+        return false;
+    buf_addstr(sql, sql->len ? ", " : "TRUNCATE ");
+    buf_addstr(sql, table->target.relkind == 'p' ? "" : "ONLY ");
+    ident_add_qualified(sql, table->target_schema, table->target_name);
+    return true;
+}
+
+/* Sends the statement and waits: its text must live until the result was read. */
+static bool send_truncate(struct applier *applier, struct apply_table *table,
+                          const struct change *change, struct err *err)
+{
+    if (!apply_pipe_room(&applier->pipe, 0, err))
+        return false;
+    if (!PQsendQueryParams(applier->conn->pg, applier->sql.data, 0, NULL, NULL, NULL, NULL, 0)) {
+        conn_error(applier->conn, NULL, applier->sql.data, err);
+        return false;
+    }
+    apply_add_entry(applier, table, NULL, change->kind);
+    return apply_pipe_drain(&applier->pipe, err);
+}
+
+/* One statement for all, so that foreign keys among them do not matter. The source's CASCADE is repeated
+ * only when it can reach no table whose own snapshot is younger than this transaction. */
+bool apply_truncate(struct applier *applier, const struct change *change, struct err *err)
+{
+    struct apply_table *first = NULL;
+    struct apply_table *table;
+    bool cascade = change->cascade;
+
+    buf_clear(&applier->sql);
+    for (size_t i = 0; i < change->relation_count; i++) {
+        if (!apply_wanted(applier, change->relations[i], &table, err))
+            return false;
+        cascade = cascade && table;
+        if (!table)
+            continue;
+        if (!apply_group_open(applier, err))
+            return false;
+        if (!add_truncated(applier, table, err)) {
+            blame_change(applier, table, change, err);
+            return false;
+        }
+        first = first ? first : table;
+        apply_touch(applier, table, COUNT_TRUNCATES);
+    }
+    if (!first)
+        return true;
+    buf_addstr(&applier->sql, change->restart_identity ? " RESTART IDENTITY" : "");
+    buf_addstr(&applier->sql, cascade ? " CASCADE" : "");
+    if (apply_batch_send(applier, err) && send_truncate(applier, first, change, err))
+        return true;
+    blame_change(applier, first, change, err);
+    return false;
+}

@@ -1,0 +1,77 @@
+/* What the target's pgcutover schema tells an applier: its place, and the tables of the migration;
+ * and what it keeps about each of them. */
+#ifndef PGC_CDC_APPLY_STATE_H
+#define PGC_CDC_APPLY_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uthash.h>
+
+#include "cdc/apply_cache.h"
+#include "cdc/statements.h"
+#include "cdc/target.h"
+#include "pg/conn.h"
+#include "pg/lsn.h"
+
+enum apply_count { COUNT_INSERTS, COUNT_UPDATES, COUNT_DELETES, COUNT_TRUNCATES, COUNT_KINDS };
+
+struct apply_table {
+    uint32_t source_oid;
+    char *source_name; /* schema.name, quoted: the key of by_name */
+    char *display;     /* the target's name for messages */
+    char *target_schema;
+    char *target_name;
+    bool sync;         /* else at cutover: its changes are ignored */
+    bool ready;        /* loaded: epoch_lsn is known */
+    lsn_t epoch_lsn;
+
+    struct source_table source; /* as the last Relation message had it; name NULL: none came */
+    struct source_table before; /* ... before the open group, while source_changed */
+    bool source_changed;
+    bool mapped;
+    struct target_table target;
+    struct table_map map;
+    struct apply_statement *statements;
+
+    int64_t counts[COUNT_KINDS];  /* committed on the target */
+    int64_t pending[COUNT_KINDS]; /* in the open group */
+    bool touched;                 /* in the applier's list of the open group */
+    bool reported;                /* counts are as the caller knows them */
+    struct apply_table *next_touched;
+    struct apply_table *next_changed;
+    UT_hash_handle by_oid;
+    UT_hash_handle by_name;
+};
+
+/* A relation that is not ours but has the name of one that is: dropped and made again. */
+struct apply_stranger {
+    uint32_t oid;
+    const struct apply_table *namesake; /* borrowed */
+    UT_hash_handle hh;
+};
+
+struct apply_tables {
+    struct apply_table *by_oid;
+    struct apply_table *by_name;
+    struct apply_stranger *strangers;
+};
+
+struct apply_table *apply_tables_find(const struct apply_tables *tables, uint32_t oid);
+/* Remembers a relation that is not of the migration, if its name is. */
+void apply_tables_note_stranger(struct apply_tables *tables, const struct change *relation);
+/* The table that had the name of this relation when the migration was set up, or NULL. */
+const struct apply_table *apply_tables_namesake(const struct apply_tables *tables, uint32_t oid);
+/* Takes over what sql/apply_tables gave. Committed counts of tables already known are kept.
+ * Returns a table that has changes in the open group and was loaded again meanwhile, or NULL. */
+const struct apply_table *apply_tables_read(struct apply_tables *tables, const PGresult *rows);
+void apply_tables_release(struct apply_tables *tables);
+
+/* Waits for the lane's lock, at most timeout_ms: ERR_TIMEOUT, retryable, names who holds it. */
+bool apply_lock(struct conn *conn, int lane, int timeout_ms, struct err *err);
+/* Reads the lane's place, made at start_lsn where there is none. */
+bool apply_position(struct conn *conn, int lane, lsn_t start_lsn, lsn_t *end_lsn, int64_t *commit_us,
+                    struct err *err);
+
+#endif

@@ -1,0 +1,69 @@
+/* Receiving: the source's stream into the spool, and back to the source what is safe there. */
+#ifndef PGC_CDC_RECEIVE_H
+#define PGC_CDC_RECEIVE_H
+
+#include "cdc/spool.h"
+#include "pg/conn.h"
+#include "pg/repl.h"
+
+struct receiver_options {
+    const struct conninfo *source;
+    const char *dbname;       /* may be NULL: the conninfo's */
+    const char *slot;
+    const char *publications; /* as repl_start() wants them: "\"a\",\"b\"" */
+    const char *dir;          /* the spool */
+    const char *identity;     /* of the migration */
+    lsn_t start_lsn;          /* where a new spool begins: the slot's consistent LSN */
+    int64_t limit_bytes;      /* of the spool, 0: none */
+    int64_t segment_bytes;    /* 0: the usual */
+};
+
+struct receiver {
+    /* For reports; everything counts from receiver_open() on. */
+    lsn_t received_lsn;  /* everything before it was received */
+    lsn_t synced_lsn;    /* ... and is durable here, and was or will be confirmed */
+    lsn_t confirmed_lsn; /* what the source was told last */
+    lsn_t server_lsn;    /* the latest position of the source that was heard of */
+    int64_t last_commit_us; /* source clock, 0: none yet */
+    struct spool_position boundary; /* how far readers may read */
+    int64_t bytes;
+    int64_t messages;
+    int64_t transactions;
+    int64_t changes;         /* INSERT, UPDATE, DELETE and TRUNCATE messages of whole transactions */
+    int64_t clock_offset_us; /* source clock minus ours, less the way here; 0 until known */
+    bool full;               /* the spool takes no more: nothing is read from the source */
+    char full_reason[64];
+
+    /* Its own. */
+    struct conn conn;
+    struct spool_writer *writer;
+    struct repl_msg msg;
+    int64_t pending_changes; /* of the transaction being received */
+    int64_t unsynced_bytes;
+    int64_t unsynced_since_ms; /* when the oldest boundary not synced came; 0: none */
+    int64_t feedback_ms, mark_ms, offset_ms; /* when the last one was */
+    int64_t offset_best_us;
+    lsn_t written_lsn; /* write position of the last feedback */
+    lsn_t wanted_lsn;  /* receiver_want() */
+    bool reply_requested, mark_requested;
+};
+
+#define RECEIVER_INIT {.conn = CONN_INIT}
+
+/* Checks the slot, opens or makes the spool and starts the stream where the spool ends. Errors are
+ * those of the connection (retryable: also while the slot is still active for a lost connection) and
+ * of spool_writer_open(); ERR_PREREQUISITE when slot or WAL are gone. On error r is closed. */
+bool receiver_open(struct receiver *r, const struct receiver_options *options, struct err *err);
+/* What was not synced is forgotten: the source sends it again. */
+void receiver_close(struct receiver *r);
+
+/* Receives for a moment: takes what is there (waits at most timeout_ms for something, extra_fd wakes
+ * it, -1 none), spools, syncs and confirms when it is time. False after an error, also when the
+ * source ends the stream: close, and open again if it is retryable. */
+bool receiver_step(struct receiver *r, int timeout_ms, int extra_fd, struct err *err);
+
+/* Somebody waits for boundary.lsn to reach lsn: it is brought there as soon as the source has sent
+ * everything before it, instead of within 10 s on a quiet source. */
+void receiver_want(struct receiver *r, lsn_t lsn);
+
+#endif

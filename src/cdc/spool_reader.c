@@ -1,0 +1,245 @@
+/* The spool's readers, and what is done to whole directories. How it works:
+ *
+ * A reader walks the segments in order, up to the limit that it is given. Where one begins inside a
+ * transaction, that transaction is one to be left out (segment_serves()), so the reader begins with
+ * leaving out. When it comes to the next segment, it skips that one's 'd' records: it has seen the
+ * messages themselves. */
+#include "cdc/spool.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "base/xalloc.h"
+#include "cdc/segment.h"
+
+struct spool_reader {
+    char *dir;
+    char *identity;
+    lsn_t from_lsn;
+    struct segment_file file;
+    uint32_t known_left; /* 'd' records of this segment still to come */
+    bool skip_known;
+    bool skipping; /* inside a transaction that is left out */
+};
+
+static bool enter(struct spool_reader *reader, uint64_t number, struct err *err)
+{
+    segment_close(&reader->file);
+    if (!segment_open(&reader->file, reader->dir, number, reader->identity, err))
+        return false;
+    reader->known_left = reader->file.header.known;
+    return true;
+}
+
+/* The index of the last segment that serves from_lsn; list->count when none does. -1 on error. */
+static ssize_t find_start(const struct segment_list *list, const char *dir, const char *identity,
+                          lsn_t from_lsn, lsn_t *first_lsn, struct err *err)
+{
+    size_t best = list->count;
+
+    for (size_t i = 0; i < list->count; i++) {
+        struct segment_file file;
+        if (!segment_open(&file, dir, list->numbers[i], identity, err))
+            return -1;
+        struct segment_header header = file.header;
+        segment_close(&file);
+        if (i == 0)
+            *first_lsn = header.start_lsn;
+        if (header.start_lsn > from_lsn)
+            break;
+        if (segment_serves(&header, from_lsn))
+            best = i;
+    }
+    return (ssize_t)best;
+}
+
+static bool refuse_start(const char *dir, lsn_t from_lsn, lsn_t first_lsn, size_t count,
+                         struct err *err)
+{
+    char from[LSN_TEXT_SIZE], first[LSN_TEXT_SIZE];
+
+    if (count == 0)
+        err_set(err, ERR_PREREQUISITE, "spool \"%s\" is lost: it has no segments", dir);
+    else
+        err_set(err, ERR_PREREQUISITE, "spool \"%s\" begins at %s, but changes from %s on are needed",
+                dir, lsn_format(first_lsn, first), lsn_format(from_lsn, from));
+    segment_explain_loss(err);
+    return false;
+}
+
+static bool start_in(struct spool_reader *reader, const struct segment_list *list, struct err *err)
+{
+    lsn_t first_lsn = LSN_INVALID;
+
+    if (!segment_list_check(list, reader->dir, err))
+        return false;
+    ssize_t at = find_start(list, reader->dir, reader->identity, reader->from_lsn, &first_lsn, err);
+    if (at == (ssize_t)list->count)
+        return refuse_start(reader->dir, reader->from_lsn, first_lsn, list->count, err);
+    return at >= 0 && enter(reader, list->numbers[at], err);
+}
+
+/* Was the first segment dropped since it was listed? */
+static bool has_moved_on(const char *dir, const struct segment_list *list)
+{
+    char *path = list->count ? segment_path(dir, list->numbers[0]) : NULL;
+    bool gone = path && !file_exists(path);
+
+    free(path);
+    return gone;
+}
+
+/* The receiver may be dropping segments meanwhile, first ones first: then the list is out of date, and
+ * what it shows (a segment missing, one that cannot be opened) means nothing. */
+static bool start(struct spool_reader *reader, struct err *err)
+{
+    struct segment_list list = {0};
+    bool ok, again;
+
+    do {
+        err_clear(err);
+        ok = segment_list_load(&list, reader->dir, err);
+        again = ok && !(ok = start_in(reader, &list, err)) && has_moved_on(reader->dir, &list);
+    } while (again);
+    segment_list_release(&list);
+    return ok;
+}
+
+bool spool_reader_open(const char *dir, const char *identity, lsn_t from_lsn,
+                       struct spool_reader **out, struct err *err)
+{
+    struct spool_reader *reader = xcalloc(1, sizeof *reader);
+
+    *out = NULL;
+    reader->dir = xstrdup(dir);
+    reader->identity = xstrdup(identity);
+    reader->from_lsn = from_lsn;
+    reader->file = (struct segment_file)SEGMENT_FILE_INIT;
+    if (!start(reader, err)) {
+        spool_reader_close(reader);
+        return false;
+    }
+    reader->skipping = reader->file.header.open_commit_lsn != 0;
+    *out = reader;
+    return true;
+}
+
+void spool_reader_close(struct spool_reader *reader)
+{
+    if (!reader)
+        return;
+    segment_close(&reader->file);
+    free(reader->dir);
+    free(reader->identity);
+    free(reader);
+}
+
+/* Is the record to be given out? */
+static bool is_wanted(struct spool_reader *reader, const struct spool_record *record,
+                      const struct segment_peek *peek)
+{
+    if (record->type == SPOOL_MARK)
+        return record->lsn > reader->from_lsn;
+    if (peek->kind == 'R' || peek->kind == 'Y')
+        return true;
+    if (peek->kind == 'B')
+        reader->skipping = peek->commit_lsn < reader->from_lsn;
+    if (peek->kind == 'M' && peek->outside)
+        return peek->commit_lsn >= reader->from_lsn;
+    bool wanted = !reader->skipping;
+    if (peek->kind == 'C')
+        reader->skipping = false;
+    return wanted;
+}
+
+static int bad_record(const struct spool_reader *reader, struct err *err)
+{
+    err_set(err, ERR_PROTOCOL, "spool segment \"%s\" holds an unknown record before byte %" PRIu64,
+            reader->file.path, reader->file.offset);
+    segment_explain_loss(err);
+    return -1;
+}
+
+/* One record of the current segment: 1 wanted, 2 not wanted, 0 at the limit, -1 error. */
+static int read_one(struct spool_reader *reader, uint64_t limit, struct spool_record *record,
+                    struct err *err)
+{
+    struct segment_peek peek = {0};
+    int got = segment_next(&reader->file, limit, record, err);
+
+    if (got <= 0)
+        return got;
+    if (reader->known_left) {
+        if ((int)record->type != SEGMENT_KNOWN)
+            return bad_record(reader, err);
+        reader->known_left--;
+        record->type = SPOOL_MESSAGE;
+        return reader->skip_known ? 2 : 1;
+    }
+    if (record->type != SPOOL_MARK && (record->type != SPOOL_MESSAGE ||
+                                       !segment_peek(record->data, record->len, &peek)))
+        return bad_record(reader, err);
+    return is_wanted(reader, record, &peek) ? 1 : 2;
+}
+
+int spool_reader_next(struct spool_reader *reader, const struct spool_position *limit,
+                      struct spool_record *record, struct err *err)
+{
+    for (;;) {
+        uint64_t number = reader->file.header.number;
+        if (number > limit->segment)
+            return 0;
+        uint64_t end = number == limit->segment ? limit->offset : segment_size(&reader->file);
+        int got = read_one(reader, end, record, err);
+        if (got == 1 || got < 0)
+            return got;
+        if (got == 2)
+            continue;
+        if (number == limit->segment)
+            return 0;
+        reader->skip_known = true;
+        if (!enter(reader, number + 1, err))
+            return -1;
+    }
+}
+
+bool spool_drop_before(const char *dir, lsn_t lsn, struct err *err)
+{
+    struct segment_list list = {0};
+    lsn_t first_lsn;
+    bool ok = segment_list_load(&list, dir, err);
+    ssize_t keep = ok ? find_start(&list, dir, NULL, lsn, &first_lsn, err) : -1;
+
+    ok = ok && keep >= 0;
+    if (keep == (ssize_t)list.count)
+        keep = 0;
+    for (ssize_t i = 0; ok && i < keep; i++) {
+        char *path = segment_path(dir, list.numbers[i]);
+        ok = unlink(path) == 0;
+        if (!ok)
+            err_errno(err, "could not remove spool segment \"%s\"", path);
+        free(path);
+    }
+    segment_list_release(&list);
+    return ok;
+}
+
+int64_t spool_bytes(const char *dir)
+{
+    struct segment_list list = {0};
+    int64_t bytes = 0;
+
+    if (segment_list_load(&list, dir, NULL))
+        for (size_t i = 0; i < list.count; i++) {
+            struct stat st;
+            char *path = segment_path(dir, list.numbers[i]);
+            if (stat(path, &st) == 0)
+                bytes += st.st_size;
+            free(path);
+        }
+    segment_list_release(&list);
+    return bytes;
+}

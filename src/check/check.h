@@ -1,0 +1,38 @@
+/* The prerequisite checks: everything that would stop or harm a migration, found before it begins.
+ *
+ * All checks run, always; none changes anything. A check that lacks the privilege to run is itself a
+ * finding. checks.md of the design gives the ids. */
+#ifndef PGC_CHECK_CHECK_H
+#define PGC_CHECK_CHECK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "catalog/catalog.h"
+#include "catalog/select.h"
+#include "check/findings.h"
+#include "pg/conn.h"
+#include "pg/conninfo.h"
+#include "plan/plan.h"
+
+/* All borrowed. The connections are CONN_PLAIN, in no transaction. */
+struct check_context {
+    struct conn *source;
+    struct conn *target;                  /* to another database of the server while the target
+                                           * database does not exist; NULL: target checks are left out */
+    const struct conninfo *source_info;   /* for the probe of the replication connection */
+    const struct plan *plan;
+    const struct plan_database *database;
+    const struct catalog *source_catalog;
+    const struct catalog *target_catalog; /* NULL: the target database does not exist yet */
+    const struct table_list *tables;      /* what catalog_select() picked */
+    int long_transaction_s;               /* older ones are reported; 0: 60 */
+};
+
+/* Runs every check that applies to the plan and the servers' versions. findings is empty before.
+ * False only when a connection was lost or a stop was requested; what was found until then stays
+ * in findings. Leaves both connections in no transaction and their deadlines as they were. */
+bool checks_run(const struct check_context *context, struct findings *findings, struct err *err);
+
+#endif

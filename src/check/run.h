@@ -1,0 +1,130 @@
+/* Inside of check/: the shape of a check, and what checks written in C use. */
+#ifndef PGC_CHECK_RUN_H
+#define PGC_CHECK_RUN_H
+
+#include "base/buf.h"
+#include "check/check.h"
+
+/* When a check is made; all that are set must hold. */
+enum check_when {
+    WHEN_SYNC = 1,       /* changes are streamed: not with sync.mode load-only */
+    WHEN_COPY = 2,       /* schema.mode copy */
+    WHEN_EXISTING = 4,   /* schema.mode existing */
+    WHEN_READ_ONLY = 8,  /* cutover.stopWrites read-only */
+    WHEN_TARGET_DB = 16, /* the target database exists, and the target connection is to it */
+    WHEN_NO_TARGET_DB = 32,
+    WHEN_NOT_TRUNCATED = 64, /* load.prepare is not truncate */
+};
+
+/* What goes in as $1. */
+enum check_args {
+    ARGS_NONE,
+    ARGS_PICKED,      /* oid[]: the picked tables */
+    ARGS_KEYLESS,     /* oid[]: those of them without a usable identity that are to be synced as they are */
+    ARGS_AGE,         /* seconds: check_context.long_transaction_s */
+    ARGS_CONNECTIONS, /* how many connections the migration opens on one side */
+    ARGS_EXTENSIONS,  /* text[]: the extensions of the source */
+};
+
+struct check_run {
+    const struct check_context *context;
+    struct findings *findings;
+    const char *provider; /* "rds", "azure", ... or "": whose service check->side is */
+    char *providers[2];   /* by enum conn_side */
+};
+
+/* One check: exactly one of sql, table and run.
+ *
+ * sql: each row is one thing found: item, and where it has them fix and undo columns.
+ * table: called for each picked table; true: it is one of the things found.
+ * In `found`, "{items}" stands for the things found. In the fix and undo of a table check "{table}",
+ * "{user}", "{owner}" and "{schema}" stand for quoted names; otherwise the fix goes before those of
+ * the rows. */
+struct check {
+    const char *id;
+    char severity;
+    enum conn_side side;
+    unsigned when;
+    int min_version; /* server_version_num of its side; 0: any */
+    int max_version; /* the first version it is not made on; 0: any */
+    const char *found;
+    const char *why;
+    const char *fix;
+    const char *undo;
+    enum finding_needs needs;
+    const char *sql;
+    enum check_args args;
+    bool (*table)(const struct catalog_table *table, const struct table_entry *entry);
+    bool (*run)(struct check_run *run, const struct check *check, struct err *err);
+};
+
+extern const struct check check_table[]; /* ended by a row without id */
+
+/* The things one check found. */
+struct items {
+    struct buf list;
+    struct buf fixes;
+    struct buf undos;
+    size_t count;
+    size_t fix_count;
+};
+
+#define ITEMS_INIT {BUF_INIT, BUF_INIT, BUF_INIT, 0, 0}
+
+/* fix and undo may be NULL; the same one is not said twice. The list names the first few and counts
+ * the others. */
+void items_add(struct items *items, const char *item, const char *fix, const char *undo);
+void items_add_relation(struct items *items, const char *schema, const char *name);
+/* Makes the check's finding out of the items, if there are any; releases them. */
+void items_report(struct check_run *run, const struct check *check, struct items *items);
+/* The same with another severity, e.g. where the plan has settled it. */
+void items_report_as(struct check_run *run, const struct check *check, char severity,
+                     struct items *items);
+/* Adds the rows of a check's query. */
+bool items_add_rows(struct items *items, struct conn *c, const char *sql, const char *arg,
+                    struct err *err);
+
+/* The connection and the catalog of a check's side. */
+struct conn *check_conn(const struct check_run *run, const struct check *check);
+
+/* Checks in C, see client.c. */
+bool check_same_cluster(struct check_run *run, const struct check *check, struct err *err);
+bool check_version_order(struct check_run *run, const struct check *check, struct err *err);
+bool check_pooler(struct check_run *run, const struct check *check, struct err *err);
+bool check_clock(struct check_run *run, const struct check *check, struct err *err);
+bool check_repl_conn(struct check_run *run, const struct check *check, struct err *err);
+bool check_slot_probe(struct check_run *run, const struct check *check, struct err *err);
+bool check_srr(struct check_run *run, const struct check *check, struct err *err);
+bool check_leftover_schema(struct check_run *run, const struct check *check, struct err *err);
+/* On what the catalogs hold, see objects.c. */
+bool check_always(struct check_run *run, const struct check *check, struct err *err);
+bool check_standby(struct check_run *run, const struct check *check, struct err *err);
+bool check_keyless_settled(struct check_run *run, const struct check *check, struct err *err);
+bool check_partitioned(struct check_run *run, const struct check *check, struct err *err);
+bool check_foreign_tables(struct check_run *run, const struct check *check, struct err *err);
+bool check_large_objects(struct check_run *run, const struct check *check, struct err *err);
+bool check_fk_outside(struct check_run *run, const struct check *check, struct err *err);
+bool check_matviews(struct check_run *run, const struct check *check, struct err *err);
+bool check_event_triggers(struct check_run *run, const struct check *check, struct err *err);
+bool check_encoding(struct check_run *run, const struct check *check, struct err *err);
+bool check_target_objects(struct check_run *run, const struct check *check, struct err *err);
+bool check_target_rows(struct check_run *run, const struct check *check, struct err *err);
+bool check_target_missing(struct check_run *run, const struct check *check, struct err *err);
+
+/* Decisions of client.c, apart from the servers. */
+enum pooler_verdict { POOLER_NONE, POOLER_HINTED, POOLER_SESSION, POOLER_TRANSACTION };
+
+/* client_pid: what the server's side of the protocol said at connecting; first, second: what two
+ * statements said. A pooler answers the first question by itself. */
+enum pooler_verdict pooler_verdict(int client_pid, int first, int second, const char *host,
+                                   const char *port);
+
+struct clock_sample {
+    int64_t offset_us; /* the server's clock minus this host's, at the middle of the round trip */
+    int64_t trip_us;   /* the round trip: the offset is right within half of it */
+};
+
+/* How far the clocks are apart for certain, 0 within the uncertainty. */
+int64_t clock_skew_us(struct clock_sample one, struct clock_sample two);
+
+#endif

@@ -1,0 +1,67 @@
+/* The commands: what they share. One command a file; main.c has the table. */
+#ifndef PGC_CLI_CLI_H
+#define PGC_CLI_CLI_H
+
+#include <stdbool.h>
+
+#include <cjson/cJSON.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "plan/plan.h"
+
+struct options {
+    const char *command;     /* "batch" for --batch */
+    const char *batch_plan;  /* NULL where the three files are given */
+    const char *source_json, *target_json, *databases_json;
+    const char *name;
+    const char *state_dir;   /* --state-dir; NULL: the plan's or the default */
+    const char *until;
+    const char *database_name;
+    const char *log_level;
+    bool json, quiet, verbose, yes, detach, dry_run, watch;
+    char **args;             /* what is left, borrowed from argv */
+    int arg_count;
+};
+
+/* Each returns the exit code of interface.md. */
+int cmd_batch(const struct options *options);
+int cmd_check(const struct options *options);
+int cmd_status(const struct options *options);
+int cmd_command(const struct options *options); /* pause, resume, cancel, cutover, delete */
+int cmd_demo(const struct options *options);
+
+/* Prints "pgcutover: …" with detail and hint to stderr (and, with --json, {"type":"error",…} to
+ * stdout), and returns the exit code. Clears err. */
+int cli_fail(const struct options *options, struct err *err);
+
+/* Where migrations are kept: --state-dir, the plan's stateDir, $XDG_STATE_HOME/pgcutover,
+ * ~/.local/state/pgcutover. Absolute; owned. */
+char *cli_state_dir(const struct options *options, const struct plan *plan);
+enum log_level cli_log_level(const struct options *options, const struct plan *plan);
+
+/* The plan of the command line: PLAN or the three files, with the options put over it. Notes are
+ * told on stderr. */
+bool cli_read_plan(const struct options *options, const char *path, struct plan *plan,
+                   struct err *err);
+
+/* Connects once to both sides: asks for passwords that are wanted on the terminal (into the plan), and
+ * finds servers that cannot be reached before anything is made. A target database that is missing is
+ * no error. */
+bool cli_greet_servers(const struct options *options, struct plan *plan, struct err *err);
+
+/* Asks on the terminal; false when there is none. *answer is owned by the caller (wipe it). */
+bool cli_ask_secret(const char *question, char **answer);
+
+/* Stays with a migration until `until` (a goal's word) is reached, it has ended or it stopped; shows
+ * progress. Returns the exit code. */
+int cli_follow(const struct options *options, const char *dir, const char *name,
+               const char *until);
+
+/* The objects of a status by resultType; borrowed. */
+const cJSON *cli_output(const cJSON *status);
+bool cli_is_type(const cJSON *item, const char *type);
+/* One line about a database, for people. Owned. */
+char *cli_progress_line(const cJSON *database, const cJSON *status);
+
+#endif

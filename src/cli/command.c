@@ -1,0 +1,108 @@
+/* pause, resume, cancel, cutover, delete: to the engine that runs, or to one that is started for it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "cli/cli.h"
+#include "control/client.h"
+#include "engine/engine.h"
+
+struct verb {
+    const char *name;
+    const char *until;     /* what is waited for, NULL: nothing */
+    bool starts_engine;    /* when none runs */
+    const char *said;
+};
+
+static const struct verb verbs[] = {
+    {"pause", NULL, false, "paused; slot and place are kept"},
+    {"resume", NULL, true, "resumed"},
+    {"cancel", "cancelled", true, "cancelled: everything made on the source is gone"},
+    {"cutover", "done", false, "cut over: the target is open"},
+    {"delete", "gone", true, "forgotten; nothing is left of it"},
+};
+
+static const struct verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+/* No engine runs: one is started that begins with this command. */
+static bool start_engine(const struct options *o, const char *state_dir, const char *name,
+                         const struct verb *verb, struct err *err)
+{
+    struct migration m;
+    struct engine_options options = {.state_dir = state_dir, .command = verb->name};
+
+    if (!engine_load(&m, state_dir, name, err))
+        return false;
+    options.log_level = cli_log_level(o, &m.plan);
+    bool ok = true;
+    if (strcmp(verb->name, "delete") != 0 || file_exists(m.dir))
+        ok = cli_greet_servers(o, &m.plan, err);
+    if (!ok && strcmp(verb->name, "resume") == 0 && err->retryable) {
+        /* A server that is down for now: the engine waits for it. */
+        err_clear(err);
+        ok = true;
+    }
+    ok = ok && engine_start(&m, &options, NULL, err);
+    migration_release(&m);
+    return ok;
+}
+
+static bool send_command(const struct options *o, const char *state_dir, const char *name,
+                         const struct verb *verb, struct err *err)
+{
+    char *dir = xasprintf("%s/%s", state_dir, name);
+    char *identity = xasprintf("%s/migration.json", dir);
+    struct control control;
+    bool ok = false;
+
+    if (!plan_name_is_valid(name) || !file_exists(identity)) {
+        err_set(err, ERR_NOT_FOUND, "there is no migration \"%s\" in \"%s\"", name, state_dir);
+        err_hint(err, "\"pgcutover status\" lists what is there.");
+    } else if (control_open(&control, dir, verb->name, false, err)) {
+        ok = control_command(&control, verb->name, o->database_name, err);
+        control_close(&control);
+    } else if (verb->starts_engine) {
+        err_clear(err);
+        ok = start_engine(o, state_dir, name, verb, err);
+    } else {
+        err_hint(err, "\"pgcutover resume %s\" starts its engine again.", name);
+    }
+    free(identity);
+    free(dir);
+    return ok;
+}
+
+static int wait_for_end(const struct options *o, const char *state_dir, const char *name,
+                        const struct verb *verb)
+{
+    char *dir = xasprintf("%s/%s", state_dir, name);
+    int code = verb->until ? cli_follow(o, dir, name, verb->until) : 0;
+
+    free(dir);
+    return code;
+}
+
+int cmd_command(const struct options *o)
+{
+    const struct verb *verb = find_verb(o->command);
+    char *state_dir = cli_state_dir(o, NULL);
+    struct err err = ERR_INIT;
+    int code;
+
+    if (!send_command(o, state_dir, o->args[0], verb, &err))
+        code = cli_fail(o, &err);
+    else
+        code = wait_for_end(o, state_dir, o->args[0], verb);
+    if (code == 0 && !o->quiet)
+        fprintf(stderr, "Migration \"%s\": %s.\n", o->args[0], verb->said);
+    free(state_dir);
+    return code;
+}

@@ -1,0 +1,176 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/stop.h"
+#include "cli/cli.h"
+#include "pg/conn.h"
+
+int cli_fail(const struct options *options, struct err *err)
+{
+    int code = err_exit_code(err);
+    char *text = err_text(err);
+
+    fprintf(stderr, "pgcutover: %s\n", text);
+    free(text);
+    if (options->json) {
+        cJSON *message = json_message("error");
+        cJSON_AddItemToObject(message, "error", err_to_json(err));
+        json_add_num(message, "exitCode", code);
+        char *line = json_line(message);
+        puts(line);
+        free(line);
+        cJSON_Delete(message);
+    }
+    err_clear(err);
+    return code;
+}
+
+char *cli_state_dir(const struct options *options, const struct plan *plan)
+{
+    const char *given = options->state_dir;
+    const char *xdg = getenv("XDG_STATE_HOME");
+    const char *home = getenv("HOME");
+    char cwd[4096];
+
+    if (!given && plan)
+        given = plan->state_dir;
+    if (given && given[0] != '/' && getcwd(cwd, sizeof cwd))
+        return xasprintf("%s/%s", cwd, given);
+    if (given)
+        return xstrdup(given);
+    if (xdg && xdg[0] == '/')
+        return xasprintf("%s/pgcutover", xdg);
+    return xasprintf("%s/.local/state/pgcutover", home && *home ? home : "/tmp");
+}
+
+enum log_level cli_log_level(const struct options *options, const struct plan *plan)
+{
+    enum log_level level = plan ? plan->log_level : LOG_INFO;
+
+    if (options->log_level)
+        log_level_parse(options->log_level, &level);
+    return level;
+}
+
+static bool read_files(const struct options *o, struct plan *plan, struct err *err)
+{
+    if (o->source_json && o->target_json && o->databases_json)
+        return plan_read_azure(plan, o->source_json, o->target_json, o->databases_json, o->name,
+                               err);
+    err_set(err, ERR_USAGE, "--batch takes a plan, or all of --source-connection-json, "
+                            "--target-connection-json and --database-options-json");
+    return false;
+}
+
+bool cli_read_plan(const struct options *options, const char *path, struct plan *plan,
+                   struct err *err)
+{
+    *plan = (struct plan){0};
+    if (!(path ? plan_read_as(plan, path, options->name, err) : read_files(options, plan, err)))
+        return false;
+    for (size_t i = 0; i < plan->note_count && !options->quiet; i++)
+        fprintf(stderr, "pgcutover: note: %s\n", plan->notes[i]);
+    return true;
+}
+
+bool cli_ask_secret(const char *question, char **answer)
+{
+    struct termios before;
+    char line[1024];
+    FILE *tty = fopen("/dev/tty", "r+");
+    bool ok = false;
+
+    *answer = NULL;
+    if (!tty)
+        return false;
+    if (tcgetattr(fileno(tty), &before) == 0) {
+        struct termios quiet = before;
+        quiet.c_lflag &= ~(tcflag_t)ECHO;
+        tcsetattr(fileno(tty), TCSAFLUSH, &quiet);
+        fprintf(tty, "%s: ", question);
+        fflush(tty);
+        ok = fgets(line, sizeof line, tty) != NULL;
+        tcsetattr(fileno(tty), TCSAFLUSH, &before);
+        fputc('\n', tty);
+    }
+    if (ok) {
+        line[strcspn(line, "\n")] = '\0';
+        *answer = xstrdup(line);
+        explicit_bzero(line, sizeof line);
+    }
+    fclose(tty);
+    return ok;
+}
+
+static bool wants_password(const struct err *err)
+{
+    return err->message && strstr(err->message, "no password supplied");
+}
+
+static bool greet(const struct plan_endpoint *endpoint, const char *database, enum conn_side side,
+                  struct err *err)
+{
+    struct conninfo info = CONNINFO_INIT;
+    struct conn conn = CONN_INIT;
+    struct conn_options options = {.side = side, .profile = CONN_PLAIN, .role = "greet"};
+    bool ok = plan_conninfo(endpoint, database, &info, err) &&
+              conn_open(&conn, &info, &options, err);
+
+    conn_close(&conn);
+    conninfo_release(&info);
+    return ok;
+}
+
+/* Connects; asks for the password, up to three times, where the server wants one. */
+static bool greet_side(const struct options *o, struct plan_endpoint *endpoint,
+                       const char *database, enum conn_side side, struct err *err)
+{
+    for (int tries = 0; tries < 3; tries++) {
+        char *answer = NULL;
+        err_clear(err);
+        if (greet(endpoint, database, side, err))
+            return true;
+        if (side == SIDE_TARGET && strcmp(err->sqlstate, "3D000") == 0) {
+            err_clear(err);
+            return true;
+        }
+        if (!wants_password(err) && (tries == 0 || strcmp(err->sqlstate, "28P01") != 0))
+            return false;
+        char *question = xasprintf("Password for the %s, %s", side_name(side),
+                                   endpoint->server_name ? endpoint->server_name : database);
+        bool asked = !o->yes && cli_ask_secret(question, &answer);
+        free(question);
+        if (!asked) {
+            err_hint(err, "Put the password into the passfile (~/.pgpass), the environment or the "
+                          "plan: without a terminal, or with --yes, it cannot be asked for.");
+            return false;
+        }
+        secret_set(&endpoint->password, answer);
+        secret_free_string(answer);
+    }
+    return false;
+}
+
+bool cli_greet_servers(const struct options *options, struct plan *plan, struct err *err)
+{
+    stop_catch_signals(false);
+    return greet_side(options, &plan->source, plan->databases[0].name, SIDE_SOURCE, err) &&
+           greet_side(options, &plan->target, plan->databases[0].target_name, SIDE_TARGET, err);
+}
+
+const cJSON *cli_output(const cJSON *status)
+{
+    return json_get(json_get(status, "properties"), "output");
+}
+
+bool cli_is_type(const cJSON *item, const char *type)
+{
+    const char *is = json_str(item, "resultType");
+
+    return is && strcmp(is, type) == 0;
+}

@@ -1,0 +1,318 @@
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "base/json.h"
+#include "base/stop.h"
+#include "base/units.h"
+#include "cli/cli.h"
+#include "control/client.h"
+#include "engine/engine.h"
+
+static double num(const cJSON *object, const char *key)
+{
+    const cJSON *item = json_get(object, key);
+
+    return cJSON_IsNumber(item) ? item->valuedouble : 0;
+}
+
+static cJSON *read_stored(const char *dir)
+{
+    char *path = xasprintf("%s/status.json", dir);
+    struct buf text = BUF_INIT;
+    cJSON *status = file_read(path, &text, NULL) ? cJSON_Parse(text.data) : NULL;
+
+    buf_release(&text);
+    free(path);
+    return status;
+}
+
+/* From the engine, or, when none runs, what it stored last; *live says which. */
+static cJSON *fetch(const char *state_dir, const char *name, bool *live, struct err *err)
+{
+    char *dir = xasprintf("%s/%s", state_dir, name);
+    struct control control;
+    cJSON *status = NULL;
+
+    *live = control_open(&control, dir, "status", false, err);
+    if (*live) {
+        status = control_status(&control, err);
+        control_close(&control);
+    } else {
+        status = read_stored(dir);
+        if (status)
+            err_clear(err);
+    }
+    free(dir);
+    return status;
+}
+
+static bool has_ended(const cJSON *status)
+{
+    static const char *const ends[] = {"Canceled", "Succeeded", "FailedInputValidation"};
+    const char *state = json_str(json_get(status, "properties"), "state");
+    const cJSON *item;
+
+    for (size_t i = 0; state && i < sizeof ends / sizeof *ends; i++)
+        if (strcmp(state, ends[i]) == 0)
+            return true;
+    cJSON_ArrayForEach(item, cli_output(status))
+    {
+        const char *phase = json_str(item, "phase");
+        const char *hold = json_str(item, "hold");
+        if (cli_is_type(item, "DatabaseLevelOutput") && strcmp(phase, "failed") != 0 &&
+            !(hold && strcmp(hold, "goal reached") == 0))
+            return false;
+    }
+    return true;
+}
+
+static void print_table_line(const cJSON *t)
+{
+    char rows[32];
+    char bytes[32];
+    char changes[3][24];
+    static const char *const keys[] = {"cdcInsertCounter", "cdcUpdateCounter", "cdcDeleteCounter"};
+
+    units_count((int64_t)num(t, "fullLoadTotalRows"), rows, sizeof rows);
+    units_bytes((int64_t)num(t, "fullLoadTotalVolumeBytes"), bytes, sizeof bytes);
+    for (int i = 0; i < 3; i++)
+        units_count((int64_t)num(t, keys[i]), changes[i], sizeof changes[i]);
+    printf("  %-34.34s %-10.10s %13s %9s %9s %9s %8s%s\n", json_str(t, "tableName"),
+           json_str(t, "loadPhase"), rows, bytes, changes[0], changes[1], changes[2],
+           cJSON_IsObject(json_get(t, "lastError")) ? "  !" : "");
+}
+
+static void print_steps(const cJSON *database)
+{
+    const cJSON *step;
+
+    cJSON_ArrayForEach(step, json_get(database, "cutoverSteps"))
+        printf("  cutover: %-22s %-8s %s\n", json_str(step, "name"), json_str(step, "state"),
+               json_str(step, "text") ? json_str(step, "text") : "");
+}
+
+static void print_error(const cJSON *database)
+{
+    const cJSON *error = json_get(database, "lastError");
+    struct err err = ERR_INIT;
+
+    if (!cJSON_IsObject(error))
+        return;
+    err_from_json(&err, error);
+    char *text = err_text(&err);
+    printf("  last error: %s\n", text);
+    free(text);
+    err_clear(&err);
+}
+
+static void print_database(const cJSON *status, const cJSON *database)
+{
+    const cJSON *item;
+    char *line = cli_progress_line(database, status);
+    size_t shown = 0;
+
+    printf("%s\n", line);
+    free(line);
+    print_error(database);
+    print_steps(database);
+    printf("  %-34s %-10s %13s %9s %9s %9s %8s\n", "Table", "State", "Rows", "Size", "Insert",
+           "Update", "Delete");
+    cJSON_ArrayForEach(item, cli_output(status))
+    {
+        if (!cli_is_type(item, "TableLevelOutput") ||
+            strcmp(json_str(item, "databaseName"), json_str(database, "databaseName")) != 0)
+            continue;
+        if (shown++ < 60)
+            print_table_line(item);
+    }
+    if (shown > 60)
+        printf("  ... and %zu more (--json has them all)\n", shown - 60);
+}
+
+static void print_status(const cJSON *status)
+{
+    const cJSON *item;
+
+    printf("Migration %s: %s\n", json_str(status, "name"),
+           json_str(json_get(status, "properties"), "state"));
+    cJSON_ArrayForEach(item, cli_output(status))
+    {
+        if (cli_is_type(item, "MigrationLevelOutput") && json_str(item, "sourceServer"))
+            printf("%s (%s) -> %s (%s)\n", json_str(item, "sourceServer"),
+                   json_str(item, "sourceVersion"), json_str(item, "targetServer"),
+                   json_str(item, "targetVersion"));
+        if (cli_is_type(item, "DatabaseLevelOutput"))
+            print_database(status, item);
+    }
+}
+
+static void print_json(const cJSON *status)
+{
+    char *text = json_pretty_sorted(status);
+
+    puts(text);
+    free(text);
+}
+
+/* A migration that has not ended and has no engine: what is shown is old. */
+static int judge(const struct options *o, cJSON *status, bool live, const char *name)
+{
+    cJSON *properties = cJSON_GetObjectItemCaseSensitive(status, "properties");
+    bool faulted = !live && !has_ended(status);
+
+    if (faulted)
+        cJSON_ReplaceItemInObjectCaseSensitive(properties, "state", cJSON_CreateString("Faulted"));
+    if (o->json)
+        print_json(status);
+    else
+        print_status(status);
+    if (faulted)
+        fprintf(stderr, "pgcutover: the engine of \"%s\" does not answer; the numbers are its last\n"
+                        "  hint: \"pgcutover resume %s\" goes on where it was.\n", name, name);
+    return faulted ? 5 : 0;
+}
+
+static int show_one(const struct options *o, const char *state_dir, const char *name)
+{
+    struct err err = ERR_INIT;
+    bool live = false;
+    char *identity = xasprintf("%s/%s/migration.json", state_dir, name);
+    bool known = plan_name_is_valid(name) && file_exists(identity);
+    cJSON *status = known ? fetch(state_dir, name, &live, &err) : NULL;
+    int code;
+
+    free(identity);
+    if (status) {
+        code = judge(o, status, live, name);
+        cJSON_Delete(status);
+        return code;
+    }
+    if (known && !err_is_set(&err))
+        err_set(&err, ERR_NOT_FOUND, "migration \"%s\" has no status yet", name);
+    if (!known) {
+        err_clear(&err);
+        err_set(&err, ERR_NOT_FOUND, "there is no migration \"%s\" in \"%s\"", name, state_dir);
+        err_hint(&err, "\"pgcutover status\" lists what is there.");
+    }
+    return cli_fail(o, &err);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static size_t list_names(const char *state_dir, char ***names)
+{
+    DIR *dir = opendir(state_dir);
+    struct dirent *entry;
+    size_t count = 0;
+    size_t cap = 0;
+
+    *names = NULL;
+    while (dir && (entry = readdir(dir))) {
+        char *identity = xasprintf("%s/%s/migration.json", state_dir, entry->d_name);
+        if (entry->d_name[0] != '.' && file_exists(identity)) {
+            *names = xgrow(*names, count, &cap, sizeof **names);
+            (*names)[count++] = xstrdup(entry->d_name);
+        }
+        free(identity);
+    }
+    if (dir)
+        closedir(dir);
+    if (count)
+        qsort(*names, count, sizeof **names, by_name);
+    return count;
+}
+
+static void print_summary(const char *name, const cJSON *status, bool live)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, cli_output(status))
+    {
+        if (!cli_is_type(item, "DatabaseLevelOutput"))
+            continue;
+        bool stale = !live && !has_ended(status);
+        printf("%-20s %-20s %-18s %7.1f s%s\n", name, json_str(item, "databaseName"),
+               json_str(item, "migrationState"), num(item, "latency"),
+               stale ? "  engine does not answer" : "");
+    }
+}
+
+static int show_all(const struct options *o, const char *state_dir)
+{
+    char **names;
+    size_t count = list_names(state_dir, &names);
+    cJSON *list = cJSON_CreateArray();
+
+    if (!o->json && count)
+        printf("%-20s %-20s %-18s %9s\n", "Name", "Database", "State", "Lag");
+    for (size_t i = 0; i < count; i++) {
+        struct err err = ERR_INIT;
+        bool live = false;
+        cJSON *status = fetch(state_dir, names[i], &live, &err);
+        if (status && !o->json)
+            print_summary(names[i], status, live);
+        if (status)
+            cJSON_AddItemToArray(list, status);
+        err_clear(&err);
+        free(names[i]);
+    }
+    if (o->json)
+        print_json(list);
+    else if (!count)
+        printf("There are no migrations in \"%s\".\n", state_dir);
+    cJSON_Delete(list);
+    free(names);
+    return 0;
+}
+
+static int watch(const struct options *o, const char *state_dir, const char *name)
+{
+    struct err err = ERR_INIT;
+
+    stop_catch_signals(true);
+    for (;;) {
+        bool live = false;
+        cJSON *status = fetch(state_dir, name, &live, &err);
+        if (!status)
+            return cli_fail(o, &err);
+        if (isatty(1) && !o->json)
+            fputs("\033[H\033[J", stdout);
+        int code = judge(o, status, live, name);
+        bool over = !live || has_ended(status);
+        cJSON_Delete(status);
+        fflush(stdout);
+        if (over)
+            return code;
+        if (!stop_sleep(1000, &err)) {
+            err_clear(&err);
+            fprintf(stderr, "The engine of \"%s\" goes on.\n", name);
+            return 130;
+        }
+    }
+}
+
+int cmd_status(const struct options *o)
+{
+    char *state_dir = cli_state_dir(o, NULL);
+    int code;
+
+    if (o->watch && !o->arg_count) {
+        fputs("pgcutover: --watch needs the name of a migration\n", stderr);
+        code = 2;
+    } else if (!o->arg_count) {
+        code = show_all(o, state_dir);
+    } else if (o->watch) {
+        code = watch(o, state_dir, o->args[0]);
+    } else {
+        code = show_one(o, state_dir, o->args[0]);
+    }
+    free(state_dir);
+    return code;
+}

@@ -1,0 +1,97 @@
+#include "engine/dryrun.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "engine/preflight.h"
+#include "pg/ident.h"
+
+static void describe_tables(const struct preflight *pre, struct buf *out)
+{
+    char bytes[32];
+    size_t late = 0;
+
+    for (size_t i = 0; i < pre->tables.count; i++)
+        late += pre->tables.items[i].mode == TABLE_AT_CUTOVER;
+    units_bytes(pre->tables.bytes, bytes, sizeof bytes);
+    buf_addf(out, "  tables: %zu, %s", pre->tables.count, bytes);
+    buf_addf(out, late ? ", %zu of them copied at the cutover\n" : "\n", late);
+    for (size_t i = 0; i < pre->tables.count && i < 20; i++) {
+        const struct table_entry *t = &pre->tables.items[i];
+        char *name = ident_display(t->schema, t->name);
+        units_bytes(t->bytes, bytes, sizeof bytes);
+        buf_addf(out, "    %s, %s%s\n", name, bytes,
+                 t->mode == TABLE_AT_CUTOVER ? ", copied at the cutover" : "");
+        free(name);
+    }
+    if (pre->tables.count > 20)
+        buf_addf(out, "    ... and %zu more\n", pre->tables.count - 20);
+}
+
+static void describe_source(const struct plan *plan, const struct preflight *pre,
+                            const struct plan_database *database, struct buf *out)
+{
+    buf_addstr(out, "  on the source, all removed at the end:\n"
+                    "    a publication and a logical replication slot (pgcutover_...)\n");
+    for (size_t i = 0; i < pre->tables.count; i++) {
+        const struct table_entry *t = &pre->tables.items[i];
+        if (!t->needs_full)
+            continue;
+        char *name = ident_display(t->schema, t->name);
+        buf_addf(out, "    ALTER TABLE %s REPLICA IDENTITY FULL\n", name);
+        free(name);
+    }
+    if (plan->stop_writes == STOP_READ_ONLY)
+        buf_addf(out, "  on the source, at the cutover:\n"
+                      "    ALTER DATABASE \"%s\" SET default_transaction_read_only = on; other sessions are "
+                      "ended\n", database->name);
+}
+
+static void describe_target(const struct plan *plan, const struct preflight *pre,
+                            const struct plan_database *database, struct buf *out)
+{
+    buf_addstr(out, "  on the target:\n");
+    if (!pre->target_exists)
+        buf_addf(out, "    CREATE DATABASE \"%s\"\n", database->target_name);
+    buf_addstr(out, "    schema pgcutover (state, removed at the end)\n");
+    if (plan->schema_mode == SCHEMA_COPY)
+        buf_addf(out, "    the source's schema, by %s (version %d)\n", pre->tools.pg_dump,
+                 pre->tools.major);
+    else
+        buf_addf(out, "    the tables that are there are %s and loaded\n",
+                 plan->load_prepare == PREPARE_TRUNCATE ? "truncated" : "expected to be empty");
+    buf_addf(out, "    %d tables at a time are loaded, then indexes, foreign keys and triggers are made\n",
+             plan->load_jobs);
+}
+
+static bool describe_database(const struct plan *plan, const struct plan_database *database,
+                              struct buf *out, struct err *err)
+{
+    struct preflight pre = PREFLIGHT_INIT;
+    bool ok = preflight_run(&pre, plan, database, NULL, NULL, err);
+
+    if (ok) {
+        buf_addf(out, "database \"%s\" -> \"%s\"\n", database->name, database->target_name);
+        describe_tables(&pre, out);
+        describe_source(plan, &pre, database, out);
+        describe_target(plan, &pre, database, out);
+        char *text = findings_text(&pre.findings);
+        buf_addstr(out, text);
+        free(text);
+        ok = !findings_error(&pre.findings, err);
+    }
+    preflight_release(&pre);
+    return ok;
+}
+
+bool dry_run_describe(const struct plan *plan, const char *until, struct buf *out,
+                      struct err *err)
+{
+    bool ok = true;
+
+    buf_addf(out, "migration \"%s\", as far as: %s (nothing is done now)\n", plan->name, until);
+    for (size_t i = 0; i < plan->database_count && (ok || err->code == ERR_PREREQUISITE); i++)
+        ok = describe_database(plan, &plan->databases[i], out, err) && ok;
+    return ok && !err_is_set(err);
+}

@@ -1,0 +1,451 @@
+/* What workers say, and what the supervisor makes of it: a table of message types. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "engine/load.h"
+#include "engine/pipeline.h"
+
+struct handler {
+    const char *type;
+    void (*handle)(struct supervisor *s, struct worker *w, const cJSON *message);
+};
+
+static lsn_t lsn_of(const cJSON *message, const char *key)
+{
+    lsn_t lsn = LSN_INVALID;
+
+    lsn_parse(json_str(message, key), &lsn);
+    return lsn;
+}
+
+/* --- common --- */
+
+static void on_done(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    (void)s;
+    (void)message;
+    w->done = true;
+}
+
+static void on_failed(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    (void)s;
+    err_from_json(&w->error, json_get(message, "error"));
+    /* "Nothing was changed" (exit code 3) is true of the checks alone. */
+    if (w->error.code == ERR_PREREQUISITE && strcmp(w->kind->name, "check") != 0)
+        w->error.code = ERR_SERVER;
+}
+
+static void on_phase(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct pipeline *p = w->pipeline;
+
+    str_replace(&p->phase_text, json_str(message, "text"));
+    p->phase_done = json_i64(message, "done", 0);
+    p->phase_total = json_i64(message, "total", 0);
+    pipeline_touch(s->m, p);
+}
+
+static void on_event(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    const char *level = json_str(message, "level");
+
+    migration_event(s->m, level ? level : "info", "%s: %s", w->pipeline->name,
+                    json_str(message, "text"));
+}
+
+static void answer(struct worker *w, bool ok, int seq, struct err *err)
+{
+    cJSON *message = json_message(ok ? "ack" : "failed");
+
+    if (ok)
+        json_add_i64(message, "seq", seq);
+    else
+        cJSON_AddItemToObject(message, "error", err_to_json(err));
+    channel_queue(&w->channel, message);
+    err_clear(err);
+}
+
+static void on_made(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct made entry = {
+        .db = w->pipeline->index,
+        .side = (char *)json_str(message, "side"),
+        .kind = (char *)json_str(message, "kind"),
+        .schema = (char *)json_str(message, "schema"),
+        .name = (char *)json_str(message, "name"),
+        .previous = (char *)json_str(message, "previous"),
+    };
+    struct err err = ERR_INIT;
+    int seq = 0;
+    bool ok = journal_made(&s->journal, &entry, &seq, &err);
+
+    answer(w, ok, seq, &err);
+}
+
+static void on_gone(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct err err = ERR_INIT;
+    bool ok = journal_gone(&s->journal, (int)json_i64(message, "seq", 0), &err);
+
+    answer(w, ok, 0, &err);
+}
+
+static void on_servers(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct pipeline *p = w->pipeline;
+
+    str_replace(&p->source_server, json_str(message, "sourceServer"));
+    str_replace(&p->source_version, json_str(message, "sourceVersion"));
+    str_replace(&p->target_server, json_str(message, "targetServer"));
+    str_replace(&p->target_version, json_str(message, "targetVersion"));
+    pipeline_touch(s->m, p);
+}
+
+/* --- tables --- */
+
+static void forget_tables(struct pipeline *p)
+{
+    struct table *table;
+    struct table *next;
+
+    HASH_ITER(hh, p->tables, table, next)
+    {
+        HASH_DEL(p->tables, table);
+        table_free(table);
+    }
+    p->table_count = p->index_count = p->index_head = 0;
+}
+
+static void on_tables(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct pipeline *p = w->pipeline;
+    const cJSON *item;
+
+    if (json_bool(message, "first", false))
+        forget_tables(p);
+    cJSON_ArrayForEach(item, json_get(message, "tables"))
+    {
+        struct table *t = pipeline_add_table(p, json_str(item, "oid"));
+        str_replace(&t->schema, json_str(item, "schema"));
+        str_replace(&t->name, json_str(item, "name"));
+        str_replace(&t->target_schema, json_str(item, "targetSchema"));
+        str_replace(&t->target_name, json_str(item, "targetName"));
+        str_replace(&t->where, json_str(item, "where"));
+        t->at_cutover = json_bool(item, "atCutover", false);
+        t->needs_full = json_bool(item, "needsFull", false);
+        t->est_rows = json_i64(item, "estRows", 0);
+        t->est_bytes = json_i64(item, "estBytes", 0);
+        t->rows = json_i64(item, "rows", 0);
+        t->bytes = json_i64(item, "bytes", 0);
+        t->load_started_us = json_i64(item, "startedUs", 0);
+        t->load_ended_us = json_i64(item, "endedUs", 0);
+        t->inserts = json_i64(item, "inserts", 0);
+        t->updates = json_i64(item, "updates", 0);
+        t->deletes = json_i64(item, "deletes", 0);
+        t->truncates = json_i64(item, "truncates", 0);
+        lsn_t epoch = lsn_of(item, "epochLsn");
+        if (epoch > p->last_epoch_lsn)
+            p->last_epoch_lsn = epoch;
+        if (json_bool(item, "indexed", false))
+            t->state = TABLE_COMPLETED;
+        else if (json_bool(item, "loaded", false))
+            load_table_loaded(s, p, t);
+        table_touch(s->m, p, t);
+    }
+    if (json_bool(message, "last", false))
+        pipeline_sort_tables(p);
+}
+
+/* The target holds nothing of this migration: what comes before it was committed is done again. */
+static void on_nothing(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    (void)s;
+    (void)message;
+    w->pipeline->state = PIPE_QUEUED;
+}
+
+static void on_ready(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    (void)s;
+    (void)message;
+    w->ready = true;
+    w->pipeline->attempts = 0;
+}
+
+static void on_copying(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct table *t = pipeline_table(w->pipeline, json_str(message, "oid"));
+
+    if (!t)
+        return;
+    t->rows = json_i64(message, "rows", 0);
+    t->bytes = json_i64(message, "bytes", 0);
+    table_touch(s->m, w->pipeline, t);
+}
+
+static void on_copied(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct pipeline *p = w->pipeline;
+    struct table *t = pipeline_table(p, json_str(message, "oid"));
+
+    if (!t)
+        return;
+    on_copying(s, w, message);
+    t->load_started_us = json_i64(message, "startedUs", 0);
+    t->load_ended_us = json_i64(message, "endedUs", 0);
+    lsn_t epoch = lsn_of(message, "epochLsn");
+    if (epoch > p->last_epoch_lsn)
+        p->last_epoch_lsn = epoch;
+    w->table = NULL;
+    if (t->at_cutover) {
+        t->state = TABLE_COMPLETED;
+        table_touch(s->m, p, t);
+    } else {
+        load_table_loaded(s, p, t);
+    }
+}
+
+static void on_indexed(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct table *t = pipeline_table(w->pipeline, json_str(message, "oid"));
+
+    w->table = NULL;
+    if (!t)
+        return;
+    t->state = TABLE_COMPLETED;
+    err_clear(&t->error);
+    table_touch(s->m, w->pipeline, t);
+    log_msg(LOG_INFO, "table %s.%s is loaded: %lld rows, %lld bytes", t->schema, t->name,
+            (long long)t->rows, (long long)t->bytes);
+}
+
+static void on_table_failed(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct table *t = pipeline_table(w->pipeline, json_str(message, "oid"));
+    struct err err = ERR_INIT;
+
+    w->table = NULL;
+    err_from_json(&err, json_get(message, "error"));
+    if (t)
+        load_table_failed(s, w->pipeline, t, &err);
+    err_clear(&err);
+}
+
+static void on_epoch(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct pipeline *p = w->pipeline;
+
+    str_replace(&p->snapshot, json_str(message, "snapshot"));
+    p->epoch_lsn = lsn_of(message, "lsn");
+    migration_event(s->m, "info", "%s: snapshot %s at %s", p->name, p->snapshot,
+                    json_str(message, "lsn"));
+    if (p->state == PIPE_STARTING) {
+        p->start_lsn = p->epoch_lsn;
+        pipeline_advance(s, p);
+    }
+}
+
+/* --- the stream --- */
+
+static void tell_appliers(struct supervisor *s, struct pipeline *p)
+{
+    struct worker *apply = supervisor_worker(s, p, "apply");
+
+    if (!apply || !p->spool_limit)
+        return;
+    cJSON *message = json_message("limit");
+    cJSON_AddItemToObject(message, "limit", cJSON_Parse(p->spool_limit));
+    channel_queue(&apply->channel, message);
+}
+
+static void on_received(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct pipeline *p = w->pipeline;
+    char *limit = json_line(json_get(message, "limit"));
+
+    free(p->spool_limit);
+    p->spool_limit = limit;
+    p->received_lsn = lsn_of(message, "received");
+    p->confirmed_lsn = lsn_of(message, "confirmed");
+    p->server_lsn = lsn_of(message, "server");
+    p->received_changes = json_i64(message, "changes", 0);
+    p->spool_bytes = json_i64(message, "spoolBytes", 0);
+    p->clock_offset_us = json_i64(message, "clockOffsetUs", 0);
+    if (json_bool(message, "full", false) != p->spool_full) {
+        p->spool_full = !p->spool_full;
+        migration_event(s->m, p->spool_full ? "warning" : "info",
+                        p->spool_full ? "%s: the spool is full: nothing more is confirmed to the "
+                                        "source until there is room"
+                                      : "%s: the spool has room again",
+                        p->name);
+    }
+    pipeline_touch(s->m, p);
+    tell_appliers(s, p);
+}
+
+static void on_want_limit(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    (void)message;
+    tell_appliers(s, w->pipeline);
+}
+
+static void tell_drained(struct supervisor *s, struct pipeline *p)
+{
+    struct worker *cutover = supervisor_worker(s, p, "cutover");
+    char text[LSN_TEXT_SIZE];
+
+    if (!cutover || !p->drain_lsn || p->passed_lsn < p->drain_lsn)
+        return;
+    cJSON *message = json_message("drained");
+    json_add_str(message, "lsn", lsn_format(p->drain_lsn, text));
+    json_add_str(message, "lastChange", lsn_format(p->last_change_lsn, text));
+    channel_queue(&cutover->channel, message);
+    p->drain_lsn = LSN_INVALID;
+}
+
+static void tell_receiver(struct supervisor *s, struct pipeline *p)
+{
+    struct worker *receive = supervisor_worker(s, p, "receive");
+    char text[LSN_TEXT_SIZE];
+
+    if (!receive || clock_mono_ms() < p->told_receiver_ms + 1000)
+        return;
+    p->told_receiver_ms = clock_mono_ms();
+    cJSON *message = json_message("applied");
+    json_add_str(message, "lsn", lsn_format(p->applied_lsn, text));
+    channel_queue(&receive->channel, message);
+}
+
+static void on_applied(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct pipeline *p = w->pipeline;
+    const cJSON *item;
+
+    p->applied_lsn = lsn_of(message, "applied");
+    p->passed_lsn = lsn_of(message, "passed");
+    p->last_change_lsn = lsn_of(message, "lastChange");
+    p->consumed_changes = json_i64(message, "consumed", 0);
+    p->transactions = json_i64(message, "transactions", 0);
+    p->apply_idle = json_bool(message, "idle", false);
+    if (json_i64(message, "latencyUs", -1) >= 0)
+        p->latency_us = json_i64(message, "latencyUs", 0) + p->clock_offset_us;
+    if (p->latency_us < 0)
+        p->latency_us = 0;
+    p->applied_commit_us = json_i64(message, "commitUs", p->applied_commit_us);
+    cJSON_ArrayForEach(item, json_get(message, "tables"))
+    {
+        struct table *t = pipeline_table(p, json_str(item, "oid"));
+        if (!t)
+            continue;
+        int64_t before = t->inserts + t->updates + t->deletes + t->truncates;
+        t->inserts = json_i64(item, "inserts", 0);
+        t->updates = json_i64(item, "updates", 0);
+        t->deletes = json_i64(item, "deletes", 0);
+        t->truncates = json_i64(item, "truncates", 0);
+        p->applied_changes += t->inserts + t->updates + t->deletes + t->truncates - before;
+        table_touch(s->m, p, t);
+    }
+    if (p->attempts && p->state != PIPE_LOADING)
+        p->attempts = 0;
+    if (err_is_set(&p->error) && p->hold == HOLD_NONE && !p->cutover_refused)
+        err_clear(&p->error);
+    pipeline_touch(s->m, p);
+    tell_drained(s, p);
+    tell_receiver(s, p);
+}
+
+/* The source's disk comes before the migration: past the plan's limit the slot is given up. */
+static void check_slot(struct supervisor *s, struct pipeline *p)
+{
+    int64_t limit = s->m->plan.source_slot_wal_bytes;
+    struct err err = ERR_INIT;
+    char kept[32];
+    char allowed[32];
+
+    if (p->state >= PIPE_CUTTING_OVER)
+        return;
+    if (p->slot_wal_status && strcmp(p->slot_wal_status, "lost") == 0) {
+        err_set(&err, ERR_SERVER, "the source has removed WAL that the slot \"%s\" needed", p->slot);
+        err_hint(&err, "Raise max_slot_wal_keep_size on the source and start anew.");
+    } else if (limit > 0 && p->slot_retained_bytes > limit) {
+        units_bytes(p->slot_retained_bytes, kept, sizeof kept);
+        units_bytes(limit, allowed, sizeof allowed);
+        err_set(&err, ERR_SERVER, "the slot keeps %s of WAL on the source, more than "
+                "limits.sourceSlotWal (%s): it is given up", kept, allowed);
+        err_hint(&err, "Raise the limit, or find what holds the stream up, and start anew.");
+    }
+    if (err_is_set(&err))
+        pipeline_give_up(s, p, &err);
+    err_clear(&err);
+}
+
+static void on_reading(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct pipeline *p = w->pipeline;
+
+    pipeline_add_reading(p, lsn_of(message, "lsn"), json_i64(message, "takenUs", 0));
+    p->slot_retained_bytes = json_i64(message, "retained", 0);
+    str_replace(&p->slot_wal_status, json_str(message, "walStatus"));
+    pipeline_touch(s->m, p);
+    check_slot(s, p);
+}
+
+/* --- cutover --- */
+
+static void on_step(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct pipeline *p = w->pipeline;
+    struct step *step = pipeline_step(p, json_str(message, "name"));
+    const char *state = json_str(message, "state");
+
+    str_replace(&step->state, state);
+    if (json_str(message, "text"))
+        str_replace(&step->text, json_str(message, "text"));
+    if (strcmp(state, "running") == 0) {
+        step->started_us = clock_wall_us();
+        step->ended_us = 0;
+    } else {
+        step->ended_us = clock_wall_us();
+    }
+    if (strcmp(step->name, "stop writes") == 0 && strcmp(state, "running") == 0)
+        p->frozen_us = step->started_us;
+    if (strcmp(step->name, "open the target") == 0 && strcmp(state, "done") == 0)
+        p->opened_us = step->ended_us;
+    migration_event(s->m, "info", "%s: cutover: %s: %s%s%s", p->name, step->name, state,
+                    step->text ? ": " : "", step->text ? step->text : "");
+    pipeline_touch(s->m, p);
+}
+
+static void on_drain(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    w->pipeline->drain_lsn = lsn_of(message, "lsn");
+    tell_drained(s, w->pipeline);
+}
+
+static const struct handler handlers[] = {
+    {"done", on_done},           {"failed", on_failed},     {"phase", on_phase},
+    {"event", on_event},         {"made", on_made},         {"gone", on_gone},
+    {"servers", on_servers},     {"tables", on_tables},     {"nothing", on_nothing},
+    {"ready", on_ready},         {"copying", on_copying},   {"copied", on_copied},
+    {"indexed", on_indexed},     {"table_failed", on_table_failed}, {"epoch", on_epoch},
+    {"received", on_received},   {"want_limit", on_want_limit}, {"applied", on_applied},
+    {"reading", on_reading},     {"step", on_step},         {"drain", on_drain},
+};
+
+void pipeline_message(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    const char *type = json_str(message, "type");
+
+    for (size_t i = 0; type && i < sizeof handlers / sizeof *handlers; i++) {
+        if (strcmp(handlers[i].type, type) == 0) {
+            handlers[i].handle(s, w, message);
+            return;
+        }
+    }
+    log_msg(LOG_WARNING, "worker %s said something unknown: %s", w->kind->name, type ? type : "?");
+}

@@ -1,0 +1,209 @@
+/* What the supervisor knows of a migration: its databases (pipelines), their tables, live numbers.
+ *
+ * Memory only: the truth about data is the target's schema pgcutover, the truth about what was made
+ * is the journal. One struct migration an engine; only the supervisor changes it. */
+#ifndef PGC_ENGINE_MODEL_H
+#define PGC_ENGINE_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uthash.h>
+
+#include "base/err.h"
+#include "pg/lsn.h"
+#include "plan/plan.h"
+
+/* The states of one database's pipeline; the ways between them are the table in pipeline.c. */
+enum pipeline_state {
+    PIPE_QUEUED,
+    PIPE_CHECKING,
+    PIPE_SCHEMA,
+    PIPE_STARTING,    /* publication and slot are made */
+    PIPE_LOADING,
+    PIPE_CATCHING_UP, /* applying what happened while loading */
+    PIPE_FINISHING,   /* foreign keys, triggers and the rest of the schema */
+    PIPE_SYNCING,
+    PIPE_CUTTING_OVER,
+    PIPE_THAWING,     /* a cutover is being undone */
+    PIPE_CLOSING,     /* past the point of no return: finishing the cutover */
+    PIPE_DONE,
+    PIPE_UNDOING,     /* cancel, or a failure that cannot be resumed */
+    PIPE_CANCELLED,
+    PIPE_FAILED,
+    PIPE_STATE_COUNT
+};
+
+/* A pipeline can be held in any state; it goes on in the same state. */
+enum pipeline_hold {
+    HOLD_NONE,
+    HOLD_PAUSED,  /* by the operator */
+    HOLD_STOPPED, /* by an error that needs somebody; pipeline.error says which */
+    HOLD_GOAL,    /* it went as far as it was asked to (--until) */
+};
+
+enum table_state {
+    TABLE_BEFORE_LOAD,
+    TABLE_LOADING,
+    TABLE_LOADED,   /* rows are there, indexes wanted */
+    TABLE_INDEXING,
+    TABLE_COMPLETED,
+    TABLE_ERROR,
+};
+
+struct table {
+    char *oid; /* on the source, text; key of the hash */
+    char *schema, *name;
+    char *target_schema, *target_name;
+    char *where;
+    bool at_cutover; /* copied inside the freeze instead of streamed */
+    bool needs_full; /* replica identity is set to FULL */
+    enum table_state state;
+    int64_t est_rows, est_bytes;
+    int64_t rows, bytes;
+    int64_t load_started_us, load_ended_us;
+    int64_t inserts, updates, deletes, truncates;
+    int64_t modified_us;
+    int errors;
+    struct err error;
+    enum table_state failed_in; /* what it was doing when it came into TABLE_ERROR */
+    uint64_t version; /* of the last change a client should see */
+    UT_hash_handle hh;
+};
+
+/* A reading of the source's WAL position, to tell lag by. */
+struct lsn_reading {
+    lsn_t lsn;
+    int64_t taken_us; /* wall clock of this host */
+};
+#define READING_COUNT 64
+
+/* One step of the cutover as clients see it. */
+struct step {
+    char *name;
+    char *state; /* waiting, running, done, undone, failed */
+    char *text;
+    int64_t started_us, ended_us;
+};
+
+struct pipeline {
+    int index;
+    const struct plan_database *plan; /* borrowed */
+    char *name;                       /* source database */
+    char *target_name;
+    char *dir;                        /* state of this database on this host */
+    char *slot;                       /* slot and publication have one name */
+    enum pipeline_state state;
+    enum pipeline_hold hold;
+    enum pipeline_state undo_to;      /* where UNDOING ends: CANCELLED or FAILED */
+    struct err error;
+    int attempts;                     /* tries of the present state that failed retryably */
+    int64_t retry_at_ms;              /* monotonic; 0 none */
+
+    struct table *tables;             /* hash by oid */
+    struct table **by_size;           /* owned array of borrowed, largest first */
+    size_t table_count;
+    size_t next_load;                 /* nothing before it in by_size waits to be copied */
+    struct table **index_queue;       /* owned array of borrowed: loaded, indexes wanted */
+    size_t index_head, index_count, index_cap;
+
+    lsn_t start_lsn;                  /* consistent point of the main slot */
+    lsn_t last_epoch_lsn;             /* the newest epoch of any table: consistent only from here on */
+    char *snapshot;                   /* of the present epoch, NULL none */
+    lsn_t epoch_lsn;
+
+    lsn_t received_lsn, confirmed_lsn, applied_lsn, passed_lsn, server_lsn;
+    lsn_t last_change_lsn;            /* commit LSN of the last transaction that changed a picked table */
+    int64_t received_changes, consumed_changes, applied_changes, transactions;
+    char *spool_limit;                /* JSON text of the reader's limit, as the receiver told it */
+    int64_t spool_bytes;
+    bool spool_full;
+    int64_t told_receiver_ms;
+    int64_t clock_offset_us;          /* source clock minus this host's */
+    int64_t latency_us;               /* of the last transaction applied */
+    int64_t applied_commit_us;        /* source clock */
+    bool apply_idle;                  /* the applier has applied all that was received */
+    struct lsn_reading readings[READING_COUNT];
+    size_t reading_count;
+    int64_t slot_retained_bytes;
+    char *slot_wal_status;
+
+    bool recalled;                    /* what the target knows has been read */
+    bool cutover_wanted;
+    bool cutover_refused;             /* one failed: no other by itself */
+    lsn_t drain_lsn;                  /* the cutover waits for it, 0 none */
+    struct step *steps;
+    size_t step_count, step_cap;
+    int64_t frozen_us, opened_us;     /* downtime: between them */
+    char *phase_text;                 /* what the present worker says it does */
+    int64_t phase_done, phase_total;
+
+    char *source_server, *source_version, *target_server, *target_version;
+    int64_t started_us, ended_us, load_ended_us;
+    bool initialized;                 /* initial load is complete */
+    uint64_t version;
+};
+
+struct event {
+    int64_t time_us;
+    char *level;
+    char *text;
+};
+#define EVENT_COUNT 200
+
+/* How far the engine goes by itself (--until, cutover.when). */
+enum goal { GOAL_CHECKED, GOAL_SCHEMA, GOAL_LOADED, GOAL_READY, GOAL_DONE };
+
+struct migration {
+    char *id;
+    char *name;
+    char *dir;
+    struct plan plan;
+    enum goal goal;
+    struct pipeline *pipelines;
+    size_t pipeline_count;
+    int64_t started_us, ended_us;
+    struct event events[EVENT_COUNT]; /* ring */
+    uint64_t event_count;             /* ever */
+    uint64_t version;                 /* counts changes; pipelines and tables carry theirs */
+};
+
+/* "loading" and so on: for people, the journal and the state machine's table. */
+const char *pipeline_state_name(enum pipeline_state state);
+bool pipeline_state_parse(const char *name, enum pipeline_state *state);
+bool pipeline_has_ended(const struct pipeline *pipeline);
+/* --until's words; false when the text is none. */
+bool goal_parse(const char *text, enum goal *goal);
+
+/* Fills pipelines from m->plan; id, name and dir are set. */
+void migration_make_pipelines(struct migration *m);
+void migration_release(struct migration *m);
+bool migration_has_ended(const struct migration *m);
+
+/* Marks a pipeline or table as changed for the clients. */
+void pipeline_touch(struct migration *m, struct pipeline *pipeline);
+void table_touch(struct migration *m, struct pipeline *pipeline, struct table *table);
+
+/* Adds a table (strings copied); one that is known is returned. */
+struct table *pipeline_add_table(struct pipeline *pipeline, const char *oid);
+struct table *pipeline_table(const struct pipeline *pipeline, const char *oid);
+/* Releases a table that is in no list any more. */
+void table_free(struct table *table);
+/* Sorts by_size; call after the last pipeline_add_table(). */
+void pipeline_sort_tables(struct pipeline *pipeline);
+size_t pipeline_count_tables(const struct pipeline *pipeline, enum table_state state);
+
+void pipeline_add_reading(struct pipeline *pipeline, lsn_t lsn, int64_t taken_us);
+/* How far the target is behind the source in microseconds: since the last reading of the source's
+ * position that is wholly applied; -1 when nothing is known yet. */
+int64_t pipeline_lag_us(const struct pipeline *pipeline, int64_t now_us);
+/* READY_TO_COMPLETE of interface.md; why (owned by the caller, may be NULL) says what is missing. */
+bool pipeline_is_ready(const struct pipeline *pipeline, int64_t max_lag_us, char **why);
+
+/* The cutover step of that name, made when new. */
+struct step *pipeline_step(struct pipeline *pipeline, const char *name);
+
+/* Adds to the ring and to the log. */
+void migration_event(struct migration *m, const char *level, const char *fmt, ...) PGC_PRINTF(3, 4);
+
+#endif

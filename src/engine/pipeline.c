@@ -1,0 +1,507 @@
+/* How it works: every state has a row in `rows`: the worker whose "done" leads on, the standing
+ * workers that run beside it, what must hold before the next state, and what an error there means.
+ * pipeline_turn() compares what runs with what should run. Workers that the state does not want are
+ * stopped first; the state's own worker starts only when they are gone. Every change of state is in
+ * the journal before it is acted upon, and every worker does its task again harmlessly: so a
+ * supervisor that was killed goes on from the journal. */
+#include "engine/pipeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "engine/load.h"
+
+enum standing {
+    WITH_RECEIVE = 1,
+    WITH_APPLY = 2,
+    WITH_MONITOR = 4,
+    WITH_LOADERS = 8, /* epoch, copy, index */
+};
+
+enum on_error {
+    ENDS,     /* what was made on the source is undone, the pipeline has failed */
+    HOLDS,    /* it stops there; resume tries again */
+    RETRIES,  /* again for ever, with growing pauses */
+    THAWS,    /* the cutover is undone, sync goes on */
+};
+
+struct row {
+    enum pipeline_state state;
+    const char *worker;   /* NULL: none, guard decides */
+    unsigned standing;
+    bool (*guard)(const struct supervisor *s, struct pipeline *p);
+    enum pipeline_state next;
+    enum goal goal;       /* reaching `next` fulfils it; GOAL_DONE: none */
+    enum on_error on_error;
+    int retries;          /* of retryable errors before on_error */
+    const char *comment;
+};
+
+static bool tables_are_loaded(const struct supervisor *s, struct pipeline *p);
+static bool epochs_are_passed(const struct supervisor *s, struct pipeline *p);
+static bool cutover_may_begin(const struct supervisor *s, struct pipeline *p);
+
+static const struct row rows[PIPE_STATE_COUNT] = {
+    [PIPE_QUEUED] = {PIPE_QUEUED, NULL, 0, NULL, PIPE_CHECKING, GOAL_DONE, ENDS, 0,
+                     "the engine runs"},
+    [PIPE_CHECKING] = {PIPE_CHECKING, "check", 0, NULL, PIPE_SCHEMA, GOAL_CHECKED, ENDS, 0,
+                       "prerequisites are met, tables are picked"},
+    [PIPE_SCHEMA] = {PIPE_SCHEMA, "schema", 0, NULL, PIPE_STARTING, GOAL_SCHEMA, HOLDS, 3,
+                     "the target has the tables, without indexes and keys"},
+    [PIPE_STARTING] = {PIPE_STARTING, "epoch", 0, NULL, PIPE_LOADING, GOAL_DONE, HOLDS, 3,
+                       "publication and slot exist, the snapshot is exported"},
+    [PIPE_LOADING] = {PIPE_LOADING, NULL, WITH_RECEIVE | WITH_MONITOR | WITH_LOADERS,
+                      tables_are_loaded, PIPE_CATCHING_UP, GOAL_LOADED, RETRIES, 0,
+                      "every table is loaded and indexed"},
+    [PIPE_CATCHING_UP] = {PIPE_CATCHING_UP, NULL, WITH_RECEIVE | WITH_MONITOR | WITH_APPLY,
+                          epochs_are_passed, PIPE_FINISHING, GOAL_DONE, RETRIES, 0,
+                          "changes made while loading are applied"},
+    [PIPE_FINISHING] = {PIPE_FINISHING, "finish", WITH_RECEIVE | WITH_MONITOR | WITH_APPLY, NULL,
+                        PIPE_SYNCING, GOAL_DONE, HOLDS, 5,
+                        "foreign keys, triggers and views are there"},
+    [PIPE_SYNCING] = {PIPE_SYNCING, NULL, WITH_RECEIVE | WITH_MONITOR | WITH_APPLY,
+                      cutover_may_begin, PIPE_CUTTING_OVER, GOAL_DONE, RETRIES, 0,
+                      "the cutover was asked for and the target is not behind"},
+    [PIPE_CUTTING_OVER] = {PIPE_CUTTING_OVER, "cutover", WITH_RECEIVE | WITH_MONITOR | WITH_APPLY,
+                           NULL, PIPE_CLOSING, GOAL_DONE, THAWS, 0,
+                           "source is frozen, last change applied, sequences set, data verified"},
+    [PIPE_THAWING] = {PIPE_THAWING, "thaw", WITH_RECEIVE | WITH_MONITOR | WITH_APPLY, NULL,
+                      PIPE_SYNCING, GOAL_DONE, RETRIES, 0,
+                      "the cutover failed: the source is writable again"},
+    [PIPE_CLOSING] = {PIPE_CLOSING, "close", 0, NULL, PIPE_DONE, GOAL_DONE, HOLDS, 20,
+                      "the target is open; slot, publication and state are gone"},
+    [PIPE_UNDOING] = {PIPE_UNDOING, "undo", 0, NULL, PIPE_CANCELLED, GOAL_DONE, HOLDS, 5,
+                      "everything that was made on the source is gone"},
+};
+
+/* --- transitions --- */
+
+static void clear_phase(struct pipeline *p)
+{
+    str_replace(&p->phase_text, NULL);
+    p->phase_done = p->phase_total = 0;
+    p->attempts = 0;
+    p->retry_at_ms = 0;
+}
+
+static void stop_with(struct supervisor *s, struct pipeline *p, struct err *err)
+{
+    migration_event(s->m, "error", "%s: %s is stopped: %s", p->name, pipeline_state_name(p->state),
+                    err->message);
+    err_move(&p->error, err);
+    p->hold = HOLD_STOPPED;
+    pipeline_touch(s->m, p);
+}
+
+static void entered(struct supervisor *s, struct pipeline *p)
+{
+    int64_t now = clock_wall_us();
+
+    if (p->state == PIPE_CHECKING && !p->started_us)
+        p->started_us = now;
+    if (p->state == PIPE_CATCHING_UP) {
+        p->initialized = true;
+        p->load_ended_us = now;
+    }
+    if (pipeline_has_ended(p)) {
+        p->ended_us = now;
+        str_replace(&p->snapshot, NULL);
+    }
+    migration_event(s->m, p->state == PIPE_FAILED ? "error" : "info", "%s: %s", p->name,
+                    pipeline_state_name(p->state));
+}
+
+static void go(struct supervisor *s, struct pipeline *p, enum pipeline_state next)
+{
+    cJSON *fields = cJSON_CreateObject();
+    enum pipeline_state before = p->state;
+
+    json_add_str(fields, "state", pipeline_state_name(next));
+    p->state = next;
+    if (!supervisor_decide(s, p, fields)) {
+        p->state = before;
+        return;
+    }
+    clear_phase(p);
+    entered(s, p);
+    pipeline_touch(s->m, p);
+}
+
+static enum pipeline_state after(const struct pipeline *p)
+{
+    if (p->state == PIPE_UNDOING)
+        return p->undo_to;
+    return rows[p->state].next;
+}
+
+static bool goal_is_reached(const struct supervisor *s, const struct pipeline *p)
+{
+    const struct row *row = &rows[p->state];
+
+    if (row->goal == GOAL_DONE || s->m->goal != row->goal)
+        return false;
+    /* Loaded and ready are stations of a running stream; only what comes before it stops there. */
+    return row->goal <= GOAL_SCHEMA;
+}
+
+void pipeline_advance(struct supervisor *s, struct pipeline *p)
+{
+    bool stop_here = goal_is_reached(s, p);
+
+    go(s, p, after(p));
+    if (stop_here && p->hold == HOLD_NONE) {
+        p->hold = HOLD_GOAL;
+        pipeline_touch(s->m, p);
+    }
+}
+
+void pipeline_give_up(struct supervisor *s, struct pipeline *p, struct err *err)
+{
+    migration_event(s->m, "error", "%s: %s", p->name, err->message);
+    err_move(&p->error, err);
+    p->hold = HOLD_NONE;
+    p->undo_to = PIPE_FAILED;
+    go(s, p, journal_has(&s->journal, p->index, NULL) ? PIPE_UNDOING : PIPE_FAILED);
+}
+
+static void thaw(struct supervisor *s, struct pipeline *p, struct err *err)
+{
+    migration_event(s->m, "error", "%s: the cutover was undone: %s", p->name, err->message);
+    err_move(&p->error, err);
+    p->cutover_wanted = false;
+    p->cutover_refused = true;
+    p->drain_lsn = 0;
+    for (size_t i = 0; i < p->step_count; i++)
+        if (strcmp(p->steps[i].state, "running") == 0) {
+            str_replace(&p->steps[i].state, "failed");
+            str_replace(&p->steps[i].text, p->error.message);
+        }
+    go(s, p, PIPE_THAWING);
+}
+
+static int64_t backoff_ms(int attempts)
+{
+    int64_t pause = 250;
+
+    for (int i = 1; i < attempts && pause < 30000; i++)
+        pause *= 2;
+    return pause < 30000 ? pause : 30000;
+}
+
+/* A retryable error is shown and tried again, as often as the row says. */
+static bool retry(struct supervisor *s, struct pipeline *p, struct err *err)
+{
+    const struct row *row = &rows[p->state];
+
+    if (!err->retryable || (row->on_error != RETRIES && p->attempts >= row->retries))
+        return false;
+    p->attempts++;
+    p->retry_at_ms = clock_mono_ms() + backoff_ms(p->attempts);
+    migration_event(s->m, "warning", "%s: %s; trying again", p->name, err->message);
+    err_move(&p->error, err);
+    pipeline_touch(s->m, p);
+    return true;
+}
+
+static void failed(struct supervisor *s, struct pipeline *p, struct err *err)
+{
+    enum on_error on_error = rows[p->state].on_error;
+
+    if (retry(s, p, err))
+        return;
+    if (on_error == ENDS)
+        pipeline_give_up(s, p, err);
+    else if (on_error == THAWS)
+        thaw(s, p, err);
+    else
+        stop_with(s, p, err);
+}
+
+/* --- guards --- */
+
+static bool tables_are_loaded(const struct supervisor *s, struct pipeline *p)
+{
+    (void)s;
+    for (size_t i = 0; i < p->table_count; i++)
+        if (!p->by_size[i]->at_cutover && p->by_size[i]->state != TABLE_COMPLETED)
+            return false;
+    return true;
+}
+
+static bool epochs_are_passed(const struct supervisor *s, struct pipeline *p)
+{
+    (void)s;
+    return p->apply_idle ? p->passed_lsn >= p->last_epoch_lsn
+                         : p->applied_lsn >= p->last_epoch_lsn;
+}
+
+static bool cutover_may_begin(const struct supervisor *s, struct pipeline *p)
+{
+    bool wanted = p->cutover_wanted || s->m->goal == GOAL_DONE;
+
+    return wanted && p->hold == HOLD_NONE && !p->cutover_refused &&
+           pipeline_is_ready(p, s->m->plan.max_lag_us, NULL);
+}
+
+/* --- what should run --- */
+
+struct standing_kind {
+    unsigned bit;
+    const char *kind;
+};
+
+static const struct standing_kind standing_kinds[] = {
+    {WITH_RECEIVE, "receive"}, {WITH_APPLY, "apply"},  {WITH_MONITOR, "monitor"},
+    {WITH_LOADERS, "epoch"},   {WITH_LOADERS, "copy"}, {WITH_LOADERS, "index"},
+};
+
+static bool is_wanted(const struct pipeline *p, const char *kind)
+{
+    const struct row *row = &rows[p->state];
+
+    if (pipeline_has_ended(p) || p->hold == HOLD_PAUSED || p->hold == HOLD_GOAL)
+        return false;
+    if (!p->recalled)
+        return strcmp(kind, "recall") == 0;
+    if (row->worker && strcmp(row->worker, kind) == 0)
+        return p->hold == HOLD_NONE;
+    /* Stopped by an error: what is received is still kept, so that the source can let its WAL go. */
+    unsigned standing = p->hold == HOLD_STOPPED ? row->standing & (WITH_RECEIVE | WITH_MONITOR)
+                                                : row->standing;
+    for (size_t i = 0; i < sizeof standing_kinds / sizeof *standing_kinds; i++)
+        if ((standing & standing_kinds[i].bit) && strcmp(standing_kinds[i].kind, kind) == 0)
+            return true;
+    return false;
+}
+
+/* Stops what is not wanted; true while any of it still runs. */
+static bool stop_unwanted(struct supervisor *s, struct pipeline *p)
+{
+    bool any = false;
+
+    for (struct worker *w = s->workers; w; w = w->next) {
+        if (w->pipeline != p || is_wanted(p, w->kind->name))
+            continue;
+        worker_stop(w);
+        any = true;
+    }
+    return any;
+}
+
+static void start_standing(struct supervisor *s, struct pipeline *p)
+{
+    static const struct standing_kind singles[] = {
+        {WITH_RECEIVE, "receive"}, {WITH_APPLY, "apply"}, {WITH_MONITOR, "monitor"}};
+
+    for (size_t i = 0; i < sizeof singles / sizeof *singles; i++)
+        if (is_wanted(p, singles[i].kind) && !supervisor_worker(s, p, singles[i].kind))
+            supervisor_start_worker(s, p, singles[i].kind);
+}
+
+static void start_own(struct supervisor *s, struct pipeline *p)
+{
+    const char *kind = p->recalled ? rows[p->state].worker : "recall";
+
+    if (kind && is_wanted(p, kind) && !supervisor_worker(s, p, kind))
+        supervisor_start_worker(s, p, kind);
+}
+
+void pipeline_turn(struct supervisor *s, struct pipeline *p)
+{
+    const struct row *row = &rows[p->state];
+
+    if (p->state == PIPE_QUEUED && p->hold == HOLD_NONE) {
+        pipeline_advance(s, p);
+        return;
+    }
+    if (stop_unwanted(s, p) || pipeline_has_ended(p) || clock_mono_ms() < p->retry_at_ms)
+        return;
+    start_own(s, p);
+    if (!p->recalled)
+        return;
+    start_standing(s, p);
+    if (p->hold != HOLD_NONE)
+        return;
+    if (row->standing & WITH_LOADERS)
+        load_turn(s, p);
+    if (row->guard && row->guard(s, p))
+        pipeline_advance(s, p);
+}
+
+/* --- from workers --- */
+
+void pipeline_worker_ended(struct supervisor *s, struct pipeline *p, const char *kind,
+                           struct table *table, struct err *err)
+{
+    const char *own = p->recalled ? rows[p->state].worker : "recall";
+
+    if (load_worker_ended(s, p, kind, table, err))
+        return;
+    if (!err_is_set(err)) {
+        if (own && strcmp(own, kind) == 0 && strcmp(kind, "recall") == 0)
+            p->recalled = true;
+        else if (own && strcmp(own, kind) == 0 && p->hold == HOLD_NONE)
+            pipeline_advance(s, p);
+        return;
+    }
+    if (err->code == ERR_STOPPED || pipeline_has_ended(p) || !is_wanted(p, kind)) {
+        err_clear(err);
+        return;
+    }
+    if (p->hold == HOLD_STOPPED) {
+        /* The receiver, while an error waits for somebody: it is tried again, quietly. */
+        log_err(LOG_WARNING, err);
+        p->attempts++;
+        p->retry_at_ms = clock_mono_ms() + backoff_ms(p->attempts);
+        return;
+    }
+    failed(s, p, err);
+}
+
+/* --- restoring --- */
+
+void pipeline_restore(struct supervisor *s, struct pipeline *p)
+{
+    const cJSON *entry = journal_state(&s->journal, p->index);
+    enum pipeline_state undo_to = PIPE_CANCELLED;
+
+    p->undo_to = PIPE_CANCELLED;
+    if (!entry || !pipeline_state_parse(json_str(entry, "state"), &p->state)) {
+        p->state = PIPE_QUEUED;
+        p->recalled = true;
+        return;
+    }
+    lsn_parse(json_str(entry, "startLsn"), &p->start_lsn);
+    if (pipeline_state_parse(json_str(entry, "undoTo"), &undo_to))
+        p->undo_to = undo_to;
+    p->started_us = json_i64(entry, "startedUs", 0);
+    p->ended_us = json_i64(entry, "endedUs", 0);
+    p->frozen_us = json_i64(entry, "frozenUs", 0);
+    p->opened_us = json_i64(entry, "openedUs", 0);
+    p->initialized = p->state > PIPE_LOADING;
+    const cJSON *error = json_get(entry, "error");
+    if (cJSON_IsObject(error))
+        err_from_json(&p->error, error);
+    /* Checks were cut short: they are made again, from the start. */
+    if (p->state == PIPE_CHECKING)
+        p->state = PIPE_QUEUED;
+    p->recalled = p->state == PIPE_QUEUED || pipeline_has_ended(p) || p->state == PIPE_UNDOING;
+    /* A cutover that was cut short before its point of no return goes back. */
+    if (p->state == PIPE_CUTTING_OVER) {
+        struct err err = ERR_INIT;
+        err_set(&err, ERR_INTERNAL, "the engine ended in the middle of the cutover");
+        thaw(s, p, &err);
+    }
+}
+
+/* --- commands --- */
+
+static bool refuse(struct err *err, const struct pipeline *p, const char *what)
+{
+    err_set(err, ERR_USAGE, "database \"%s\" cannot be %s: it is %s", p->name, what,
+            pipeline_state_name(p->state));
+    return false;
+}
+
+bool pipeline_pause(struct supervisor *s, struct pipeline *p, struct err *err)
+{
+    if (pipeline_has_ended(p) || p->state >= PIPE_CUTTING_OVER)
+        return refuse(err, p, "paused");
+    p->hold = HOLD_PAUSED;
+    migration_event(s->m, "info", "%s: paused while %s; the slot and the place are kept", p->name,
+                    pipeline_state_name(p->state));
+    pipeline_touch(s->m, p);
+    return true;
+}
+
+bool pipeline_resume(struct supervisor *s, struct pipeline *p, struct err *err)
+{
+    if (pipeline_has_ended(p) && p->state != PIPE_FAILED)
+        return refuse(err, p, "resumed");
+    if (p->state == PIPE_FAILED) {
+        /* Nothing of it is left on the source: it starts anew. */
+        go(s, p, PIPE_QUEUED);
+        p->ended_us = 0;
+    }
+    /* --until a station before the stream: it has been there. */
+    if (s->m->goal <= GOAL_SCHEMA)
+        s->m->goal = s->m->plan.cutover_when == CUTOVER_READY ? GOAL_DONE : GOAL_READY;
+    p->hold = HOLD_NONE;
+    p->attempts = 0;
+    p->retry_at_ms = 0;
+    p->cutover_refused = false;
+    err_clear(&p->error);
+    load_retry_errors(s, p);
+    migration_event(s->m, "info", "%s: resumed while %s", p->name, pipeline_state_name(p->state));
+    pipeline_touch(s->m, p);
+    return true;
+}
+
+bool pipeline_cancel(struct supervisor *s, struct pipeline *p, struct err *err)
+{
+    if (p->state == PIPE_CANCELLED || (p->state == PIPE_UNDOING && p->hold == HOLD_NONE))
+        return true;
+    if (p->state == PIPE_CLOSING || p->state == PIPE_DONE)
+        return refuse(err, p, "cancelled");
+    if (p->state == PIPE_FAILED && !journal_has(&s->journal, p->index, NULL))
+        return true;
+    p->hold = HOLD_NONE;
+    p->undo_to = PIPE_CANCELLED;
+    p->cutover_wanted = false;
+    err_clear(&p->error);
+    p->recalled = true;
+    go(s, p, PIPE_UNDOING);
+    return p->state == PIPE_UNDOING;
+}
+
+bool pipeline_cutover(struct supervisor *s, struct pipeline *p, struct err *err)
+{
+    char *why = NULL;
+
+    if (p->state == PIPE_CUTTING_OVER || p->state == PIPE_CLOSING || p->state == PIPE_DONE)
+        return true;
+    if (!pipeline_is_ready(p, s->m->plan.max_lag_us, &why)) {
+        err_set(err, ERR_USAGE, "database \"%s\" is not ready to be cut over: %s", p->name, why);
+        err_hint(err, "Wait until it is READY_TO_COMPLETE: \"pgcutover status %s --watch\".",
+                 s->m->name);
+        free(why);
+        return false;
+    }
+    p->cutover_wanted = true;
+    p->cutover_refused = false;
+    err_clear(&p->error);
+    migration_event(s->m, "info", "%s: the cutover was asked for", p->name);
+    pipeline_touch(s->m, p);
+    return true;
+}
+
+bool pipeline_forget(struct supervisor *s, struct pipeline *p, struct err *err)
+{
+    if (!pipeline_has_ended(p)) {
+        refuse(err, p, "deleted");
+        err_hint(err, "Cut it over or cancel it first.");
+        return false;
+    }
+    if (journal_has(&s->journal, p->index, NULL)) {
+        p->undo_to = p->state;
+        p->recalled = true;
+        p->hold = HOLD_NONE;
+        go(s, p, PIPE_UNDOING);
+    }
+    return true;
+}
+
+char *pipeline_transitions_text(void)
+{
+    struct buf out = BUF_INIT;
+
+    for (int i = 0; i < PIPE_STATE_COUNT; i++)
+        if (rows[i].comment)
+            buf_addf(&out, "%s -> %s: %s\n", pipeline_state_name(rows[i].state),
+                     pipeline_state_name(rows[i].next), rows[i].comment);
+    return buf_take(&out);
+}

@@ -1,0 +1,36 @@
+/* The state machine of one database's migration. */
+#ifndef PGC_ENGINE_PIPELINE_H
+#define PGC_ENGINE_PIPELINE_H
+
+#include "engine/supervisor.h"
+
+/* Brings a pipeline to the state that the journal knows. */
+void pipeline_restore(struct supervisor *s, struct pipeline *p);
+
+/* Does whatever its state asks for now: starts and stops workers, hands out jobs, moves on. Called
+ * after every event and every quarter of a second; never blocks. */
+void pipeline_turn(struct supervisor *s, struct pipeline *p);
+
+/* To the next state of the table. */
+void pipeline_advance(struct supervisor *s, struct pipeline *p);
+
+/* A message from one of its workers; taken by the caller. */
+void pipeline_message(struct supervisor *s, struct worker *w, const cJSON *message);
+/* A worker has ended; err is empty when it was done or had been asked to stop. */
+void pipeline_worker_ended(struct supervisor *s, struct pipeline *p, const char *kind,
+                           struct table *table, struct err *err);
+
+/* Gives the migration of this database up: what was made on the source is undone. err is taken. */
+void pipeline_give_up(struct supervisor *s, struct pipeline *p, struct err *err);
+
+/* Commands. Each is ERR_USAGE with the reason when the state does not allow it. */
+bool pipeline_pause(struct supervisor *s, struct pipeline *p, struct err *err);
+bool pipeline_resume(struct supervisor *s, struct pipeline *p, struct err *err);
+bool pipeline_cancel(struct supervisor *s, struct pipeline *p, struct err *err);
+bool pipeline_cutover(struct supervisor *s, struct pipeline *p, struct err *err);
+bool pipeline_forget(struct supervisor *s, struct pipeline *p, struct err *err);
+
+/* The table of states as text, for the manual: one "from -> to: comment" a line. Owned. */
+char *pipeline_transitions_text(void);
+
+#endif

@@ -1,0 +1,31 @@
+/* Everything that is known before anything is changed: connections to both sides, catalogs, the picked
+ * tables, what the checks found. For the check worker, `pgcutover check` and --dry-run. */
+#ifndef PGC_ENGINE_PREFLIGHT_H
+#define PGC_ENGINE_PREFLIGHT_H
+
+#include "catalog/catalog.h"
+#include "catalog/select.h"
+#include "check/findings.h"
+#include "pg/conn.h"
+#include "plan/plan.h"
+#include "schema/tools.h"
+
+struct preflight {
+    struct conn source, target; /* target: to a maintenance database while its own does not exist */
+    bool target_exists;
+    struct catalog source_catalog, target_catalog;
+    struct table_list tables;
+    struct findings findings;
+    struct schema_tools tools;
+};
+
+#define PREFLIGHT_INIT {.source = CONN_INIT, .target = CONN_INIT}
+
+/* Reads both sides and runs the checks of one database. phase (may be NULL) is told what goes on.
+ * True also when the checks found something: findings_error() tells. Always release afterwards. */
+bool preflight_run(struct preflight *pre, const struct plan *plan,
+                   const struct plan_database *database,
+                   void (*phase)(void *arg, const char *text), void *arg, struct err *err);
+void preflight_release(struct preflight *pre);
+
+#endif

@@ -1,0 +1,374 @@
+#include "engine/status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+
+static bool any_hold(const struct migration *m, enum pipeline_hold hold)
+{
+    for (size_t i = 0; i < m->pipeline_count; i++)
+        if (m->pipelines[i].hold == hold)
+            return true;
+    return false;
+}
+
+static bool any_state(const struct migration *m, enum pipeline_state state)
+{
+    for (size_t i = 0; i < m->pipeline_count; i++)
+        if (m->pipelines[i].state == state)
+            return true;
+    return false;
+}
+
+static bool any_error(const struct migration *m, enum err_code code)
+{
+    for (size_t i = 0; i < m->pipeline_count; i++)
+        if (m->pipelines[i].error.code == code)
+            return true;
+    return false;
+}
+
+const char *status_task_state(const struct migration *m)
+{
+    if (any_state(m, PIPE_FAILED))
+        return any_error(m, ERR_PREREQUISITE) || any_error(m, ERR_USAGE) ? "FailedInputValidation"
+                                                                          : "Failed";
+    if (migration_has_ended(m))
+        return any_state(m, PIPE_CANCELLED) ? "Canceled" : "Succeeded";
+    if (any_hold(m, HOLD_STOPPED))
+        return "Failed";
+    for (size_t i = 0; i < m->pipeline_count; i++)
+        if (m->pipelines[i].state != PIPE_QUEUED)
+            return "Running";
+    return "Queued";
+}
+
+static const char *migration_level_state(const struct migration *m)
+{
+    if (any_state(m, PIPE_FAILED))
+        return "FAILED";
+    if (any_hold(m, HOLD_STOPPED))
+        return "ACTION_REQUIRED";
+    if (any_state(m, PIPE_CHECKING))
+        return "VALIDATING";
+    if (any_state(m, PIPE_QUEUED))
+        return "UNDEFINED";
+    if (migration_has_ended(m) && !any_state(m, PIPE_CANCELLED))
+        return "COMPLETE";
+    return "PENDING";
+}
+
+/* What Azure DMS calls a pipeline's state; "INITIALIAZING" is spelled so there. */
+static const char *const migration_states[PIPE_STATE_COUNT] = {
+    [PIPE_QUEUED] = "UNDEFINED",      [PIPE_CHECKING] = "CONFIGURING",
+    [PIPE_SCHEMA] = "INITIALIAZING",  [PIPE_STARTING] = "STARTING",
+    [PIPE_LOADING] = "RUNNING",       [PIPE_CATCHING_UP] = "RUNNING",
+    [PIPE_FINISHING] = "RUNNING",     [PIPE_SYNCING] = "RUNNING",
+    [PIPE_CUTTING_OVER] = "COMPLETING", [PIPE_CLOSING] = "COMPLETING",
+    [PIPE_DONE] = "COMPLETE",         [PIPE_UNDOING] = "CANCELLING",
+    [PIPE_THAWING] = "RUNNING",
+    [PIPE_CANCELLED] = "CANCELLED",   [PIPE_FAILED] = "FAILED",
+};
+
+static const char *migration_state(const struct migration *m, const struct pipeline *p)
+{
+    if (p->hold == HOLD_STOPPED)
+        return "FAILED";
+    if (pipeline_is_ready(p, m->plan.max_lag_us, NULL))
+        return "READY_TO_COMPLETE";
+    return migration_states[p->state];
+}
+
+static const char *const hold_names[] = {
+    [HOLD_NONE] = NULL, [HOLD_PAUSED] = "paused", [HOLD_STOPPED] = "stopped", [HOLD_GOAL] = "goal reached"};
+
+static void add_lsn(cJSON *json, const char *key, lsn_t lsn)
+{
+    char text[LSN_TEXT_SIZE];
+
+    json_add_str(json, key, lsn ? lsn_format(lsn, text) : NULL);
+}
+
+static void add_error(cJSON *json, const char *key, const struct err *err)
+{
+    if (err_is_set(err))
+        cJSON_AddItemToObject(json, key, err_to_json(err));
+    else
+        cJSON_AddNullToObject(json, key);
+}
+
+static cJSON *steps_json(const struct pipeline *p)
+{
+    cJSON *steps = cJSON_CreateArray();
+
+    for (size_t i = 0; i < p->step_count; i++) {
+        const struct step *step = &p->steps[i];
+        cJSON *item = cJSON_CreateObject();
+        json_add_str(item, "name", step->name);
+        json_add_str(item, "state", step->state);
+        json_add_str(item, "text", step->text);
+        json_add_time(item, "startedOn", step->started_us);
+        json_add_time(item, "endedOn", step->ended_us);
+        cJSON_AddItemToArray(steps, item);
+    }
+    return steps;
+}
+
+static double seconds(int64_t us)
+{
+    return us < 0 ? 0 : (double)(us / 1000) / 1000;
+}
+
+/* Latency: of the last transaction when caught up, else how far the target is behind. */
+static double latency_s(const struct pipeline *p)
+{
+    int64_t lag = pipeline_lag_us(p, clock_wall_us());
+
+    if (p->state < PIPE_CATCHING_UP || pipeline_has_ended(p))
+        return 0;
+    return seconds(p->apply_idle ? p->latency_us : lag);
+}
+
+static void add_counters(cJSON *json, const struct pipeline *p)
+{
+    int64_t inserts = 0;
+    int64_t updates = 0;
+    int64_t deletes = 0;
+
+    for (const struct table *t = p->tables; t; t = t->hh.next) {
+        inserts += t->inserts;
+        updates += t->updates;
+        deletes += t->deletes;
+    }
+    json_add_num(json, "cdcInsertCounter", (double)inserts);
+    json_add_num(json, "cdcUpdateCounter", (double)updates);
+    json_add_num(json, "cdcDeleteCounter", (double)deletes);
+}
+
+static void add_load_counts(cJSON *json, const struct pipeline *p)
+{
+    size_t counts[TABLE_ERROR + 1] = {0};
+
+    for (const struct table *t = p->tables; t; t = t->hh.next)
+        counts[t->state]++;
+    json_add_num(json, "fullLoadCompletedTables", (double)counts[TABLE_COMPLETED]);
+    json_add_num(json, "fullLoadErroredTables", (double)counts[TABLE_ERROR]);
+    json_add_num(json, "fullLoadLoadingTables",
+                 (double)(counts[TABLE_LOADING] + counts[TABLE_LOADED] + counts[TABLE_INDEXING]));
+    json_add_num(json, "fullLoadQueuedTables", (double)counts[TABLE_BEFORE_LOAD]);
+}
+
+static void add_stream(cJSON *json, const struct pipeline *p)
+{
+    int64_t incoming = p->received_changes - p->consumed_changes;
+    lsn_t source = p->reading_count ? p->readings[p->reading_count - 1].lsn : p->server_lsn;
+
+    json_add_num(json, "appliedChanges", (double)p->applied_changes);
+    json_add_num(json, "incomingChanges", incoming > 0 ? (double)incoming : 0);
+    json_add_num(json, "latency", latency_s(p));
+    json_add_num(json, "transactionsApplied", (double)p->transactions);
+    add_lsn(json, "sourceLsn", source);
+    add_lsn(json, "receivedLsn", p->received_lsn);
+    add_lsn(json, "confirmedLsn", p->confirmed_lsn);
+    add_lsn(json, "appliedLsn", p->applied_lsn);
+    json_add_num(json, "lagBytes", source > p->passed_lsn && p->passed_lsn
+                                       ? (double)(source - p->passed_lsn) : 0);
+    json_add_num(json, "spoolBytes", (double)p->spool_bytes);
+    json_add_num(json, "slotRetainedBytes", (double)p->slot_retained_bytes);
+    json_add_str(json, "slotWalStatus", p->slot_wal_status);
+}
+
+static cJSON *database_json(const struct migration *m, const struct pipeline *p)
+{
+    cJSON *json = cJSON_CreateObject();
+    char *id = xasprintf("db|%s", p->name);
+    char *why = NULL;
+
+    add_counters(json, p);
+    add_load_counts(json, p);
+    add_stream(json, p);
+    pipeline_is_ready(p, m->plan.max_lag_us, &why);
+    json_add_str(json, "databaseName", p->name);
+    json_add_str(json, "targetDatabaseName", p->target_name);
+    json_add_time(json, "startedOn", p->started_us);
+    json_add_time(json, "endedOn", p->ended_us);
+    json_add_str(json, "id", id);
+    json_add_bool(json, "initializationCompleted", p->initialized);
+    json_add_str(json, "migrationState", migration_state(m, p));
+    json_add_str(json, "resultType", "DatabaseLevelOutput");
+    json_add_str(json, "phase", pipeline_state_name(p->state));
+    json_add_str(json, "phaseDetail", p->phase_text);
+    json_add_num(json, "phaseDone", (double)p->phase_done);
+    json_add_num(json, "phaseTotal", (double)p->phase_total);
+    json_add_str(json, "hold", hold_names[p->hold]);
+    json_add_str(json, "notReadyBecause", why);
+    json_add_str(json, "slotName", p->slot);
+    json_add_num(json, "tableCount", (double)p->table_count);
+    json_add_bool(json, "cutoverFailed", p->cutover_refused);
+    add_error(json, "lastError", &p->error);
+    cJSON_AddItemToObject(json, "cutoverSteps", steps_json(p));
+    json_add_time(json, "writesStoppedOn", p->frozen_us);
+    json_add_time(json, "targetOpenedOn", p->opened_us);
+    json_add_num(json, "downtimeSeconds",
+                 p->frozen_us && p->opened_us ? seconds(p->opened_us - p->frozen_us) : 0);
+    free(why);
+    free(id);
+    return json;
+}
+
+static const char *const table_states[] = {
+    [TABLE_BEFORE_LOAD] = "BEFORE_LOAD", [TABLE_LOADING] = "FULL_LOAD", [TABLE_LOADED] = "FULL_LOAD",
+    [TABLE_INDEXING] = "FULL_LOAD",      [TABLE_COMPLETED] = "COMPLETED", [TABLE_ERROR] = "ERROR",
+};
+
+static const char *const load_phases[] = {
+    [TABLE_BEFORE_LOAD] = "queued",   [TABLE_LOADING] = "loading",     [TABLE_LOADED] = "loaded",
+    [TABLE_INDEXING] = "indexes",     [TABLE_COMPLETED] = "completed", [TABLE_ERROR] = "error",
+};
+
+/* The epoch stands for "no estimate", as in Azure DMS. */
+static int64_t estimated_finish_us(const struct table *t)
+{
+    int64_t now = clock_wall_us();
+
+    if (t->state != TABLE_LOADING || t->bytes <= 0 || t->est_bytes <= t->bytes)
+        return t->load_ended_us;
+    return now + (int64_t)((double)(now - t->load_started_us) * (double)(t->est_bytes - t->bytes) /
+                           (double)t->bytes);
+}
+
+static cJSON *table_json(const struct pipeline *p, const struct table *t)
+{
+    cJSON *json = cJSON_CreateObject();
+    char *id = xasprintf("or|%s|%s|%s", p->name, t->schema, t->name);
+    char *name = xasprintf("%s.%s", t->schema, t->name);
+    char *target = xasprintf("%s.%s", t->target_schema, t->target_name);
+    bool cancelled = p->state == PIPE_CANCELLED && t->state != TABLE_COMPLETED;
+    char *finish = clock_iso(estimated_finish_us(t));
+
+    json_add_num(json, "cdcDeleteCounter", (double)t->deletes);
+    json_add_num(json, "cdcInsertCounter", (double)t->inserts);
+    json_add_num(json, "cdcUpdateCounter", (double)t->updates);
+    json_add_num(json, "cdcTruncateCounter", (double)t->truncates);
+    json_add_num(json, "dataErrorsCount", t->errors);
+    json_add_str(json, "databaseName", p->name);
+    json_add_time(json, "fullLoadStartedOn", t->load_started_us);
+    json_add_time(json, "fullLoadEndedOn", t->load_ended_us);
+    json_add_str(json, "fullLoadEstFinishTime", finish);
+    json_add_num(json, "fullLoadTotalRows", (double)t->rows);
+    json_add_num(json, "fullLoadTotalVolumeBytes", (double)t->bytes);
+    json_add_num(json, "estimatedRows", (double)t->est_rows);
+    json_add_num(json, "estimatedBytes", (double)t->est_bytes);
+    json_add_str(json, "id", id);
+    json_add_time(json, "lastModifiedTime", t->modified_us);
+    json_add_str(json, "resultType", "TableLevelOutput");
+    json_add_str(json, "state", cancelled ? "CANCELED" : table_states[t->state]);
+    json_add_str(json, "loadPhase", t->at_cutover && t->state == TABLE_BEFORE_LOAD
+                                        ? "copied at cutover" : load_phases[t->state]);
+    json_add_str(json, "tableName", name);
+    json_add_str(json, "targetTableName", target);
+    json_add_num(json, "totalChangesApplied",
+                 (double)(t->inserts + t->updates + t->deletes + t->truncates));
+    add_error(json, "lastError", &t->error);
+    free(finish);
+    free(target);
+    free(name);
+    free(id);
+    return json;
+}
+
+static cJSON *migration_json(const struct migration *m)
+{
+    cJSON *json = cJSON_CreateObject();
+    const struct pipeline *first = m->pipeline_count ? &m->pipelines[0] : NULL;
+
+    json_add_num(json, "databaseCount", (double)m->pipeline_count);
+    json_add_time(json, "startedOn", m->started_us);
+    json_add_time(json, "endedOn", m->ended_us);
+    json_add_str(json, "id", m->id);
+    json_add_str(json, "resultType", "MigrationLevelOutput");
+    json_add_str(json, "sourceServer", first ? first->source_server : NULL);
+    json_add_str(json, "sourceVersion", first ? first->source_version : NULL);
+    json_add_str(json, "targetServer", first ? first->target_server : NULL);
+    json_add_str(json, "targetVersion", first ? first->target_version : NULL);
+    json_add_str(json, "state", migration_level_state(m));
+    return json;
+}
+
+static cJSON *errors_json(const struct migration *m)
+{
+    cJSON *errors = cJSON_CreateArray();
+
+    for (size_t i = 0; i < m->pipeline_count; i++) {
+        const struct pipeline *p = &m->pipelines[i];
+        if (!err_is_set(&p->error))
+            continue;
+        cJSON *item = err_to_json(&p->error);
+        json_add_str(item, "databaseName", p->name);
+        cJSON_AddItemToArray(errors, item);
+    }
+    return errors;
+}
+
+static cJSON *output_json(const struct migration *m, uint64_t since)
+{
+    cJSON *output = cJSON_CreateArray();
+
+    for (size_t i = 0; i < m->pipeline_count; i++)
+        if (since == 0 || m->pipelines[i].version > since)
+            cJSON_AddItemToArray(output, database_json(m, &m->pipelines[i]));
+    cJSON_AddItemToArray(output, migration_json(m));
+    for (size_t i = 0; i < m->pipeline_count; i++) {
+        const struct pipeline *p = &m->pipelines[i];
+        for (size_t k = 0; p->by_size && k < p->table_count; k++)
+            if (since == 0 || p->by_size[k]->version > since)
+                cJSON_AddItemToArray(output, table_json(p, p->by_size[k]));
+    }
+    return output;
+}
+
+static cJSON *events_json(const struct migration *m, uint64_t since)
+{
+    cJSON *events = cJSON_CreateArray();
+    uint64_t first = m->event_count > EVENT_COUNT ? m->event_count - EVENT_COUNT : 0;
+
+    for (uint64_t i = since > first ? since : first; i < m->event_count; i++) {
+        const struct event *event = &m->events[i % EVENT_COUNT];
+        cJSON *item = cJSON_CreateObject();
+        json_add_time(item, "time", event->time_us);
+        json_add_str(item, "level", event->level);
+        json_add_str(item, "text", event->text);
+        cJSON_AddItemToArray(events, item);
+    }
+    return events;
+}
+
+cJSON *status_json(const struct migration *m)
+{
+    cJSON *json = cJSON_CreateObject();
+    cJSON *properties = cJSON_AddObjectToObject(json, "properties");
+
+    json_add_str(json, "id", m->id);
+    json_add_str(json, "name", m->name);
+    json_add_str(json, "type", "Microsoft.DataMigration/services/projects/tasks");
+    cJSON_AddItemToObject(properties, "output", output_json(m, 0));
+    cJSON_AddItemToObject(properties, "errors", errors_json(m));
+    cJSON_AddItemToObject(properties, "events", events_json(m, 0));
+    json_add_str(properties, "state", status_task_state(m));
+    json_add_str(properties, "taskType", NULL);
+    return json;
+}
+
+cJSON *status_delta(const struct migration *m, uint64_t since, uint64_t events_since)
+{
+    cJSON *json = cJSON_CreateObject();
+
+    json_add_str(json, "state", status_task_state(m));
+    cJSON_AddItemToObject(json, "output", output_json(m, since ? since : 1));
+    cJSON_AddItemToObject(json, "errors", errors_json(m));
+    cJSON_AddItemToObject(json, "events", events_json(m, events_since));
+    return json;
+}

@@ -1,0 +1,487 @@
+/* cutover, thaw, close, undo.
+ *
+ * The cutover worker runs its table of steps top to bottom; nothing in it touches what would have to
+ * be undone but the freeze, which is in the journal: so on any error or crash the supervisor runs
+ * "thaw", and sync goes on. Its last step proves that nothing was written behind the fence. Then the
+ * supervisor writes the state "closing", the point of no return, and "close" finishes: forward only. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "cutover/fence.h"
+#include "cutover/freeze.h"
+#include "cutover/sequences.h"
+#include "cutover/tables.h"
+#include "engine/journal.h"
+#include "engine/works.h"
+#include "load/publication.h"
+#include "load/slot.h"
+#include "schema/apply.h"
+#include "schema/identity.h"
+#include "schema/matviews.h"
+#include "schema/target.h"
+#include "verify/verify.h"
+
+#define DRAIN_TIMEOUT_MS 600000
+
+struct cutover {
+    struct work *work;
+    struct conn source;  /* CONN_READER */
+    struct conn target;  /* CONN_WRITER */
+    struct conn reader;  /* CONN_READER on the target, for verification */
+    lsn_t fence;
+    lsn_t last_change;
+    char *said;          /* what the step that just ended says for itself; owned */
+};
+
+struct cutover_step {
+    const char *name;
+    bool (*act)(struct cutover *c, struct err *err);
+};
+
+static void tell_step(struct work *work, const char *name, const char *state, const char *text)
+{
+    cJSON *message = json_message("step");
+
+    json_add_str(message, "name", name);
+    json_add_str(message, "state", state);
+    json_add_str(message, "text", text);
+    work_send(work, message);
+}
+
+/* Lists come a line each; a step has one line. */
+static void one_line(char *text)
+{
+    size_t len = strlen(text);
+
+    while (len && text[len - 1] == '\n')
+        text[--len] = '\0';
+    for (; *text; text++)
+        if (*text == '\n')
+            *text = ';';
+}
+
+static void say(struct cutover *c, const char *fmt, ...) PGC_PRINTF(2, 3);
+static void say(struct cutover *c, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    free(c->said);
+    c->said = xvasprintf(fmt, args);
+    va_end(args);
+    one_line(c->said);
+}
+
+/* --- steps --- */
+
+static bool list_writers(struct cutover *c, struct err *err)
+{
+    struct buf text = BUF_INIT;
+    int writing = 0;
+    bool ok = writers_list(&c->source, c->work->p->name, &text, &writing, err);
+
+    if (ok)
+        say(c, "%d session%s in a writing transaction%s%s", writing, writing == 1 ? "" : "s",
+            text.len ? "; at work:\n" : "", text.len ? text.data : "");
+    buf_release(&text);
+    return ok;
+}
+
+static bool freeze(struct cutover *c, struct err *err)
+{
+    const char *database = c->work->p->name;
+    struct buf ended = BUF_INIT;
+    char *previous = NULL;
+    int seq;
+    bool ok = freeze_check(&c->source, database, err) &&
+              freeze_previous(&c->source, database, &previous, err) &&
+              work_made(c->work, SIDE_SOURCE, "read-only", NULL, database, previous, &seq, err) &&
+              freeze_set(&c->source, database, err) &&
+              freeze_end_sessions(&c->source, database, &ended, err);
+
+    if (ok)
+        say(c, "database \"%s\" is read-only; sessions ended: %s", database,
+            ended.len ? ended.data : "none");
+    buf_release(&ended);
+    free(previous);
+    return ok;
+}
+
+static bool stop_writes(struct cutover *c, struct err *err)
+{
+    int writing = 0;
+    struct buf text = BUF_INIT;
+
+    if (c->work->m->plan.stop_writes == STOP_READ_ONLY)
+        return freeze(c, err);
+    bool ok = writers_list(&c->source, c->work->p->name, &text, &writing, err);
+    if (ok && writing) {
+        err_set(err, ERR_PREREQUISITE, "writes were not stopped: %d session%s in a transaction that "
+                "has written", writing, writing == 1 ? " is" : "s are");
+        err_detail(err, "%s", text.data);
+        err_hint(err, "Stop them and cut over again.");
+        ok = false;
+    }
+    if (ok)
+        say(c, "the operator says that writes have been stopped");
+    buf_release(&text);
+    return ok;
+}
+
+/* Waits until everything before lsn is applied. */
+static bool drain(struct cutover *c, lsn_t lsn, struct err *err)
+{
+    int64_t until = clock_mono_ms() + DRAIN_TIMEOUT_MS;
+    cJSON *request = json_message("drain");
+    bool drained = false;
+
+    work_json_add_lsn(request, "lsn", lsn);
+    work_send(c->work, request);
+    while (!drained && clock_mono_ms() < until) {
+        cJSON *answer = work_receive(c->work, 1000, err);
+        if (err_is_set(err))
+            return false;
+        const char *type = answer ? json_str(answer, "type") : NULL;
+        if (type && strcmp(type, "drained") == 0) {
+            c->last_change = work_json_lsn(answer, "lastChange");
+            drained = true;
+        }
+        cJSON_Delete(answer);
+    }
+    if (!drained)
+        err_set(err, ERR_TIMEOUT, "the last changes were not applied within %d s",
+                DRAIN_TIMEOUT_MS / 1000);
+    return drained;
+}
+
+static bool last_change(struct cutover *c, struct err *err)
+{
+    char text[LSN_TEXT_SIZE];
+
+    if (!fence_lsn(&c->source, &c->fence, err) || !drain(c, c->fence, err))
+        return false;
+    say(c, "everything up to %s is applied", lsn_format(c->fence, text));
+    return true;
+}
+
+static bool late_tables(struct cutover *c, struct err *err)
+{
+    const struct pipeline *p = c->work->p;
+    struct copy_job *jobs = xcalloc(p->table_count + 1, sizeof *jobs);
+    struct copy_progress progress = {NULL, NULL};
+    size_t count = 0;
+    size_t copied = 0;
+
+    for (size_t i = 0; i < p->table_count; i++) {
+        const struct table *t = p->by_size[i];
+        if (t->at_cutover)
+            jobs[count++] = (struct copy_job){.oid = t->oid, .schema = t->schema, .name = t->name,
+                                              .target_schema = t->target_schema,
+                                              .target_name = t->target_name, .where = t->where,
+                                              .mark = true};
+    }
+    bool ok = count == 0 || at_cutover_tables(&c->source, &c->target, jobs, count, &progress,
+                                              &copied, err);
+    if (ok)
+        say(c, "%zu table%s copied", count, count == 1 ? "" : "s");
+    free(jobs);
+    return ok;
+}
+
+static bool sequences(struct cutover *c, struct err *err)
+{
+    int count = 0;
+
+    if (!sequences_copy(&c->source, &c->target, NULL, &count, err))
+        return false;
+    say(c, "%d sequence%s set", count, count == 1 ? "" : "s");
+    return true;
+}
+
+/* They are filled from the target's own tables: as new as these, where the source's may be stale. So
+ * the verification does not compare them. */
+static bool matviews(struct cutover *c, struct err *err)
+{
+    if (!schema_matviews_refresh(&c->source, &c->target, NULL, err))
+        return false;
+    say(c, "refreshed");
+    return true;
+}
+
+static bool verify_rows(struct cutover *c, struct verify_summary *summary, struct err *err)
+{
+    const struct pipeline *p = c->work->p;
+    struct verify_job *jobs = xcalloc(p->table_count + 1, sizeof *jobs);
+
+    for (size_t i = 0; i < p->table_count; i++) {
+        const struct table *t = p->by_size[i];
+        jobs[i] = (struct verify_job){t->schema, t->name, t->target_schema, t->target_name, t->where};
+    }
+    bool ok = verify_tables(&c->source, &c->reader, jobs, p->table_count, NULL, summary, err);
+    free(jobs);
+    return ok;
+}
+
+static bool verify_all(struct cutover *c, struct err *err)
+{
+    struct verify_summary summary = {0};
+
+    if (c->work->m->plan.verify_when == VERIFY_NEVER) {
+        say(c, "not asked for by the plan");
+        return true;
+    }
+    bool ok = verify_rows(c, &summary, err) &&
+              verify_sequences(&c->source, &c->reader, NULL, &summary, err) &&
+              verify_summary_check(&summary, err);
+    if (ok)
+        say(c, "%zu objects are equal%s%s", summary.compared, summary.notes.len ? "; " : "",
+            summary.notes.len ? summary.notes.data : "");
+    verify_summary_release(&summary);
+    return ok;
+}
+
+/* A session that the freeze did not stop would show itself behind the fence. */
+static bool prove_silence(struct cutover *c, struct err *err)
+{
+    char fence[LSN_TEXT_SIZE];
+    char found[LSN_TEXT_SIZE];
+    lsn_t fence_end = c->fence;
+    lsn_t now;
+
+    if (!fence_lsn(&c->source, &now, err) || !drain(c, now, err))
+        return false;
+    if (c->last_change > fence_end) {
+        err_set(err, ERR_CONFLICT, "something wrote on the source after writes were stopped: a "
+                "transaction committed at %s, behind %s", lsn_format(c->last_change, found),
+                lsn_format(fence_end, fence));
+        err_hint(err, "Find what writes (a superuser's session, a job, a subscription), stop it, and "
+                      "cut over again.");
+        return false;
+    }
+    say(c, "nothing was written after %s", lsn_format(fence_end, fence));
+    return true;
+}
+
+static const struct cutover_step steps[] = {
+    {"list writers", list_writers},
+    {"stop writes", stop_writes},
+    {"last change applied", last_change},
+    {"tables copied at cutover", late_tables},
+    {"sequences", sequences},
+    {"materialized views", matviews},
+    {"verify", verify_all},
+    {"nothing written since", prove_silence},
+};
+
+bool work_cutover(struct work *work, struct err *err)
+{
+    struct cutover c = {.work = work, .source = CONN_INIT, .target = CONN_INIT, .reader = CONN_INIT};
+    bool ok = work_connect(work, &c.source, SIDE_SOURCE, CONN_READER, err) &&
+              work_connect(work, &c.target, SIDE_TARGET, CONN_WRITER, err) &&
+              work_connect(work, &c.reader, SIDE_TARGET, CONN_READER, err);
+
+    for (size_t i = 0; ok && i < sizeof steps / sizeof *steps; i++) {
+        tell_step(work, steps[i].name, "running", NULL);
+        free(c.said);
+        c.said = NULL;
+        ok = steps[i].act(&c, err);
+        tell_step(work, steps[i].name, ok ? "done" : "failed",
+                  ok ? c.said : err->message);
+    }
+    free(c.said);
+    conn_close(&c.source);
+    conn_close(&c.target);
+    conn_close(&c.reader);
+    return ok;
+}
+
+/* --- undoing what the journal has --- */
+
+struct undo {
+    struct work *work;
+    struct conn source, target;
+};
+
+static bool undo_slot(struct undo *u, const struct made *made, struct err *err)
+{
+    return slot_drop(&u->source, made->name, err);
+}
+
+static bool undo_publication(struct undo *u, const struct made *made, struct err *err)
+{
+    return publication_drop(&u->source, made->name, err);
+}
+
+static bool undo_identity(struct undo *u, const struct made *made, struct err *err)
+{
+    return replident_restore(&u->source, made->schema, made->name, made->previous, err);
+}
+
+static bool undo_read_only(struct undo *u, const struct made *made, struct err *err)
+{
+    struct buf ended = BUF_INIT;
+    bool ok = freeze_undo(&u->source, made->name, made->previous, err) &&
+              /* Who connected meanwhile is read-only for as long as it stays. */
+              freeze_end_sessions(&u->source, made->name, &ended, err);
+
+    if (ok)
+        work_event(u->work, "info", "source database \"%s\" is writable again", made->name);
+    buf_release(&ended);
+    return ok;
+}
+
+static bool undo_state_schema(struct undo *u, const struct made *made, struct err *err)
+{
+    (void)made;
+    return schema_state_drop(&u->target, err);
+}
+
+static bool undo_database(struct undo *u, const struct made *made, struct err *err)
+{
+    (void)err;
+    work_event(u->work, "info", "target database \"%s\" was made by this migration and is kept; "
+                                "DROP DATABASE removes it", made->name);
+    return true;
+}
+
+struct undo_kind {
+    const char *kind;
+    bool (*act)(struct undo *u, const struct made *made, struct err *err);
+    enum conn_side side;
+    const char *by_hand; /* for the message when it cannot be done, %s is the name */
+};
+
+static const struct undo_kind undo_kinds[] = {
+    {"slot", undo_slot, SIDE_SOURCE, "SELECT pg_drop_replication_slot('%s');"},
+    {"publication", undo_publication, SIDE_SOURCE, "DROP PUBLICATION \"%s\";"},
+    {"replica-identity", undo_identity, SIDE_SOURCE, "ALTER TABLE \"%s\" REPLICA IDENTITY DEFAULT;"},
+    {"read-only", undo_read_only, SIDE_SOURCE,
+     "ALTER DATABASE \"%s\" RESET default_transaction_read_only;"},
+    {"state-schema", undo_state_schema, SIDE_TARGET, "DROP SCHEMA \"%s\" CASCADE;"},
+    {"database", undo_database, SIDE_TARGET, "DROP DATABASE \"%s\";"},
+};
+
+static const struct undo_kind *find_undo(const char *kind)
+{
+    for (size_t i = 0; i < sizeof undo_kinds / sizeof *undo_kinds; i++)
+        if (strcmp(undo_kinds[i].kind, kind) == 0)
+            return &undo_kinds[i];
+    return NULL;
+}
+
+static bool is_listed(const char *kinds, const char *kind)
+{
+    size_t len = strlen(kind);
+
+    for (const char *at = kinds; at && *at; at += strcspn(at, " "), at += strspn(at, " "))
+        if (strncmp(at, kind, len) == 0 && (at[len] == ' ' || !at[len]))
+            return true;
+    return !kinds;
+}
+
+static bool connect_for(struct undo *u, enum conn_side side, struct err *err)
+{
+    struct conn *c = side == SIDE_SOURCE ? &u->source : &u->target;
+
+    return conn_is_open(c) || work_connect(u->work, c, side, CONN_PLAIN, err);
+}
+
+static bool undo_one(struct undo *u, const struct made *made, struct err *err)
+{
+    const struct undo_kind *kind = find_undo(made->kind);
+
+    if (!kind) {
+        err_set(err, ERR_INTERNAL, "the journal names an unknown kind \"%s\"", made->kind);
+        return false;
+    }
+    bool ok = connect_for(u, kind->side, err);
+    if (!ok && strcmp(err->sqlstate, "3D000") == 0) {
+        /* The database is gone, and this with it. */
+        err_clear(err);
+        ok = true;
+    } else if (ok) {
+        ok = kind->act(u, made, err);
+    }
+    if (!ok) {
+        err_hint(err, "It can be undone by hand on the %s: %s", side_name(kind->side),
+                 kind->by_hand);
+        char *by_hand = xasprintf("%s \"%s\": %s", made->kind, made->name, kind->by_hand);
+        log_msg(LOG_ERROR, "not undone: %s", by_hand);
+        free(by_hand);
+        return false;
+    }
+    return work_gone(u->work, made->seq, err);
+}
+
+bool work_undo_kinds(struct work *work, const char *kinds, struct err *err)
+{
+    struct undo u = {.work = work, .source = CONN_INIT, .target = CONN_INIT};
+    struct journal journal;
+    struct err first = ERR_INIT;
+    char *path = xasprintf("%s/journal.jsonl", work->m->dir);
+    bool ok = journal_read(&journal, path, err);
+
+    for (size_t i = ok ? journal.made_count : 0; i-- > 0;) {
+        const struct made *made = &journal.made[i];
+        struct err one = ERR_INIT;
+        if (made->gone || made->db != work->p->index || !is_listed(kinds, made->kind))
+            continue;
+        if (!undo_one(&u, made, &one) && !err_is_set(&first))
+            err_move(&first, &one);
+        err_clear(&one);
+    }
+    if (ok)
+        journal_close(&journal);
+    conn_close(&u.source);
+    conn_close(&u.target);
+    free(path);
+    if (err_is_set(&first)) {
+        err_move(err, &first);
+        return false;
+    }
+    return ok;
+}
+
+bool work_thaw(struct work *work, struct err *err)
+{
+    return work_undo_kinds(work, "read-only", err);
+}
+
+bool work_undo(struct work *work, struct err *err)
+{
+    return work_undo_kinds(work, NULL, err);
+}
+
+/* --- closing --- */
+
+static bool open_target(struct work *work, struct err *err)
+{
+    struct conn target = CONN_INIT;
+    bool ok = work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err);
+    bool exists = false;
+
+    ok = ok && schema_state_exists(&target, &exists, err);
+    if (ok && exists) {
+        tell_step(work, "open the target", "running", NULL);
+        ok = schema_identity_restore(&target, err) &&
+             (work->m->plan.schema_mode != SCHEMA_COPY ||
+              schema_apply_phase(&target, "held", NULL, err));
+        tell_step(work, "open the target", ok ? "done" : "failed", ok ? NULL : err->message);
+    }
+    conn_close(&target);
+    return ok;
+}
+
+bool work_close(struct work *work, struct err *err)
+{
+    if (!open_target(work, err))
+        return false;
+    tell_step(work, "clean up", "running", NULL);
+    bool ok = work_undo_kinds(work, "slot publication replica-identity state-schema database", err);
+    tell_step(work, "clean up", ok ? "done" : "failed", ok ? NULL : err->message);
+    return ok;
+}

@@ -1,0 +1,261 @@
+/* check, schema, finish: what comes before the stream, and what makes the schema whole. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "engine/preflight.h"
+#include "engine/works.h"
+#include "schema/apply.h"
+#include "schema/dump.h"
+#include "schema/identity.h"
+#include "schema/roles.h"
+#include "schema/target.h"
+#include "sql/sql.h"
+
+#define TABLES_A_MESSAGE 500
+
+/* --- check --- */
+
+static void on_phase(void *arg, const char *text)
+{
+    work_phase(arg, text, 0, 0);
+}
+
+static cJSON *entry_json(const struct table_entry *entry)
+{
+    cJSON *item = cJSON_CreateObject();
+    char oid[16];
+
+    snprintf(oid, sizeof oid, "%u", entry->oid);
+    json_add_str(item, "oid", oid);
+    json_add_str(item, "schema", entry->schema);
+    json_add_str(item, "name", entry->name);
+    json_add_str(item, "targetSchema", entry->target_schema);
+    json_add_str(item, "targetName", entry->target_name);
+    json_add_str(item, "where", entry->where);
+    json_add_bool(item, "atCutover", entry->mode == TABLE_AT_CUTOVER);
+    json_add_bool(item, "needsFull", entry->needs_full);
+    json_add_i64(item, "estRows", entry->rows);
+    json_add_i64(item, "estBytes", entry->bytes);
+    return item;
+}
+
+static void send_entries(struct work *work, const struct table_list *list)
+{
+    size_t i = 0;
+
+    do {
+        cJSON *message = json_message("tables");
+        cJSON *items = cJSON_AddArrayToObject(message, "tables");
+        json_add_bool(message, "first", i == 0);
+        for (int n = 0; n < TABLES_A_MESSAGE && i < list->count; n++, i++)
+            cJSON_AddItemToArray(items, entry_json(&list->items[i]));
+        json_add_bool(message, "last", i >= list->count);
+        work_send(work, message);
+    } while (i < list->count);
+}
+
+static void send_servers(struct work *work, struct preflight *pre)
+{
+    struct conn *conns[] = {&pre->source, &pre->target};
+    static const char *const keys[2][2] = {{"sourceServer", "sourceVersion"},
+                                           {"targetServer", "targetVersion"}};
+    cJSON *message = json_message("servers");
+
+    for (int i = 0; i < 2; i++) {
+        char *name = work_server_name(conns[i]);
+        char *version = work_server_version(conns[i]);
+        json_add_str(message, keys[i][0], name);
+        json_add_str(message, keys[i][1], version);
+        free(name);
+        free(version);
+    }
+    work_send(work, message);
+}
+
+static void tell_findings(struct work *work, const struct findings *findings)
+{
+    for (size_t i = 0; i < findings->count; i++) {
+        const struct finding *f = &findings->items[i];
+        if (f->severity == FINDING_WARN)
+            work_event(work, "warning", "%s: %s: %s", f->id, side_name(f->side), f->message);
+        else if (f->severity == FINDING_INFO)
+            work_event(work, "info", "%s: %s: %s", f->id, side_name(f->side), f->message);
+    }
+}
+
+bool work_check(struct work *work, struct err *err)
+{
+    struct preflight pre = PREFLIGHT_INIT;
+    bool ok = preflight_run(&pre, &work->m->plan, work->p->plan, on_phase, work, err);
+
+    if (ok) {
+        send_servers(work, &pre);
+        tell_findings(work, &pre.findings);
+        ok = !findings_error(&pre.findings, err);
+    }
+    if (ok)
+        send_entries(work, &pre.tables);
+    preflight_release(&pre);
+    return ok;
+}
+
+/* --- schema --- */
+
+static void report(void *arg, int done, int total, const char *object)
+{
+    struct work *work = arg;
+    static int64_t last; /* of this process: one worker, one phase at a time */
+    char *text;
+
+    if (done == last && done != total)
+        return;
+    last = done;
+    if (done % 100 && done != total && total > 200)
+        return;
+    text = xasprintf("schema: %s", object ? object : "");
+    work_phase(work, text, done, total);
+    free(text);
+}
+
+static bool make_database(struct work *work, struct conn *source, struct err *err)
+{
+    struct conninfo info = CONNINFO_INIT;
+    bool exists = false;
+    int seq;
+    bool ok = work_conninfo(work, SIDE_TARGET, &info, err) &&
+              schema_target_database_exists(&info, work->p->target_name, &exists, err);
+
+    if (ok && !exists)
+        ok = work_made(work, SIDE_TARGET, "database", NULL, work->p->target_name, NULL, &seq, err) &&
+             schema_target_database_create(source, &info, work->p->target_name, err);
+    conninfo_release(&info);
+    return ok;
+}
+
+static bool add_tables(struct work *work, struct conn *target, struct err *err)
+{
+    const struct pipeline *p = work->p;
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < p->table_count;) {
+        cJSON *list = cJSON_CreateArray();
+        for (int n = 0; n < TABLES_A_MESSAGE && i < p->table_count; n++, i++) {
+            const struct table *t = p->by_size[i];
+            struct table_entry entry = {
+                .oid = (uint32_t)strtoul(t->oid, NULL, 10), .schema = t->schema, .name = t->name,
+                .target_schema = t->target_schema, .target_name = t->target_name,
+                .where = t->where, .bytes = t->est_bytes, .rows = t->est_rows,
+                .mode = t->at_cutover ? TABLE_AT_CUTOVER : TABLE_SYNC, .needs_full = t->needs_full};
+            cJSON_AddItemToArray(list, entry_json(&entry));
+        }
+        char *text = json_line(list);
+        const char *values[] = {text};
+        ok = conn_command_params(target, sql_state_add_tables, 1, values, err);
+        free(text);
+        cJSON_Delete(list);
+    }
+    return ok;
+}
+
+/* Names the migration and its tables in the state schema, all or nothing. */
+static bool fill_state(struct work *work, struct conn *source, struct conn *target,
+                       struct err *err)
+{
+    char *system = NULL;
+    bool ok = conn_scalar(source, "SELECT system_identifier FROM pg_catalog.pg_control_system()", 0,
+                          NULL, &system, err);
+    const char *values[] = {work->m->id, work->m->name, system, work->p->name, work->p->slot};
+
+    ok = ok && conn_command(target, "BEGIN", err) &&
+         conn_command_params(target, sql_state_add_migration, 5, values, err) &&
+         add_tables(work, target, err) && conn_command(target, "COMMIT", err);
+    if (!ok)
+        conn_rollback(target);
+    free(system);
+    return ok;
+}
+
+static bool make_state(struct work *work, struct conn *source, struct conn *target, struct err *err)
+{
+    const char *values[] = {work->m->id};
+    char *ours = NULL;
+    bool exists = false;
+    int seq;
+
+    if (!schema_state_exists(target, &exists, err) ||
+        (exists && !conn_scalar(target, sql_state_exists, 1, values, &ours, err)))
+        return false;
+    bool filled = ours && *ours == 't';
+    free(ours);
+    if (filled)
+        return true;
+    return work_made(work, SIDE_TARGET, "state-schema", NULL, "pgcutover", NULL, &seq, err) &&
+           (exists || schema_state_create(target, err)) && fill_state(work, source, target, err);
+}
+
+static bool copy_schema(struct work *work, struct conn *source, struct conn *target,
+                        struct err *err)
+{
+    struct schema_tools tools = SCHEMA_TOOLS_INIT;
+    struct schema_progress progress = {.report = report, .arg = work};
+    struct conninfo info = CONNINFO_INIT;
+    struct buf made = BUF_INIT;
+    bool ok = schema_tools_find(&tools, source->version, target->version, err) &&
+              work_conninfo(work, SIDE_SOURCE, &info, err);
+
+    if (ok && work->m->plan.schema_roles) {
+        ok = schema_roles_copy(source, &info, &tools, target, &made, err);
+        if (made.len)
+            work_event(work, "info", "roles made on the target: %s", made.data);
+    }
+    work_phase(work, "schema: pg_dump", 0, 0);
+    struct schema_dump dump = {.source = source, .source_info = &info, .tools = &tools,
+                               .target = target, .work_dir = work->p->dir};
+    ok = ok && schema_dump_store(&dump, NULL, err) &&
+         schema_apply_phase(target, "pre", &progress, err);
+    buf_release(&made);
+    conninfo_release(&info);
+    schema_tools_release(&tools);
+    return ok;
+}
+
+bool work_schema(struct work *work, struct err *err)
+{
+    struct conn source = CONN_INIT;
+    struct conn target = CONN_INIT;
+    bool ok = work_connect(work, &source, SIDE_SOURCE, CONN_PLAIN, err) &&
+              make_database(work, &source, err) &&
+              work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err) &&
+              make_state(work, &source, &target, err);
+
+    if (ok && work->m->plan.schema_mode == SCHEMA_COPY)
+        ok = copy_schema(work, &source, &target, err);
+    ok = ok && schema_identity_relax(&target, err);
+    conn_close(&source);
+    conn_close(&target);
+    return ok;
+}
+
+/* --- finish --- */
+
+bool work_finish(struct work *work, struct err *err)
+{
+    struct conn source = CONN_INIT;
+    struct conn target = CONN_INIT;
+    struct schema_progress progress = {.report = report, .arg = work};
+    bool ok = true;
+
+    if (work->m->plan.schema_mode != SCHEMA_COPY)
+        return true;
+    ok = work_connect(work, &source, SIDE_SOURCE, CONN_PLAIN, err) &&
+         work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err) &&
+         schema_apply_phase(&target, "index", &progress, err) &&
+         schema_foreign_keys(&source, &target, &progress, err) &&
+         schema_apply_phase(&target, "post", &progress, err);
+    conn_close(&source);
+    conn_close(&target);
+    return ok;
+}

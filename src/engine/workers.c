@@ -1,0 +1,63 @@
+#include "engine/works.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "cdc/spool.h"
+
+const struct worker_kind worker_kinds[] = {
+    {"recall", work_recall}, {"check", work_check},     {"schema", work_schema},
+    {"epoch", work_epoch},   {"copy", work_copy},       {"index", work_index},
+    {"receive", work_receive_worker}, {"apply", work_apply},   {"monitor", work_monitor},
+    {"finish", work_finish}, {"cutover", work_cutover}, {"thaw", work_thaw},
+    {"close", work_close},   {"undo", work_undo},       {NULL, NULL},
+};
+
+char *work_spool_dir(const struct work *work)
+{
+    return xasprintf("%s/spool", work->p->dir);
+}
+
+char *work_server_name(struct conn *c)
+{
+    const char *host = PQhost(c->pg);
+    const char *port = PQport(c->pg);
+
+    return xasprintf("%s:%s", host && *host ? host : "local", port && *port ? port : "5432");
+}
+
+char *work_server_version(struct conn *c)
+{
+    const char *text = PQparameterStatus(c->pg, "server_version");
+
+    return xasprintf("PostgreSQL %.*s", text ? (int)strcspn(text, " ") : 1, text ? text : "?");
+}
+
+lsn_t work_json_lsn(const cJSON *object, const char *key)
+{
+    lsn_t lsn = LSN_INVALID;
+
+    lsn_parse(json_str(object, key), &lsn);
+    return lsn;
+}
+
+void work_json_add_lsn(cJSON *object, const char *key, lsn_t lsn)
+{
+    char text[LSN_TEXT_SIZE];
+
+    json_add_str(object, key, lsn_format(lsn, text));
+}
+
+cJSON *work_limit_json(const struct spool_position *position, lsn_t covers)
+{
+    cJSON *json = cJSON_CreateObject();
+
+    json_add_u64(json, "segment", position->segment);
+    json_add_u64(json, "offset", position->offset);
+    work_json_add_lsn(json, "lsn", position->lsn);
+    work_json_add_lsn(json, "covers", covers);
+    return json;
+}

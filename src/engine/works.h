@@ -1,0 +1,38 @@
+/* What each kind of worker does (work_*.c), and what they share (work_common.c). */
+#ifndef PGC_ENGINE_WORKS_H
+#define PGC_ENGINE_WORKS_H
+
+#include "engine/worker.h"
+
+bool work_recall(struct work *work, struct err *err);
+bool work_check(struct work *work, struct err *err);
+bool work_schema(struct work *work, struct err *err);
+bool work_epoch(struct work *work, struct err *err);
+bool work_copy(struct work *work, struct err *err);
+bool work_index(struct work *work, struct err *err);
+bool work_receive_worker(struct work *work, struct err *err);
+bool work_apply(struct work *work, struct err *err);
+bool work_monitor(struct work *work, struct err *err);
+bool work_finish(struct work *work, struct err *err);
+bool work_cutover(struct work *work, struct err *err);
+bool work_thaw(struct work *work, struct err *err);
+bool work_close(struct work *work, struct err *err);
+bool work_undo(struct work *work, struct err *err);
+
+/* "dir/spool" of this pipeline; owned. */
+char *work_spool_dir(const struct work *work);
+/* The address, "host:port", of a connection; owned. */
+char *work_server_name(struct conn *c);
+/* The version as the server says it: "15.20"; owned. */
+char *work_server_version(struct conn *c);
+/* A limit of the spool's readers as JSON and back: {"segment","offset","lsn","covers"}. */
+struct spool_position;
+cJSON *work_limit_json(const struct spool_position *position, lsn_t covers);
+lsn_t work_json_lsn(const cJSON *object, const char *key);
+void work_json_add_lsn(cJSON *object, const char *key, lsn_t lsn);
+
+/* Undoes what the journal has for this pipeline, newest first. kinds: names separated by blanks, NULL:
+ * all. Goes on after an error; the first one is reported. */
+bool work_undo_kinds(struct work *work, const char *kinds, struct err *err);
+
+#endif

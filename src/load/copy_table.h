@@ -1,0 +1,46 @@
+/* The full load of one table, from source to target through this process. */
+#ifndef PGC_LOAD_COPY_TABLE_H
+#define PGC_LOAD_COPY_TABLE_H
+
+#include "pg/conn.h"
+#include "pg/lsn.h"
+
+struct copy_job {
+    const char *oid;           /* of the source table, as text; NULL: the snapshot's age is not checked */
+    const char *schema;
+    const char *name;
+    const char *target_schema;
+    const char *target_name;
+    const char *where;         /* row filter, an SQL expression over the table; NULL: all rows */
+    lsn_t epoch_lsn;           /* LSN_INVALID: recorded as null */
+    bool mark;                 /* record the load in pgcutover.tables (needs oid) */
+};
+
+/* Called now and then while rows flow, with the totals so far. report NULL: nobody listens. */
+struct copy_progress {
+    void (*report)(void *arg, int64_t rows, int64_t bytes);
+    void *arg;
+};
+
+struct copy_result {
+    int64_t rows;
+    int64_t bytes;       /* of COPY's text form, as sent */
+    int64_t started_us;  /* clock of this host */
+    int64_t ended_us;
+    bool frozen;         /* rows were written frozen */
+};
+
+/* Copies one table. src must be in the transaction of its snapshot (snapshot_adopt()); dst must be
+ * idle. On the target, in one transaction: what the table holds is removed (TRUNCATE ONLY; DELETE
+ * where a foreign key of another table refers to it; TRUNCATE with its partitions where it is partitioned), the rows are
+ * stored, pgcutover.tables is updated, COMMIT. Memory is bounded by the largest row.
+ *
+ * ERR_PREREQUISITE names the column that does not fit. ERR_CONFLICT, retryable: the table was
+ * rewritten or truncated since the snapshot: it needs a new one. On any error the target holds what it
+ * held before, and neither connection is in a transaction any more (src must adopt its snapshot again)
+ * unless it was lost. One exception: when the connection is lost during COMMIT the outcome is unknown,
+ * ERR_CONNECTION: pgcutover.tables tells. */
+bool copy_table(struct conn *src, struct conn *dst, const struct copy_job *job,
+                const struct copy_progress *progress, struct copy_result *result, struct err *err);
+
+#endif

@@ -1,0 +1,35 @@
+/* What a migration makes on the source for CDC: the publication, and replica identities FULL. */
+#ifndef PGC_LOAD_PUBLICATION_H
+#define PGC_LOAD_PUBLICATION_H
+
+#include "load/names.h"
+#include "pg/conn.h"
+
+struct publication_tables {
+    const struct table_name *tables; /* plain tables and leaves of partitioned ones */
+    size_t count;
+};
+
+/* Creates the publication and adds the tables, 200 a transaction; one that exists is completed.
+ * Leaves are published as themselves (publish_via_partition_root stays false). ERR_PREREQUISITE
+ * before its batch is added if a table has no usable replica identity (the source would refuse its UPDATEs
+ * and DELETEs). On error the publication is left with the batches added so far: call again, or
+ * publication_drop(). */
+bool publication_create(struct conn *src, const char *name, const struct publication_tables *tables,
+                        struct err *err);
+/* A publication that does not exist is success. */
+bool publication_drop(struct conn *src, const char *name, struct err *err);
+
+/* The present replica identity: "d", "n", "f", or "i" and the index's name; owned by the caller.
+ * ERR_NOT_FOUND when there is no such table. */
+bool replident_get(struct conn *src, const char *schema, const char *name, char **previous,
+                   struct err *err);
+/* ALTER TABLE ... REPLICA IDENTITY FULL; previous (may be NULL) as of replident_get(). Waits for the
+ * lock one second at a time, so that nobody queues behind it for longer. */
+bool replident_set_full(struct conn *src, const char *schema, const char *name, char **previous,
+                        struct err *err);
+/* Puts back what replident_get() gave. A table that is gone is success. */
+bool replident_restore(struct conn *src, const char *schema, const char *name, const char *previous,
+                       struct err *err);
+
+#endif

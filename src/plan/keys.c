@@ -1,0 +1,204 @@
+/* What a plan may hold. This table is the only place that knows the keys: their types, defaults,
+ * what this version carries out (offered) and what it knows of but refuses. To turn a feature on,
+ * move its words from `refused` to `offered`, or give a KEY_NOT_OFFERED row its type and field. */
+#include "plan/keys.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "plan/endpoint.h"
+#include "plan/pattern.h"
+#include "plan/plan.h"
+
+#define PLAN(member) .field = offsetof(struct plan, member)
+#define ENDPOINT(member) .field = offsetof(struct plan_endpoint, member)
+#define DATABASE(member) .field = offsetof(struct plan_database, member)
+#define MAPPING(member) .field = offsetof(struct plan_mapping, member)
+#define COUNT(type, member) .count_field = offsetof(struct type, member)
+#define CHECKED_ONLY .field = KEY_NO_FIELD
+#define SECTION(of) .type = KEY_OBJECT, .scope = of, .field = 0
+
+#define SSL_MODES "disable allow prefer require verify-ca verify-full"
+#define SSL_MODE_HINT                                                                              \
+    "Say \"sslMode\": \"require\" (encrypted) or \"verify-full\" (and the certificate checked)."
+#define HOOK_HINT "\"when\": \"manual\" leaves the moment to you: run it by hand."
+
+const struct key plan_keys[] = {
+    {IN_PLAN, "name", KEY_TEXT, PLAN(name), .fits = plan_name_is_valid,
+     .must_be = "letters, digits, \"_\" and \"-\", at most 40 of them"},
+    {IN_PLAN, "source", KEY_OBJECT, PLAN(source), .scope = IN_ENDPOINT, .own_struct = true},
+    {IN_PLAN, "target", KEY_OBJECT, PLAN(target), .scope = IN_ENDPOINT, .own_struct = true},
+    {IN_PLAN, "databases", KEY_LIST, PLAN(databases), COUNT(plan, database_count),
+     .item_size = sizeof(struct plan_database), .scope = IN_DATABASE},
+    {IN_PLAN, "schema", SECTION(IN_SCHEMA)},
+    {IN_PLAN, "load", SECTION(IN_LOAD)},
+    {IN_PLAN, "sync", SECTION(IN_SYNC)},
+    {IN_PLAN, "verify", SECTION(IN_VERIFY)},
+    {IN_PLAN, "cutover", SECTION(IN_CUTOVER)},
+    {IN_PLAN, "limits", SECTION(IN_LIMITS)},
+    {IN_PLAN, "stateDir", KEY_TEXT, PLAN(state_dir)},
+    {IN_PLAN, "logLevel", KEY_WORD, .offered = "debug info warning error", .otherwise = "info",
+     PLAN(log_level)},
+    {IN_PLAN, "theme", KEY_NOT_OFFERED, .hint = NULL},
+
+    {IN_ENDPOINT, "userName", KEY_TEXT, ENDPOINT(user_name)},
+    {IN_ENDPOINT, "password", KEY_SECRET, ENDPOINT(password)},
+    {IN_ENDPOINT, "serverName", KEY_TEXT, ENDPOINT(server_name)},
+    {IN_ENDPOINT, "databaseName", KEY_TEXT, ENDPOINT(database_name),
+     .fits = endpoint_database_is_name, .must_be = "a name, not a connection string"},
+    {IN_ENDPOINT, "port", KEY_INT, .offered = "1..65535", ENDPOINT(port)},
+    {IN_ENDPOINT, "sslMode", KEY_WORD, .offered = SSL_MODES, .keep_text = true, ENDPOINT(ssl_mode)},
+    {IN_ENDPOINT, "sslRootCert", KEY_TEXT, ENDPOINT(ssl_root_cert)},
+    {IN_ENDPOINT, "uri", KEY_TEXT, ENDPOINT(uri)},
+    {IN_ENDPOINT, "ssh", KEY_NOT_OFFERED,
+     .hint = "Open the tunnel yourself (ssh -L), and give its near end as \"serverName\" and "
+             "\"port\"."},
+    {IN_ENDPOINT, "encryptConnection", KEY_NOT_OFFERED, .hint = SSL_MODE_HINT},
+    {IN_ENDPOINT, "trustServerCertificate", KEY_NOT_OFFERED, .hint = SSL_MODE_HINT},
+
+    {IN_DATABASE, "name", KEY_TEXT, DATABASE(name)},
+    {IN_DATABASE, "target_database_name", KEY_TEXT, DATABASE(target_name)},
+    {IN_DATABASE, "selectedTables", KEY_PATTERNS, DATABASE(selected),
+     COUNT(plan_database, selected_count), .fits = pattern_is_valid, .must_be = PATTERN_MUST_BE},
+    {IN_DATABASE, "excludedTables", KEY_PATTERNS, DATABASE(excluded),
+     COUNT(plan_database, excluded_count), .fits = pattern_is_valid, .must_be = PATTERN_MUST_BE},
+    {IN_DATABASE, "tableMappings", KEY_LIST, DATABASE(mappings),
+     COUNT(plan_database, mapping_count), .item_size = sizeof(struct plan_mapping),
+     .scope = IN_MAPPING},
+    {IN_DATABASE, "keylessTables", KEY_WORD, .offered = "refuse full at-cutover",
+     .otherwise = "refuse", DATABASE(keyless)},
+
+    {IN_MAPPING, "table", KEY_TEXT, MAPPING(table), .fits = table_is_qualified,
+     .must_be = TABLE_MUST_BE},
+    {IN_MAPPING, "to", KEY_TEXT, MAPPING(to), .fits = table_is_qualified, .must_be = TABLE_MUST_BE},
+    {IN_MAPPING, "where", KEY_NOT_OFFERED,
+     .hint = "All rows of a table are migrated: leave it out, and delete those you do not want on "
+             "the target after the cutover."},
+
+    {IN_SCHEMA, "mode", KEY_WORD, .offered = "copy existing", .otherwise = "copy",
+     PLAN(schema_mode)},
+    {IN_SCHEMA, "roles", KEY_BOOL, .otherwise = "true", PLAN(schema_roles)},
+    {IN_SCHEMA, "foreignKeys", KEY_WORD, .offered = "defer", CHECKED_ONLY},
+    {IN_SCHEMA, "triggers", KEY_WORD, .offered = "replica", CHECKED_ONLY},
+    {IN_SCHEMA, "enums", KEY_WORD, .offered = "keep", CHECKED_ONLY},
+    {IN_SCHEMA, "indexes", KEY_WORD, .offered = "after-load", CHECKED_ONLY},
+    {IN_SCHEMA, "afterSchemaSql", KEY_NOT_OFFERED,
+     .hint = "Run the SQL on the target yourself, and say \"schema\": {\"mode\": \"existing\"}."},
+
+    {IN_LOAD, "jobs", KEY_INT, .offered = "1..64", .otherwise = "4", PLAN(load_jobs)},
+    {IN_LOAD, "splitAbove", KEY_NOT_OFFERED,
+     .hint = "Each table is copied whole, by one of \"jobs\": leave it out or set it to null."},
+    {IN_LOAD, "prepare", KEY_WORD, .offered = "refuse truncate", .otherwise = "refuse",
+     PLAN(load_prepare)},
+    {IN_LOAD, "unlogged", KEY_WORD, .offered = "at-cutover", CHECKED_ONLY},
+
+    {IN_SYNC, "mode", KEY_WORD, .offered = "load-and-sync", .refused = "load-only sync-only",
+     .otherwise = "load-and-sync", PLAN(sync_mode)},
+    {IN_SYNC, "jobs", KEY_INT, .offered = "1..1", .refused = "1..64", CHECKED_ONLY},
+    {IN_SYNC, "commit", KEY_WORD, .offered = "batched", CHECKED_ONLY},
+    {IN_SYNC, "ddl", KEY_WORD, .offered = "stop", .refused = "apply", CHECKED_ONLY,
+     .hint = "The migration stops at a change of a table's definition that it cannot follow."},
+    {IN_SYNC, "spool", KEY_WORD, .offered = "auto", CHECKED_ONLY},
+    {IN_SYNC, "spoolLimit", KEY_BYTES, .otherwise = "50GB", PLAN(spool_limit_bytes)},
+
+    {IN_VERIFY, "when", KEY_WORD, .offered = "before-cutover never", .refused = "continuous",
+     .otherwise = "before-cutover", PLAN(verify_when)},
+    {IN_VERIFY, "method", KEY_WORD, .offered = "checksum", CHECKED_ONLY},
+
+    {IN_CUTOVER, "when", KEY_WORD, .offered = "manual ready", .otherwise = "manual",
+     PLAN(cutover_when)},
+    {IN_CUTOVER, "stopWrites", KEY_WORD, .offered = "read-only operator", .otherwise = "read-only",
+     PLAN(stop_writes)},
+    {IN_CUTOVER, "maxLag", KEY_DURATION, .otherwise = "1s", PLAN(max_lag_us)},
+    {IN_CUTOVER, "maxDowntime", KEY_NOT_OFFERED, .hint = NULL},
+    {IN_CUTOVER, "fallback", KEY_BOOL, .offered = "false", .refused = "true", CHECKED_ONLY},
+    {IN_CUTOVER, "pgbouncer", KEY_NOT_OFFERED,
+     .hint = "Pause and switch PgBouncer yourself, with \"stopWrites\": \"operator\"."},
+    {IN_CUTOVER, "hooks", SECTION(IN_HOOKS)},
+    {IN_HOOKS, "before", KEY_NOT_OFFERED, .hint = HOOK_HINT},
+    {IN_HOOKS, "after", KEY_NOT_OFFERED, .hint = HOOK_HINT},
+
+    {IN_LIMITS, "bytesPerSecond", KEY_NOT_OFFERED,
+     .hint = "Fewer \"load\": {\"jobs\"} put less load on the source."},
+    {IN_LIMITS, "sourceSlotWal", KEY_BYTES, .otherwise = "100GB", PLAN(source_slot_wal_bytes)},
+};
+
+const size_t plan_key_count = sizeof plan_keys / sizeof *plan_keys;
+
+const struct key *key_find(enum key_scope scope, const char *name)
+{
+    for (size_t i = 0; i < plan_key_count; i++)
+        if (plan_keys[i].in == scope && strcmp(plan_keys[i].name, name) == 0)
+            return &plan_keys[i];
+    return NULL;
+}
+
+const struct key *key_nearest(enum key_scope scope, const char *name)
+{
+    const struct key *nearest = NULL;
+    size_t least = strlen(name) < 6 ? 1 : strlen(name) / 3; /* more edits make another word */
+
+    for (size_t i = 0; i < plan_key_count; i++) {
+        if (plan_keys[i].in != scope)
+            continue;
+        size_t distance = word_distance(plan_keys[i].name, name);
+        if (distance > least || (nearest && distance == least))
+            continue;
+        nearest = &plan_keys[i];
+        least = distance;
+    }
+    return nearest;
+}
+
+#define WORD_MAX 64
+
+static size_t least_of(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static bool same_letter(char a, char b)
+{
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+size_t word_distance(const char *a, const char *b)
+{
+    size_t rows[WORD_MAX + 1][WORD_MAX + 1];
+    size_t la = strlen(a), lb = strlen(b);
+
+    if (la > WORD_MAX || lb > WORD_MAX)
+        return WORD_MAX;
+    for (size_t i = 0; i <= la; i++)
+        rows[i][0] = i;
+    for (size_t k = 0; k <= lb; k++)
+        rows[0][k] = k;
+    for (size_t i = 1; i <= la; i++) {
+        for (size_t k = 1; k <= lb; k++) {
+            size_t cost = !same_letter(a[i - 1], b[k - 1]);
+            size_t best = least_of(rows[i - 1][k] + 1, rows[i][k - 1] + 1);
+            best = least_of(best, rows[i - 1][k - 1] + cost);
+            if (i > 1 && k > 1 && same_letter(a[i - 1], b[k - 2]) &&
+                same_letter(a[i - 2], b[k - 1]))
+                best = least_of(best, rows[i - 2][k - 2] + 1);
+            rows[i][k] = best;
+        }
+    }
+    return rows[la][lb];
+}
+
+int word_position(const char *words, const char *word)
+{
+    size_t len = strlen(word);
+    int position = 0;
+
+    for (const char *at = words; at && *at; position++) {
+        size_t this_len = strcspn(at, " ");
+        if (this_len == len && strncmp(at, word, len) == 0)
+            return position;
+        at += this_len + (at[this_len] == ' ');
+    }
+    return -1;
+}

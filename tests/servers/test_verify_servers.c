@@ -1,0 +1,305 @@
+/* Verification on two real servers: equal is found equal, every planted difference is found. */
+#include "pair.h"
+
+#include "verify/verify.h"
+
+static PGconn *sapp, *tapp;
+static struct conn src, dst;
+
+static void both(const char *sql)
+{
+    pair_run(sapp, sql);
+    pair_run(tapp, sql);
+}
+
+static struct verify_job job_for(const char *name)
+{
+    return (struct verify_job){"public", name, "public", name, NULL};
+}
+
+static bool is_equal(struct verify_job job, struct verify_result *result)
+{
+    struct err err = ERR_INIT;
+    struct verify_result own = {0};
+
+    CHECK_OK(verify_table(&src, &dst, &job, result ? result : &own, &err), &err);
+    bool equal = result ? result->equal : own.equal;
+    verify_result_release(&own);
+    CHECK_INT(PQtransactionStatus(src.pg), PQTRANS_IDLE);
+    CHECK_INT(PQtransactionStatus(dst.pg), PQTRANS_IDLE);
+    return equal;
+}
+
+static void one_byte_in_100000_rows(void)
+{
+    struct verify_result result;
+    struct verify_job job = job_for("big");
+
+    both("CREATE TABLE big (id int PRIMARY KEY, v text, b bytea)");
+    pair_run(sapp, "INSERT INTO big SELECT i, md5(i::text), sha256(i::text::bytea) FROM generate_series(1, 100000) i");
+    pair_run(tapp, "INSERT INTO big SELECT i, md5(i::text), sha256(i::text::bytea) FROM generate_series(100000, 1, -1) i");
+    CHECK_TRUE(is_equal(job, &result));
+    CHECK_INT(result.source_rows, 100000);
+    CHECK_INT(result.target_rows, 100000);
+    CHECK_STR(result.target_sum, result.source_sum);
+    CHECK_TRUE(strlen(result.source_sum) > 20);
+    verify_result_release(&result);
+    pair_run(tapp, "UPDATE big SET b = set_byte(b, 7, get_byte(b, 7) # 1) WHERE id = 77777");
+    CHECK_TRUE(!is_equal(job, &result));
+    CHECK_INT(result.target_rows, 100000);
+    verify_result_release(&result);
+    pair_run(tapp, "UPDATE big SET b = set_byte(b, 7, get_byte(b, 7) # 1) WHERE id = 77777");
+    CHECK_TRUE(is_equal(job, NULL));
+    pair_run(tapp, "UPDATE big SET v = CASE id WHEN 1 THEN (SELECT v FROM big WHERE id = 2) ELSE (SELECT v FROM big WHERE id = 1) END WHERE id IN (1, 2)");
+    CHECK_TRUE(!is_equal(job, NULL)); /* two values exchanged between rows */
+}
+
+/* What a text, a count or an exclusive-or would not tell apart. */
+static void small_differences(void)
+{
+    static const char *const pairs[][2] = {
+        {"(NULL, 'x')", "('', 'x')"}, {"('a,b', 'c')", "('a', 'b,c')"}, {"('x', NULL)", "(NULL, 'x')"},
+        {"('1', '1'), ('1', '1')", "('2', '2'), ('2', '2')"}, {"('a', 'b'), ('a', 'b')", "('a', 'b')"},
+        {"('A', 'b')", "('a', 'b')"}, {"('a ', 'b')", "('a', 'b')"}, {"('\"', '\\')", "('\\', '\"')"},
+    };
+
+    both("CREATE TABLE small (a text, b text)");
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        for (int same = 0; same < 2; same++) {
+            char *here = xasprintf("TRUNCATE small; INSERT INTO small VALUES %s", pairs[i][0]);
+            char *there = xasprintf("TRUNCATE small; INSERT INTO small VALUES %s", pairs[i][same ? 0 : 1]);
+            pair_run(sapp, here);
+            pair_run(tapp, there);
+            CHECK_INT(is_equal(job_for("small"), NULL), same);
+            free(here);
+            free(there);
+        }
+}
+
+static void shapes(void)
+{
+    struct verify_result result;
+    struct verify_job filtered = {"public", "Odd \"t", "public", "other", "\"Odd \"\"t\".k > 1 -- comment"};
+
+    both("CREATE TABLE zero (); INSERT INTO zero SELECT FROM generate_series(1, 3);"
+         "CREATE TABLE nothing (a int); CREATE TABLE parent (a int); CREATE TABLE child () INHERITS (parent); INSERT INTO parent VALUES (1)");
+    CHECK_TRUE(is_equal(job_for("zero"), NULL));
+    CHECK_TRUE(is_equal(job_for("nothing"), NULL));
+    pair_run(sapp, "INSERT INTO zero DEFAULT VALUES; INSERT INTO child VALUES (5)");
+    CHECK_TRUE(!is_equal(job_for("zero"), NULL));
+    CHECK_TRUE(is_equal(job_for("parent"), NULL)); /* ONLY */
+    CHECK_TRUE(!is_equal(job_for("child"), NULL));
+
+    pair_run(sapp, "CREATE TABLE \"Odd \"\"t\" (k int, \"e\" float8[], \"sel ect\" text, g int GENERATED ALWAYS AS (k * 2) STORED);"
+                   "INSERT INTO \"Odd \"\"t\" VALUES (1, '{1}', 'a'), (2, '{0.1,NULL}', 'ü')");
+    pair_run(tapp, "CREATE TABLE other (extra int DEFAULT 1, g int, \"sel ect\" varchar, k bigint, \"e\" float8[]);"
+                   "INSERT INTO other (k, e, \"sel ect\", g) VALUES (2, '{0.1,NULL}', 'ü', 4)");
+    CHECK_TRUE(is_equal(filtered, NULL));
+    pair_run(tapp, "UPDATE other SET g = 5");
+    CHECK_TRUE(!is_equal(filtered, NULL)); /* generated columns count */
+    pair_run(tapp, "ALTER TABLE other DROP \"sel ect\"");
+    CHECK_TRUE(!is_equal(filtered, &result));
+    CHECK_STR(result.note, "column \"sel ect\" does not exist on the target");
+    verify_result_release(&result);
+
+    pair_run(sapp, "CREATE TABLE only_here (a int)");
+    CHECK_TRUE(!is_equal(job_for("only_here"), &result));
+    CHECK_STR(result.note, "it does not exist on the target");
+    verify_result_release(&result);
+
+    both("DO $$BEGIN EXECUTE (SELECT 'CREATE TABLE wide (' || string_agg(format('c%s int DEFAULT %s', i, i), ',') || ')' FROM generate_series(1, 1600) i); END$$;"
+         "INSERT INTO wide DEFAULT VALUES");
+    CHECK_TRUE(is_equal(job_for("wide"), NULL));
+    pair_run(tapp, "UPDATE wide SET c1600 = 0");
+    CHECK_TRUE(!is_equal(job_for("wide"), NULL));
+
+    pair_run(sapp, "CREATE TABLE leaf (a int); INSERT INTO leaf VALUES (1), (2)");
+    pair_run(tapp, "CREATE TABLE leaf (a int) PARTITION BY LIST (a); CREATE TABLE l1 PARTITION OF leaf FOR VALUES IN (1);"
+                   "CREATE TABLE l2 PARTITION OF leaf DEFAULT; INSERT INTO leaf VALUES (1), (2)");
+    CHECK_TRUE(is_equal(job_for("leaf"), NULL));
+}
+
+static void settings_of_roles_do_not_matter(void)
+{
+    both("CREATE TABLE money (m money, t timestamptz, f float8, i interval, b bytea);"
+         "INSERT INTO money VALUES (1234.5::numeric::money, '2020-01-01 00:00+00', 0.1::float8 + 0.2, '1 mon -2 days', '\\x00ff')");
+    pair_run(tapp, "ALTER ROLE postgres SET timezone = 'Asia/Tokyo'; ALTER ROLE postgres SET extra_float_digits = 0;"
+                   "ALTER ROLE postgres SET intervalstyle = 'iso_8601'; ALTER ROLE postgres SET bytea_output = 'escape'; ALTER ROLE postgres SET datestyle = 'German'");
+    conn_close(&dst);
+    pair_open(&dst, SIDE_TARGET, (struct conn_options){.profile = CONN_READER, .role = "verify"});
+    CHECK_TRUE(is_equal(job_for("money"), NULL));
+    pair_run(tapp, "UPDATE money SET f = 0.3");
+    CHECK_TRUE(!is_equal(job_for("money"), NULL));
+}
+
+static void encodings_do_not_matter(void)
+{
+    struct conn latin = CONN_INIT, *sides[] = {&latin, &dst};
+    struct verify_job job = job_for("enc");
+    struct verify_result result;
+    struct err err = ERR_INIT;
+
+    pair_run(sapp, "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+    pair_open(&latin, SIDE_SOURCE, (struct conn_options){.profile = CONN_READER, .dbname = "latin"});
+    pair_run(latin.pg, "CREATE TABLE public.enc (v text); INSERT INTO public.enc VALUES (chr(228))");
+    pair_run(tapp, "CREATE TABLE enc (v text); INSERT INTO enc VALUES ('ä')");
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(verify_table(sides[i], sides[!i], &job, &result, &err), &err);
+        CHECK_TRUE(result.equal);
+        verify_result_release(&result);
+    }
+    pair_run(tapp, "UPDATE enc SET v = 'Ä'");
+    CHECK_OK(verify_table(&latin, &dst, &job, &result, &err), &err);
+    CHECK_TRUE(!result.equal);
+    verify_result_release(&result);
+    conn_close(&latin);
+}
+
+/* The binary forms, as between versions 11 and 12: pretended, the servers here are of one version. */
+static void forms_for_other_versions(void)
+{
+    static const char *const differ[] = {"UPDATE forms SET f = 0.30000000000000004", "UPDATE forms SET a = '{1,NULL}'",
+                                         "UPDATE forms SET a = '{{1,NULL},{3,NaN}}'", "UPDATE forms SET p = '(0,1)'",
+                                         "UPDATE forms SET r = '[1.5,2]'", "UPDATE forms SET d = NULL", "UPDATE forms SET c = 'x'"};
+    struct verify_result result;
+    struct verify_job job = job_for("forms");
+    int version = src.version;
+
+    both("CREATE TYPE frange AS RANGE (subtype = float8); CREATE DOMAIN fdom AS float4; CREATE TYPE fcomp AS (x float8)");
+    pair_run(sapp, "CREATE TABLE forms (f float8, n float8, a float8[], p point, r frange, d fdom, c \"char\", e text, o fcomp)");
+    pair_run(tapp, "CREATE TABLE forms (f float8, n float8, a float8[], p point, r frange, d fdom, c \"char\", e text, o fcomp)");
+    both("INSERT INTO forms VALUES (0.3, 'NaN', '{1,NULL,NaN}', '(1,-0)', '[1,2]', 0.1, 'q', 'e', ROW(1)), (NULL, NULL, '{}', NULL, 'empty', NULL, NULL, NULL, NULL)");
+    src.version = 100000;
+    CHECK_TRUE(is_equal(job, &result));
+    CHECK_STR(result.note, "column \"o\" was not compared: its text differs between these versions");
+    verify_result_release(&result);
+    for (size_t i = 0; i < sizeof differ / sizeof *differ; i++) {
+        pair_run(tapp, "BEGIN");
+        pair_run(tapp, differ[i]);
+        pair_run(tapp, "COMMIT");
+        CHECK_TRUE(!is_equal(job, NULL));
+        pair_run(tapp, "TRUNCATE forms");
+        pair_run(tapp, "INSERT INTO forms VALUES (0.3, 'NaN', '{1,NULL,NaN}', '(1,-0)', '[1,2]', 0.1, 'q', 'e', ROW(1)), (NULL, NULL, '{}', NULL, 'empty', NULL, NULL, NULL, NULL)");
+        CHECK_TRUE(is_equal(job, NULL));
+    }
+    src.version = version;
+    CHECK_TRUE(is_equal(job, &result));
+    CHECK_STR(result.note, NULL);
+    pair_run(tapp, "UPDATE forms SET o = ROW(2) WHERE o IS NOT NULL");
+    CHECK_TRUE(!is_equal(job, NULL));
+}
+
+static size_t reported;
+
+static void count_report(void *arg, size_t index, const struct verify_result *result)
+{
+    (void)arg;
+    (void)result;
+    CHECK_INT(index, reported);
+    reported++;
+}
+
+static void lists_name_what_differs(void)
+{
+    struct verify_job jobs[] = {job_for("list_a"), job_for("list_b"), job_for("list_c"), job_for("only_here")};
+    struct verify_progress progress = {count_report, NULL};
+    struct verify_summary summary = {0};
+    struct err err = ERR_INIT;
+
+    both("CREATE TABLE list_a (a int); CREATE TABLE list_b (a int); CREATE TABLE list_c (a int); INSERT INTO list_c VALUES (1)");
+    pair_run(sapp, "INSERT INTO list_b VALUES (1)");
+    pair_run(tapp, "UPDATE list_c SET a = 2");
+    CHECK_OK(verify_tables(&src, &dst, jobs, 4, &progress, &summary, &err), &err);
+    CHECK_INT(reported, 4);
+    CHECK_INT(summary.compared, 4);
+    CHECK_TRUE(!verify_summary_check(&summary, &err));
+    CHECK_STR(err.detail, "table public.list_b: source 1 rows, target 0 rows\n"
+                          "table public.list_c: 1 rows on both sides, with different contents\n"
+                          "table public.only_here: it does not exist on the target");
+    err_clear(&err);
+    verify_summary_release(&summary);
+}
+
+static void sequences_and_views(void)
+{
+    struct verify_summary summary = {0};
+    struct err err = ERR_INIT;
+
+    both("CREATE SEQUENCE s1; CREATE SEQUENCE s2; SELECT nextval('s1');"
+         "CREATE MATERIALIZED VIEW mv AS SELECT a FROM list_a; CREATE MATERIALIZED VIEW unpopulated AS SELECT 1 AS a WITH NO DATA");
+    CHECK_OK(verify_sequences(&src, &dst, NULL, &summary, &err), &err);
+    CHECK_OK(verify_matviews(&src, &dst, &summary, &err), &err);
+    CHECK_OK(verify_summary_check(&summary, &err), &err);
+    CHECK_INT(summary.compared, 3);
+    pair_run(sapp, "SELECT setval('s2', 1, true)"); /* last_value is the same: is_called is not */
+    both("INSERT INTO list_a VALUES (1)");
+    pair_run(sapp, "REFRESH MATERIALIZED VIEW mv; REFRESH MATERIALIZED VIEW unpopulated");
+    CHECK_OK(verify_sequences(&src, &dst, NULL, &summary, &err), &err);
+    CHECK_OK(verify_matviews(&src, &dst, &summary, &err), &err);
+    CHECK_TRUE(!verify_summary_check(&summary, &err));
+    CHECK_STR(err.detail, "sequence public.s2: source 1, target 1 (not called)\n"
+                          "materialized view public.mv: source 1 rows, target 0 rows\n"
+                          "materialized view public.unpopulated: it is not populated on the target");
+    err_clear(&err);
+    verify_summary_release(&summary);
+    pair_run(sapp, "CREATE SEQUENCE s3");
+    CHECK_OK(verify_sequences(&src, &dst, NULL, &summary, &err), &err);
+    CHECK_TRUE(!verify_summary_check(&summary, &err));
+    CHECK_CONTAINS(err.detail, "1 sequence(s) do not exist: public.s3");
+    err_clear(&err);
+    verify_summary_release(&summary);
+}
+
+static void errors_leave_good_connections(void)
+{
+    struct verify_job job = job_for("big");
+    struct verify_result result;
+    struct err err = ERR_INIT;
+
+    job.where = "1 / (id - 500) <> 7";
+    CHECK_TRUE(!verify_table(&src, &dst, &job, &result, &err));
+    CHECK_STR(err.sqlstate, "22012");
+    err_clear(&err);
+    job = job_for("nowhere");
+    CHECK_TRUE(!verify_table(&src, &dst, &job, &result, &err));
+    CHECK_INT(err.code, ERR_PREREQUISITE);
+    err_clear(&err);
+    /* row security that applies to the reader is an error, never a subset */
+    both("CREATE TABLE rls (a int); INSERT INTO rls VALUES (1); ALTER TABLE rls ENABLE ROW LEVEL SECURITY;"
+         "CREATE ROLE reader LOGIN; GRANT SELECT ON rls TO reader");
+    pair_run(src.pg, "SET SESSION AUTHORIZATION reader");
+    job = job_for("rls");
+    CHECK_TRUE(!verify_table(&src, &dst, &job, &result, &err));
+    CHECK_CONTAINS(err.message, "row-level security");
+    err_clear(&err);
+    pair_run(src.pg, "RESET SESSION AUTHORIZATION");
+    CHECK_TRUE(is_equal(job_for("nothing"), NULL));
+}
+
+int main(void)
+{
+    static const struct unit_test tests[] = {
+        {"one byte in 100,000 rows", one_byte_in_100000_rows},
+        {"small differences", small_differences},
+        {"shapes of tables", shapes},
+        {"settings of roles do not matter", settings_of_roles_do_not_matter},
+        {"encodings do not matter", encodings_do_not_matter},
+        {"forms for other versions", forms_for_other_versions},
+        {"lists name what differs", lists_name_what_differs},
+        {"sequences and materialized views", sequences_and_views},
+        {"errors leave good connections", errors_leave_good_connections},
+        {NULL, NULL},
+    };
+
+    PAIR_REQUIRED();
+    sapp = pair_application(SIDE_SOURCE, "");
+    tapp = pair_application(SIDE_TARGET, "");
+    pair_open(&src, SIDE_SOURCE, (struct conn_options){.profile = CONN_READER, .role = "verify"});
+    pair_open(&dst, SIDE_TARGET, (struct conn_options){.profile = CONN_READER, .role = "verify"});
+    int status = unit_main("verify on servers", tests);
+    conn_close(&src);
+    conn_close(&dst);
+    PQfinish(sapp);
+    PQfinish(tapp);
+    return status;
+}

@@ -1,0 +1,195 @@
+/* Findings and the decisions of single checks; what servers show is in test_check_servers. */
+#include "check/run.h"
+
+#include "unit.h"
+
+static struct finding a_finding(const char *id, char severity, const char *fix)
+{
+    return (struct finding){
+        .id = id,
+        .severity = severity,
+        .side = severity == FINDING_INFO ? SIDE_TARGET : SIDE_SOURCE,
+        .message = xasprintf("%s is not right", id),
+        .why = xstrdup("It matters."),
+        .fix = xstrdup(fix),
+        .undo = severity == FINDING_FAIL ? xstrdup("UNDO;") : NULL,
+        .needs = severity == FINDING_FAIL ? NEEDS_RESTART : NEEDS_NONE,
+    };
+}
+
+static struct findings some_findings(void)
+{
+    struct findings findings = FINDINGS_INIT;
+
+    findings_add(&findings, a_finding("matviews", FINDING_INFO, NULL));
+    findings_add(&findings, a_finding("clock", FINDING_WARN, "chrony"));
+    findings_add(&findings, a_finding("wal-level", FINDING_FAIL, "ALTER SYSTEM;\nrestart"));
+    findings_add(&findings, a_finding("no-ri", FINDING_FAIL, NULL));
+    findings_sort(&findings);
+    return findings;
+}
+
+static void test_sort(void)
+{
+    struct findings findings = some_findings();
+    static const char *const want[] = {"wal-level", "no-ri", "clock", "matviews"};
+
+    for (size_t i = 0; i < 4; i++)
+        CHECK_STR(findings.items[i].id, want[i]);
+    CHECK_INT(findings_count(&findings, FINDING_FAIL), 2);
+    CHECK_INT(findings_count(&findings, FINDING_WARN), 1);
+    CHECK_STR(findings_find(&findings, "clock", SIDE_SOURCE)->fix, "chrony");
+    CHECK_TRUE(findings_find(&findings, "clock", SIDE_TARGET) == NULL);
+    findings_release(&findings);
+}
+
+static void test_error(void)
+{
+    struct findings findings = some_findings();
+    struct findings none = FINDINGS_INIT;
+    struct err err = ERR_INIT;
+
+    CHECK_TRUE(findings_error(&findings, &err));
+    CHECK_INT(err_exit_code(&err), 3);
+    CHECK_STR(err.message, "2 prerequisites are not met");
+    CHECK_STR(err.detail,
+              "wal-level (source): wal-level is not right. Fix: ALTER SYSTEM; restart "
+              "(then restart the server)\n"
+              "no-ri (source): no-ri is not right. (then restart the server)");
+    err_clear(&err);
+    findings_add(&none, a_finding("clock", FINDING_WARN, NULL));
+    CHECK_TRUE(!findings_error(&none, &err));
+    CHECK_TRUE(!err_is_set(&err));
+    findings_add(&none, a_finding("rls", FINDING_FAIL, NULL));
+    CHECK_TRUE(findings_error(&none, &err));
+    CHECK_STR(err.message, "1 prerequisite is not met");
+    err_clear(&err);
+    findings_add(&none, a_finding("no-ri", FINDING_FAIL, "a\nb\nc\nd\ne"));
+    CHECK_TRUE(findings_error(&none, &err));
+    CHECK_CONTAINS(err.detail, "no-ri is not right. Fix: a b c ... (then");
+    err_clear(&err);
+    findings_release(&none);
+    findings_release(&findings);
+}
+
+static void test_json(void)
+{
+    struct findings findings = some_findings();
+    cJSON *json = findings_to_json(&findings);
+    char *first = cJSON_PrintUnformatted(cJSON_GetArrayItem(json, 0));
+    char *last = cJSON_PrintUnformatted(cJSON_GetArrayItem(json, 3));
+
+    CHECK_INT(cJSON_GetArraySize(json), 4);
+    CHECK_STR(first, "{\"fix\":\"ALTER SYSTEM;\\nrestart\",\"id\":\"wal-level\","
+                     "\"message\":\"wal-level is not right\",\"needs\":\"restart\",\"severity\":\"F\","
+                     "\"side\":\"source\",\"undo\":\"UNDO;\",\"why\":\"It matters.\"}");
+    CHECK_STR(last, "{\"fix\":null,\"id\":\"matviews\",\"message\":\"matviews is not right\","
+                    "\"needs\":\"none\",\"severity\":\"I\",\"side\":\"target\",\"undo\":null,"
+                    "\"why\":\"It matters.\"}");
+    cJSON_free(first);
+    cJSON_free(last);
+    cJSON_Delete(json);
+    findings_release(&findings);
+}
+
+static void test_text(void)
+{
+    struct findings findings = some_findings();
+    char *text = findings_text(&findings);
+
+    CHECK_CONTAINS(text, "FAIL     source  wal-level        wal-level is not right\n"
+                         "    why  It matters.\n"
+                         "    fix  ALTER SYSTEM;\n"
+                         "         restart\n"
+                         "         (then restart the server)\n"
+                         "    undo UNDO;\n");
+    CHECK_CONTAINS(text, "warning  source  clock            clock is not right\n");
+    CHECK_CONTAINS(text, "2 to be fixed, 1 warnings, 1 for information\n");
+    free(text);
+    findings_release(&findings);
+}
+
+static void test_pooler(void)
+{
+    CHECK_INT(pooler_verdict(7, 7, 7, "db1", "5432"), POOLER_NONE);
+    CHECK_INT(pooler_verdict(7, 7, 8, "db1", "5432"), POOLER_TRANSACTION);
+    CHECK_INT(pooler_verdict(9, 7, 7, "db1", "5432"), POOLER_SESSION);
+    CHECK_INT(pooler_verdict(7, 7, 7, "db1", "6432"), POOLER_HINTED);
+    CHECK_INT(pooler_verdict(7, 7, 7, "ep-x-pooler.eu.neon.tech", "5432"), POOLER_HINTED);
+    CHECK_INT(pooler_verdict(7, 7, 7, NULL, NULL), POOLER_NONE);
+}
+
+static void test_skew(void)
+{
+    struct clock_sample here = {0, 0};
+    struct clock_sample ahead = {7000000, 200000};
+    struct clock_sample behind = {-1000000, 100000};
+    struct clock_sample far = {400000, 900000};
+
+    CHECK_INT(clock_skew_us(ahead, behind), 8000000);
+    CHECK_INT(clock_skew_us(behind, ahead), 8000000);
+    CHECK_INT(clock_skew_us(here, far), 0); /* within what the round trip leaves open */
+    CHECK_INT(clock_skew_us(here, ahead), 7000000);
+}
+
+/* A long list is cut, and says so. */
+static void test_items(void)
+{
+    struct findings findings = FINDINGS_INIT;
+    struct check_run run = {.findings = &findings, .provider = ""};
+    struct check check = {.id = "rls", .severity = FINDING_FAIL, .found = "hidden: {items}!",
+                          .why = "It matters.", .fix = "Do this:"};
+    struct items items = ITEMS_INIT;
+
+    items_report(&run, &check, &items);
+    CHECK_INT(findings.count, 0);
+    for (int i = 0; i < 60; i++) {
+        char name[16], fix[16];
+        snprintf(name, sizeof name, "t%d", i);
+        snprintf(fix, sizeof fix, "FIX t%d;", i);
+        items_add(&items, name, fix, NULL);
+    }
+    items_report(&run, &check, &items);
+    CHECK_INT(findings.count, 1);
+    CHECK_STR(findings.items[0].message,
+              "hidden: t0, t1, t2, t3, t4, t5, t6, t7, t8, t9 and 50 more!");
+    CHECK_CONTAINS(findings.items[0].fix, "Do this:\nFIX t0;\nFIX t1;\n");
+    CHECK_CONTAINS(findings.items[0].fix, "FIX t49;\n-- and the same for 10 more");
+    CHECK_STR(findings.items[0].undo, NULL);
+    check.id = "wal-level";
+    run.provider = "rds";
+    items_add(&items, "replica", "ALTER SYSTEM", "undo");
+    items_report(&run, &check, &items);
+    CHECK_CONTAINS(findings.items[1].fix, "rds.logical_replication");
+    CHECK_STR(findings.items[1].undo, NULL);
+    findings_release(&findings);
+}
+
+/* Every row can run, says why, and no text has a hole that nothing fills. */
+static void test_table(void)
+{
+    size_t rows = 0;
+
+    for (const struct check *check = check_table; check->id; check++, rows++) {
+        int ways = !!check->sql + !!check->table + !!check->run;
+        if (ways != 1 || !check->why || !check->found || !strchr("FWI", check->severity))
+            fprintf(stderr, "\ncheck %s\n", check->id);
+        CHECK_INT(ways, 1);
+        CHECK_TRUE(check->why && check->found && check->severity);
+        CHECK_TRUE(check->sql || check->args == ARGS_NONE);
+    }
+    CHECK_TRUE(rows > 50);
+}
+
+int main(void)
+{
+    static const struct unit_test tests[] = {
+        {"findings in order", test_sort}, {"the error", test_error},
+        {"JSON", test_json},              {"text", test_text},
+        {"pooler", test_pooler},          {"clock skew", test_skew},
+        {"items", test_items},            {"the table of checks", test_table},
+        {NULL, NULL},
+    };
+
+    return unit_main("check", tests);
+}
