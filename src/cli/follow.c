@@ -194,6 +194,15 @@ static bool is_stopped(const cJSON *database, const char *until)
     return strcmp(state, "FAILED") == 0 || strcmp(state, "CANCELLED") == 0;
 }
 
+/* A database of the migration, the one of --database-name where that is given. */
+static bool is_followed(const struct follow *f, const cJSON *item)
+{
+    const char *only = f->options->database_name;
+
+    return cli_is_type(item, "DatabaseLevelOutput") &&
+           (!only || strcmp(only, json_str(item, "databaseName")) == 0);
+}
+
 static enum verdict judge(const struct follow *f, const cJSON **culprit)
 {
     const cJSON *item;
@@ -201,9 +210,7 @@ static enum verdict judge(const struct follow *f, const cJSON **culprit)
 
     cJSON_ArrayForEach(item, cli_output(f->status))
     {
-        if (!cli_is_type(item, "DatabaseLevelOutput"))
-            continue;
-        if (is_reached(item, f->until))
+        if (!is_followed(f, item) || is_reached(item, f->until))
             continue;
         all = false;
         if (is_stopped(item, f->until)) {

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "engine/load.h"
 #include "engine/pipeline.h"
 
@@ -34,6 +35,9 @@ static void on_failed(struct supervisor *s, struct worker *w, const cJSON *messa
 {
     (void)s;
     err_from_json(&w->error, json_get(message, "error"));
+    /* "Nothing was changed" (exit code 3) is true of the checks alone. */
+    if (w->error.code == ERR_PREREQUISITE && strcmp(w->kind->name, "check") != 0)
+        w->error.code = ERR_SERVER;
 }
 
 static void on_phase(struct supervisor *s, struct worker *w, const cJSON *message)
@@ -355,6 +359,31 @@ static void on_applied(struct supervisor *s, struct worker *w, const cJSON *mess
     tell_receiver(s, p);
 }
 
+/* The source's disk comes before the migration: past the plan's limit the slot is given up. */
+static void check_slot(struct supervisor *s, struct pipeline *p)
+{
+    int64_t limit = s->m->plan.source_slot_wal_bytes;
+    struct err err = ERR_INIT;
+    char kept[32];
+    char allowed[32];
+
+    if (p->state >= PIPE_CUTTING_OVER)
+        return;
+    if (p->slot_wal_status && strcmp(p->slot_wal_status, "lost") == 0) {
+        err_set(&err, ERR_SERVER, "the source has removed WAL that the slot \"%s\" needed", p->slot);
+        err_hint(&err, "Raise max_slot_wal_keep_size on the source and start anew.");
+    } else if (limit > 0 && p->slot_retained_bytes > limit) {
+        units_bytes(p->slot_retained_bytes, kept, sizeof kept);
+        units_bytes(limit, allowed, sizeof allowed);
+        err_set(&err, ERR_SERVER, "the slot keeps %s of WAL on the source, more than "
+                "limits.sourceSlotWal (%s): it is given up", kept, allowed);
+        err_hint(&err, "Raise the limit, or find what holds the stream up, and start anew.");
+    }
+    if (err_is_set(&err))
+        pipeline_give_up(s, p, &err);
+    err_clear(&err);
+}
+
 static void on_reading(struct supervisor *s, struct worker *w, const cJSON *message)
 {
     struct pipeline *p = w->pipeline;
@@ -363,6 +392,7 @@ static void on_reading(struct supervisor *s, struct worker *w, const cJSON *mess
     p->slot_retained_bytes = json_i64(message, "retained", 0);
     str_replace(&p->slot_wal_status, json_str(message, "walStatus"));
     pipeline_touch(s->m, p);
+    check_slot(s, p);
 }
 
 /* --- cutover --- */
