@@ -175,6 +175,7 @@ void load_turn(struct supervisor *s, struct pipeline *p)
 static void queue_for_copy(struct supervisor *s, struct pipeline *p, struct table *table)
 {
     table->state = TABLE_BEFORE_LOAD;
+    table->rows = table->bytes = 0; /* they were rolled back */
     p->next_load = 0;
     table_touch(s->m, p, table);
 }
