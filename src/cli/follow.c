@@ -70,6 +70,10 @@ char *cli_progress_line(const cJSON *database, const cJSON *status)
                  a, b, num(database, "fullLoadCompletedTables"), num(database, "tableCount"));
         if (num(database, "fullLoadErroredTables") > 0)
             buf_addf(&out, ", %.0f in error", num(database, "fullLoadErroredTables"));
+    } else if (strcmp(phase, "done") == 0) {
+        units_count((int64_t)num(database, "appliedChanges"), a, sizeof a);
+        buf_addf(&out, ", %.0f tables, %s changes applied, writes were stopped for %.1f s",
+                 num(database, "tableCount"), a, num(database, "downtimeSeconds"));
     } else if (num(database, "appliedChanges") > 0 || strcmp(phase, "syncing") == 0) {
         units_count((int64_t)num(database, "appliedChanges"), a, sizeof a);
         units_bytes((int64_t)num(database, "slotRetainedBytes"), b, sizeof b);

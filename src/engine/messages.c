@@ -255,6 +255,7 @@ static void on_epoch(struct supervisor *s, struct worker *w, const cJSON *messag
 
     str_replace(&p->snapshot, json_str(message, "snapshot"));
     p->epoch_lsn = lsn_of(message, "lsn");
+    p->snapshot_us = clock_wall_us();
     migration_event(s->m, "info", "%s: snapshot %s at %s", p->name, p->snapshot,
                     json_str(message, "lsn"));
     if (p->state == PIPE_STARTING) {
