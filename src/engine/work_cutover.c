@@ -34,6 +34,9 @@ struct cutover {
     struct conn reader;  /* CONN_READER on the target, for verification */
     lsn_t fence;
     lsn_t last_change;
+    const struct table **late;        /* of late_tables() */
+    struct sequence_list on_target;
+    struct sequence_filter filter;
     char *said;          /* what the step that just ended says for itself; owned */
 };
 
@@ -168,35 +171,91 @@ static bool last_change(struct cutover *c, struct err *err)
     return true;
 }
 
+static void on_late_table(void *arg, size_t index, const struct copy_result *result)
+{
+    struct cutover *c = arg;
+
+    work_report_copied(c->work, c->late[index], result, LSN_INVALID);
+}
+
 static bool late_tables(struct cutover *c, struct err *err)
 {
     const struct pipeline *p = c->work->p;
     struct copy_job *jobs = xcalloc(p->table_count + 1, sizeof *jobs);
-    struct copy_progress progress = {NULL, NULL};
+    struct tables_progress progress = {on_late_table, c};
     size_t count = 0;
-    size_t copied = 0;
 
+    c->late = xcalloc(p->table_count + 1, sizeof(struct table *));
     for (size_t i = 0; i < p->table_count; i++) {
         const struct table *t = p->by_size[i];
-        if (t->at_cutover)
-            jobs[count++] = (struct copy_job){.oid = t->oid, .schema = t->schema, .name = t->name,
-                                              .target_schema = t->target_schema,
-                                              .target_name = t->target_name, .where = t->where,
-                                              .mark = true};
+        if (!t->at_cutover)
+            continue;
+        c->late[count] = t;
+        jobs[count++] = (struct copy_job){.oid = t->oid, .schema = t->schema, .name = t->name,
+                                          .target_schema = t->target_schema,
+                                          .target_name = t->target_name, .where = t->where,
+                                          .mark = true};
     }
-    bool ok = count == 0 || at_cutover_tables(&c->source, &c->target, jobs, count, &progress,
-                                              &copied, err);
+    bool ok = count == 0 ||
+              at_cutover_tables(&c->source, &c->target, jobs, count, &progress, NULL, err);
     if (ok)
         say(c, "%zu table%s copied", count, count == 1 ? "" : "s");
+    free(c->late);
+    c->late = NULL;
     free(jobs);
     return ok;
+}
+
+/* A schema that somebody else made may lack the sequences of tables that were not picked. */
+static bool is_on_target(void *arg, const char *schema, const char *name)
+{
+    const struct sequence_list *list = arg;
+    size_t low = 0;
+    size_t high = list->count;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int order = strcmp(schema, list->items[middle].schema);
+        if (!order)
+            order = strcmp(name, list->items[middle].name);
+        if (!order)
+            return true;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return false;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct sequence_value *x = a;
+    const struct sequence_value *y = b;
+    int order = strcmp(x->schema, y->schema);
+
+    return order ? order : strcmp(x->name, y->name);
+}
+
+/* Which sequences are carried: all, or (schema.mode existing) those that the target has too. */
+static bool pick_sequences(struct cutover *c, struct err *err)
+{
+    if (c->work->m->plan.schema_mode != SCHEMA_EXISTING || c->filter.wanted)
+        return true;
+    if (!sequences_read(&c->target, NULL, &c->on_target, err))
+        return false;
+    if (c->on_target.count)
+        qsort(c->on_target.items, c->on_target.count, sizeof *c->on_target.items, by_name);
+    c->filter = (struct sequence_filter){is_on_target, &c->on_target};
+    return true;
 }
 
 static bool sequences(struct cutover *c, struct err *err)
 {
     int count = 0;
 
-    if (!sequences_copy(&c->source, &c->target, NULL, &count, err))
+    if (!pick_sequences(c, err) ||
+        !sequences_copy(&c->source, &c->target, &c->filter, &count, err))
         return false;
     say(c, "%d sequence%s set", count, count == 1 ? "" : "s");
     return true;
@@ -235,7 +294,7 @@ static bool verify_all(struct cutover *c, struct err *err)
         return true;
     }
     bool ok = verify_rows(c, &summary, err) &&
-              verify_sequences(&c->source, &c->reader, NULL, &summary, err) &&
+              verify_sequences(&c->source, &c->reader, &c->filter, &summary, err) &&
               verify_summary_check(&summary, err);
     if (ok)
         say(c, "%zu objects are equal%s%s", summary.compared, summary.notes.len ? "; " : "",
@@ -293,6 +352,7 @@ bool work_cutover(struct work *work, struct err *err)
                   ok ? c.said : err->message);
     }
     free(c.said);
+    sequence_list_release(&c.on_target);
     conn_close(&c.source);
     conn_close(&c.target);
     conn_close(&c.reader);
