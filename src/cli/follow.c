@@ -362,7 +362,9 @@ int cli_follow(const struct options *options, const char *dir, const char *name,
     struct err err = ERR_INIT;
     int code;
 
-    stop_catch_signals(true);
+    /* A Ctrl-C while the engine was being started counts. */
+    if (!stop_requested())
+        stop_catch_signals(true);
     if (!control_open(&control, dir, options->command, false, &err)) {
         code = gone(&f);
     } else {

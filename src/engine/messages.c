@@ -118,7 +118,8 @@ static void forget_tables(struct pipeline *p)
         HASH_DEL(p->tables, table);
         table_free(table);
     }
-    p->table_count = p->index_count = p->index_head = 0;
+    p->table_count = p->index_count = p->index_head = p->next_load = 0;
+    p->applied_changes = 0;
 }
 
 static void on_tables(struct supervisor *s, struct worker *w, const cJSON *message)
@@ -148,6 +149,7 @@ static void on_tables(struct supervisor *s, struct worker *w, const cJSON *messa
         t->updates = json_i64(item, "updates", 0);
         t->deletes = json_i64(item, "deletes", 0);
         t->truncates = json_i64(item, "truncates", 0);
+        p->applied_changes += t->inserts + t->updates + t->deletes + t->truncates;
         lsn_t epoch = lsn_of(item, "epochLsn");
         if (epoch > p->last_epoch_lsn)
             p->last_epoch_lsn = epoch;
@@ -161,12 +163,23 @@ static void on_tables(struct supervisor *s, struct worker *w, const cJSON *messa
         pipeline_sort_tables(p);
 }
 
-/* The target holds nothing of this migration: what comes before it was committed is done again. */
+/* The target holds nothing of this migration. While the schema is made, that is so until it is committed,
+ * and it is done again. Later, somebody took it away. */
 static void on_nothing(struct supervisor *s, struct worker *w, const cJSON *message)
 {
+    struct pipeline *p = w->pipeline;
+
     (void)s;
     (void)message;
-    w->pipeline->state = PIPE_QUEUED;
+    if (p->state <= PIPE_STARTING) {
+        p->state = PIPE_QUEUED;
+        return;
+    }
+    err_clear(&w->error);
+    err_set(&w->error, ERR_PREREQUISITE, "the target's database \"%s\" does not know this migration: "
+            "its schema \"pgcutover\" is gone", p->target_name);
+    err_hint(&w->error, "What has been applied is not known any more. \"pgcutover cancel %s\" undoes "
+             "everything on the source; then empty the target and begin anew.", s->m->name);
 }
 
 static void on_ready(struct supervisor *s, struct worker *w, const cJSON *message)
@@ -263,6 +276,15 @@ static void tell_appliers(struct supervisor *s, struct pipeline *p)
     channel_queue(&apply->channel, message);
 }
 
+/* Workers count from their start; what they said before stays counted when they start again. */
+static int64_t told_more(struct worker *w, int64_t told)
+{
+    int64_t more = told - w->told_changes;
+
+    w->told_changes = told;
+    return more;
+}
+
 static void on_received(struct supervisor *s, struct worker *w, const cJSON *message)
 {
     struct pipeline *p = w->pipeline;
@@ -273,7 +295,7 @@ static void on_received(struct supervisor *s, struct worker *w, const cJSON *mes
     p->received_lsn = lsn_of(message, "received");
     p->confirmed_lsn = lsn_of(message, "confirmed");
     p->server_lsn = lsn_of(message, "server");
-    p->received_changes = json_i64(message, "changes", 0);
+    p->received_changes += told_more(w, json_i64(message, "changes", 0));
     p->spool_bytes = json_i64(message, "spoolBytes", 0);
     p->clock_offset_us = json_i64(message, "clockOffsetUs", 0);
     if (json_bool(message, "full", false) != p->spool_full) {
@@ -329,9 +351,12 @@ static void on_applied(struct supervisor *s, struct worker *w, const cJSON *mess
     p->applied_lsn = lsn_of(message, "applied");
     p->passed_lsn = lsn_of(message, "passed");
     p->last_change_lsn = lsn_of(message, "lastChange");
-    p->consumed_changes = json_i64(message, "consumed", 0);
+    p->consumed_changes += told_more(w, json_i64(message, "consumed", 0));
     p->transactions = json_i64(message, "transactions", 0);
     p->apply_idle = json_bool(message, "idle", false);
+    /* One that starts again reads some changes twice: put right when nothing waits. */
+    if (p->apply_idle)
+        p->consumed_changes = p->received_changes;
     if (json_i64(message, "latencyUs", -1) >= 0)
         p->latency_us = json_i64(message, "latencyUs", 0) + p->clock_offset_us;
     if (p->latency_us < 0)

@@ -287,8 +287,11 @@ static bool apply_stream(struct apply *a, struct err *err)
             continue;
         fed = 0;
         ok = feed(a, &change, &fed, err) && (fed > 0 || applier_flush(a->applier, err));
-        if (!ok && err->code != ERR_STOPPED)
+        if (!ok && err->code != ERR_STOPPED) {
+            /* What is read again is not passed, whatever the limit covers. */
+            fed = 1;
             ok = feed_again(a, err);
+        }
         if (ok && !fed)
             applier_mark(a->applier, a->covers);
         if (ok)
