@@ -71,6 +71,10 @@ char *cli_progress_line(const cJSON *database, const cJSON *status)
                  a, b, num(database, "fullLoadCompletedTables"), num(database, "tableCount"));
         if (num(database, "fullLoadErroredTables") > 0)
             buf_addf(&out, ", %.0f in error", num(database, "fullLoadErroredTables"));
+    } else if (strcmp(phase, "done") == 0) {
+        units_count((int64_t)num(database, "appliedChanges"), a, sizeof a);
+        buf_addf(&out, ", %.0f tables, %s changes applied, writes were stopped for %.1f s",
+                 num(database, "tableCount"), a, num(database, "downtimeSeconds"));
     } else if (num(database, "appliedChanges") > 0 || strcmp(phase, "syncing") == 0) {
         units_count((int64_t)num(database, "appliedChanges"), a, sizeof a);
         units_bytes((int64_t)num(database, "slotRetainedBytes"), b, sizeof b);
@@ -198,6 +202,15 @@ static bool is_stopped(const cJSON *database, const char *until)
     return strcmp(state, "FAILED") == 0 || strcmp(state, "CANCELLED") == 0;
 }
 
+/* A database of the migration, the one of --database-name where that is given. */
+static bool is_followed(const struct follow *f, const cJSON *item)
+{
+    const char *only = f->options->database_name;
+
+    return cli_is_type(item, "DatabaseLevelOutput") &&
+           (!only || strcmp(only, json_str(item, "databaseName")) == 0);
+}
+
 static enum verdict judge(const struct follow *f, const cJSON **culprit)
 {
     const cJSON *item;
@@ -205,9 +218,7 @@ static enum verdict judge(const struct follow *f, const cJSON **culprit)
 
     cJSON_ArrayForEach(item, cli_output(f->status))
     {
-        if (!cli_is_type(item, "DatabaseLevelOutput"))
-            continue;
-        if (is_reached(item, f->until))
+        if (!is_followed(f, item) || is_reached(item, f->until))
             continue;
         all = false;
         if (is_stopped(item, f->until)) {
@@ -367,7 +378,8 @@ int cli_follow(const struct options *options, const char *dir, const char *name,
     struct err err = ERR_INIT;
     int code;
 
-    if (!options->outer)
+    /* A Ctrl-C while the engine was being started counts. */
+    if (!options->outer && !stop_requested())
         stop_catch_signals(true);
     if (!control_open(&control, dir, options->command, false, &err)) {
         code = gone(&f);

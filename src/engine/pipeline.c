@@ -48,7 +48,7 @@ static bool cutover_may_begin(const struct supervisor *s, struct pipeline *p);
 static const struct row rows[PIPE_STATE_COUNT] = {
     [PIPE_QUEUED] = {PIPE_QUEUED, NULL, 0, NULL, PIPE_CHECKING, GOAL_DONE, ENDS, 0,
                      "the engine runs"},
-    [PIPE_CHECKING] = {PIPE_CHECKING, "check", 0, NULL, PIPE_SCHEMA, GOAL_CHECKED, ENDS, 0,
+    [PIPE_CHECKING] = {PIPE_CHECKING, "check", 0, NULL, PIPE_SCHEMA, GOAL_CHECKED, ENDS, 3,
                        "prerequisites are met, tables are picked"},
     [PIPE_SCHEMA] = {PIPE_SCHEMA, "schema", 0, NULL, PIPE_STARTING, GOAL_SCHEMA, HOLDS, 3,
                      "the target has the tables, without indexes and keys"},
@@ -159,10 +159,11 @@ void pipeline_advance(struct supervisor *s, struct pipeline *p)
     }
 }
 
-static void fail_for_good(struct supervisor *s, struct pipeline *p, struct err *err)
+void pipeline_give_up(struct supervisor *s, struct pipeline *p, struct err *err)
 {
     migration_event(s->m, "error", "%s: %s", p->name, err->message);
     err_move(&p->error, err);
+    p->hold = HOLD_NONE;
     p->undo_to = PIPE_FAILED;
     go(s, p, journal_has(&s->journal, p->index, NULL) ? PIPE_UNDOING : PIPE_FAILED);
 }
@@ -213,7 +214,7 @@ static void failed(struct supervisor *s, struct pipeline *p, struct err *err)
     if (retry(s, p, err))
         return;
     if (on_error == ENDS)
-        fail_for_good(s, p, err);
+        pipeline_give_up(s, p, err);
     else if (on_error == THAWS)
         thaw(s, p, err);
     else
@@ -264,8 +265,10 @@ static bool is_wanted(const struct pipeline *p, const char *kind)
 
     if (pipeline_has_ended(p) || p->hold == HOLD_PAUSED || p->hold == HOLD_GOAL)
         return false;
-    if (!p->recalled)
+    if (!p->recalled && p->state != PIPE_THAWING)
         return strcmp(kind, "recall") == 0;
+    if (!p->recalled)
+        return strcmp(kind, row->worker) == 0 && p->hold == HOLD_NONE;
     if (row->worker && strcmp(row->worker, kind) == 0)
         return p->hold == HOLD_NONE;
     /* Stopped by an error: what is received is still kept, so that the source can let its WAL go. */
@@ -275,6 +278,13 @@ static bool is_wanted(const struct pipeline *p, const char *kind)
         if ((standing & standing_kinds[i].bit) && strcmp(standing_kinds[i].kind, kind) == 0)
             return true;
     return false;
+}
+
+/* After a restart nothing is done before the target was asked, but for the source's sake: it is made
+ * writable again even while the target cannot be reached. */
+static const char *own_worker(const struct pipeline *p)
+{
+    return p->recalled || p->state == PIPE_THAWING ? rows[p->state].worker : "recall";
 }
 
 /* Stops what is not wanted; true while any of it still runs. */
@@ -301,11 +311,32 @@ static void start_standing(struct supervisor *s, struct pipeline *p)
             supervisor_start_worker(s, p, singles[i].kind);
 }
 
+/* Nothing is changed on any server before the checks of every database have passed: so "a prerequisite
+ * is not met" can promise that nothing was changed. */
+static bool checks_allow(struct supervisor *s, struct pipeline *p)
+{
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; p->state == PIPE_SCHEMA && i < s->m->pipeline_count; i++) {
+        const struct pipeline *other = &s->m->pipelines[i];
+        if (other->state == PIPE_QUEUED || other->state == PIPE_CHECKING)
+            return false;
+        if (other->state != PIPE_FAILED || journal_has(&s->journal, p->index, NULL))
+            continue;
+        err_set(&err, other->error.code, "the checks of database \"%s\" failed: %s", other->name,
+                other->error.message);
+        pipeline_give_up(s, p, &err);
+        err_clear(&err);
+        return false;
+    }
+    return true;
+}
+
 static void start_own(struct supervisor *s, struct pipeline *p)
 {
-    const char *kind = p->recalled ? rows[p->state].worker : "recall";
+    const char *kind = own_worker(p);
 
-    if (kind && is_wanted(p, kind) && !supervisor_worker(s, p, kind))
+    if (kind && is_wanted(p, kind) && !supervisor_worker(s, p, kind) && checks_allow(s, p))
         supervisor_start_worker(s, p, kind);
 }
 
@@ -336,7 +367,7 @@ void pipeline_turn(struct supervisor *s, struct pipeline *p)
 void pipeline_worker_ended(struct supervisor *s, struct pipeline *p, const char *kind,
                            struct table *table, struct err *err)
 {
-    const char *own = p->recalled ? rows[p->state].worker : "recall";
+    const char *own = own_worker(p);
 
     if (load_worker_ended(s, p, kind, table, err))
         return;
@@ -388,7 +419,8 @@ void pipeline_restore(struct supervisor *s, struct pipeline *p)
     /* Checks were cut short: they are made again, from the start. */
     if (p->state == PIPE_CHECKING)
         p->state = PIPE_QUEUED;
-    p->recalled = p->state == PIPE_QUEUED || pipeline_has_ended(p) || p->state == PIPE_UNDOING;
+    p->recalled = p->state == PIPE_QUEUED || pipeline_has_ended(p) || p->state == PIPE_UNDOING ||
+                  p->state == PIPE_CLOSING;
     /* A cutover that was cut short before its point of no return goes back. */
     if (p->state == PIPE_CUTTING_OVER) {
         struct err err = ERR_INIT;
@@ -426,6 +458,9 @@ bool pipeline_resume(struct supervisor *s, struct pipeline *p, struct err *err)
         go(s, p, PIPE_QUEUED);
         p->ended_us = 0;
     }
+    /* --until a station before the stream: it has been there. */
+    if (s->m->goal <= GOAL_SCHEMA)
+        s->m->goal = s->m->plan.cutover_when == CUTOVER_READY ? GOAL_DONE : GOAL_READY;
     p->hold = HOLD_NONE;
     p->attempts = 0;
     p->retry_at_ms = 0;

@@ -17,6 +17,7 @@
 #include "base/stop.h"
 
 #define ANSWER_TIMEOUT_MS 60000
+#define STOP_GRACE_MS 30000
 
 static const struct worker_kind *find_kind(const char *name)
 {
@@ -86,9 +87,16 @@ struct worker *worker_start(const struct migration *m, struct pipeline *pipeline
         return NULL;
     }
     int parent = getpid();
+    sigset_t stops, before;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGINT);
+    /* A request to stop that comes before the worker can hear waits for it. */
+    sigprocmask(SIG_BLOCK, &stops, &before);
     pid_t pid = fork();
     if (pid == 0)
         become_worker(m, pipeline, kind, fds[1], parent);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     close(fds[1]);
     if (pid < 0) {
         err_errno(err, "could not start worker \"%s\"", name);
@@ -104,8 +112,12 @@ struct worker *worker_start(const struct migration *m, struct pipeline *pipeline
 
 void worker_stop(struct worker *worker)
 {
-    if (!worker->stopping)
+    if (!worker->stopping) {
+        worker->stop_ms = clock_mono_ms();
         kill(worker->pid, SIGTERM);
+    } else if (clock_mono_ms() > worker->stop_ms + STOP_GRACE_MS) {
+        kill(worker->pid, SIGKILL);
+    }
     worker->stopping = true;
 }
 

@@ -40,6 +40,7 @@ struct worker {
     bool ready;               /* said that it can take jobs */
     bool done;                /* said that it is done */
     bool stopping;            /* was asked to stop */
+    int64_t stop_ms;          /* when */
     int64_t started_ms;
     struct err error;         /* what it said before it ended */
     void *watched;            /* of supervisor.c: the loop's argument */
@@ -50,7 +51,7 @@ struct worker {
 /* Forks a worker. Returns NULL with ERR_IO when the system refuses. Owned by the caller. */
 struct worker *worker_start(const struct migration *m, struct pipeline *pipeline, const char *kind,
                             struct err *err);
-/* SIGTERM, once. */
+/* SIGTERM, once; SIGKILL when called half a minute later still. */
 void worker_stop(struct worker *worker);
 /* Waits for the process (killing it after grace_ms) and frees. When it ended without a word, error
  * (may be NULL) says how. */

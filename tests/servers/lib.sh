@@ -42,6 +42,7 @@ cluster_start() {
     local name=$1 dir=$PGC_DIR/$1 setting
     shift
     as_server mkdir -p "$dir"
+    echo "$PGC_BIN" > "$PGC_DIR/$name.bin" # clusters of other versions: PGC_BIN=... cluster_start NAME
     as_server "$PGC_BIN/initdb" -D "$dir/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 -N >"$PGC_DIR/$name.initdb" 2>&1 ||
         { cat "$PGC_DIR/$name.initdb"; return 1; }
     {
@@ -61,12 +62,12 @@ cluster_start() {
 }
 
 cluster_again() {
-    as_server "$PGC_BIN/pg_ctl" -D "$PGC_DIR/$1/data" -l "$PGC_DIR/$1/log" -w -t 60 start >/dev/null ||
+    as_server "$(cat "$PGC_DIR/$1.bin")/pg_ctl" -D "$PGC_DIR/$1/data" -l "$PGC_DIR/$1/log" -w -t 60 start >/dev/null ||
         { tail -n 20 "$PGC_DIR/$1/log"; return 1; }
 }
 
 cluster_stop() {
-    as_server "$PGC_BIN/pg_ctl" -D "$PGC_DIR/$1/data" -m "${2:-fast}" -w stop >/dev/null 2>&1
+    as_server "$(cat "$PGC_DIR/$1.bin")/pg_ctl" -D "$PGC_DIR/$1/data" -m "${2:-fast}" -w stop >/dev/null 2>&1
 }
 
 uri() { # NAME DATABASE

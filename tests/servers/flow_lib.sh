@@ -1,0 +1,138 @@
+# A migration through the program, for the flow_*.sh tests. Sourced after nothing else; brings lib.sh.
+#
+#   pgc COMMAND ...          pgcutover COMMAND ... --state-dir of this test
+#   flow_plan NAME DB [JSON] writes $PGC_DIR/NAME.json; JSON: more members of the plan, after a comma
+#   field NAME KEY           of the first database in the status
+#   in_phase NAME PHASE...   in_state NAME STATE...   is_held NAME
+#   engine_pid NAME          worker_pids NAME [KIND]  "PID KIND" lines
+#   workload_start DB SCRIPT [pgbench options]  again and again until workload_stop
+# Processes are found by their parent: only those that this test started.
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+PGCUTOVER=$(realpath "${PGCUTOVER:-./pgcutover}")
+[ -x "$PGCUTOVER" ] || { echo "SKIP: no ./pgcutover here"; exit 77; }
+flow_source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+PGBENCH=$PGC_BIN/pgbench
+[ -x "$PGBENCH" ] || PGBENCH=$(command -v pgbench)
+[ -x "$PGBENCH" ] || { echo "SKIP: no pgbench"; exit 77; }
+STATE=$PGC_DIR/state
+seed=${PGC_SEED:-$(($(date +%s%N) / 1000 % 32768))}
+RANDOM=$seed
+echo "seed $seed (PGC_SEED repeats it)"
+flow_started=$(date +%s)
+
+pgc() {
+    "$PGCUTOVER" "$@" --state-dir "$STATE"
+}
+
+flow_plan() { # NAME DATABASE [JSON]
+    cat >"$PGC_DIR/$1.json" <<JSON
+{"name": "$1", "source": {"uri": "$(uri source "$2")"}, "target": {"uri": "$(uri target "$2")"},
+ "databases": [{"name": "$2"${4:-}}], "stateDir": "$STATE"${3:-}}
+JSON
+}
+
+status() { # NAME: one object a line
+    pgc status "$1" --json 2>/dev/null | tr -d '\n' | sed 's/[}{]/\n/g'
+}
+
+value() { # KEY, from stdin
+    sed -n 's/.*"'"$1"'": *"\{0,1\}\([^",}]*\)"\{0,1\}.*/\1/p' | head -1
+}
+
+field() { # NAME KEY
+    status "$1" | grep DatabaseLevelOutput -B 20 -A 20 | value "$2"
+}
+
+table_field() { # NAME TABLE KEY
+    status "$1" | grep "\"tableName\": *\"$2\"" | value "$3"
+}
+
+in_phase() { # NAME PHASE...
+    local now
+    now=" $(field "$1" phase) "
+    shift
+    case " $* " in *"$now"*) return 0 ;; *) return 1 ;; esac
+}
+
+in_state() { # NAME STATE...
+    local now
+    now=" $(field "$1" migrationState) "
+    shift
+    case " $* " in *"$now"*) return 0 ;; *) return 1 ;; esac
+}
+
+is_held() { # NAME
+    [ "$(field "$1" hold)" = stopped ]
+}
+
+engine_pid() { # NAME; nothing when none runs
+    local pid
+    pid=$(sed -n 's/.*the engine runs as process \([0-9]*\).*/\1/p' "$STATE/$1/log.jsonl" 2>/dev/null | tail -1)
+    [ -n "$pid" ] && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = pgc-engine ] && echo "$pid"
+}
+
+worker_pids() { # NAME [KIND]
+    local engine pid comm
+    engine=$(engine_pid "$1") || return 0
+    for pid in $(cat "/proc/$engine/task/$engine/children" 2>/dev/null); do
+        comm=$(cat "/proc/$pid/comm" 2>/dev/null) || continue
+        case "$comm" in "pgc-${2:-}"*) echo "$pid ${comm#pgc-}" ;; esac
+    done
+}
+
+engine_gone() { # NAME
+    [ -z "$(engine_pid "$1")" ]
+}
+
+kill_engine() { # NAME: -9, and waits until it and its workers are gone
+    local pid
+    pid=$(engine_pid "$1") || return 1
+    kill -9 "$pid" && wait_until 10 engine_gone "$1"
+}
+
+# --- workload
+
+workload_start() { # DATABASE SCRIPT [pgbench options]
+    local database=$1 script=$2
+    shift 2
+    touch "$PGC_DIR/working"
+    (
+        trap - EXIT
+        while [ -e "$PGC_DIR/working" ]; do
+            "$PGBENCH" -n -h "$PGC_DIR/source" -U postgres -f "$script" -c 2 -T 600 "$@" "$database" >>"$PGC_DIR/pgbench.log" 2>&1 &
+            echo $! >"$PGC_DIR/pgbench.pid"
+            wait $!
+            sleep 0.2 # its sessions were ended: the servers may be down, or frozen
+        done
+    ) &
+    workload_pid=$!
+}
+
+workload_stop() {
+    rm -f "$PGC_DIR/working"
+    kill "$(cat "$PGC_DIR/pgbench.pid")" 2>/dev/null
+    wait "$workload_pid" 2>/dev/null
+}
+
+# --- the end of every flow
+
+same_at_end() { # WHAT DATABASE: after a cutover
+    local views
+    views=$(on source "$2" -c "SELECT string_agg(format('REFRESH MATERIALIZED VIEW %s;', oid::regclass), ' ') FROM pg_class WHERE relkind = 'm'")
+    PGOPTIONS="-c default_transaction_read_only=off" on source "$2" -c "$views"
+    assert_same_data "$1" "source/$2" "target/$2"
+}
+
+finish_flow() { # NAME DATABASE: after a cutover
+    same_at_end "$1: equal after the cutover" "$2"
+    assert_equal "$1: leftovers on the source" "$(leftovers_source source "$2")" ""
+    assert_equal "$1: the source stays read-only" "$(on source "$2" -c 'SHOW default_transaction_read_only')" on
+    assert_equal "$1: state left on the target" "$(on target "$2" -c "SELECT nspname FROM pg_namespace WHERE nspname = 'pgcutover'")" ""
+    pgc delete "$1" -q || fail "$1: delete"
+    [ ! -e "$STATE/$1" ] && pass "$1: deleted" || fail "$1: \"$STATE/$1\" is still there"
+}
+
+took() {
+    echo "took $(($(date +%s) - flow_started)) s"
+}
