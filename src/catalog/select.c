@@ -406,9 +406,9 @@ bool catalog_select_existing(const struct catalog *catalog, const struct catalog
         consider(&s, &catalog->tables[i]);
     bool ok = patterns_are_used(&s, err) && mappings_are_used(&s, err) &&
               targets_are_distinct(&s, err);
-    if (ok)
+    if (ok && out->count)
         qsort(out->items, out->count, sizeof *out->items, by_bytes);
-    else
+    else if (!ok)
         table_list_release(out);
     plan_index_free(s.selected.index);
     plan_index_free(s.excluded.index);

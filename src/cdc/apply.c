@@ -7,6 +7,9 @@
  * after the snapshot that the table was loaded from. Transactions without any are only noted: the
  * position moves on with the next one that has, or after a while.
  *
+ * INSERTs into one table that come in a row are sent as one statement (apply_batch.c). Where one of them
+ * fails it is not known which: the caller is asked to feed again, and then each is a statement.
+ *
  * Whatever fails, the group is rolled back, and what is known about the target is read anew. */
 #include "cdc/apply.h"
 
@@ -109,6 +112,7 @@ void applier_close(struct applier *applier)
     HASH_ITER(by_oid, applier->tables.by_oid, table, next)
         apply_unmap(applier, table, false, NULL);
     apply_tables_release(&applier->tables);
+    apply_batch_release(&applier->batch);
     buf_release(&applier->sql);
     free(applier->values);
     free(applier->lengths);
@@ -175,7 +179,7 @@ static bool take_relation(struct applier *applier, const struct change *change, 
     }
     if (source_table_is(&table->source, change))
         return true;
-    if (!apply_pipe_drain(&applier->pipe, err))
+    if (!apply_batch_send(applier, err) || !apply_pipe_drain(&applier->pipe, err))
         return false;
     if (table->source.name && !table->source_changed) {
         table->before = table->source;
@@ -266,7 +270,7 @@ static bool flush(struct applier *applier, struct err *err)
     const struct applier_status *status = &applier->status;
 
     if (applier->in_transaction)
-        return apply_pipe_push(&applier->pipe, err);
+        return apply_batch_send(applier, err) && apply_pipe_push(&applier->pipe, err);
     if (group->open)
         return apply_group_commit(applier, err);
     if (status->passed_lsn == status->applied_lsn ||

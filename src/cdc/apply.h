@@ -53,8 +53,9 @@ struct applier_status {
     int64_t groups;            /* target transactions */
     int64_t ignored;           /* changes of tables that are not of the migration or wait for cutover */
     int64_t covered;           /* changes that the table's snapshot already had */
-    bool retry_single;         /* after an error: feed again from applied_lsn; transactions are then
-                                * applied one by one, so that all before the bad one get applied */
+    /* After an error: feed again from applied_lsn. Transactions and changes are then applied one by one,
+     * so that all before the bad one get applied, and its error names the very row. */
+    bool retry_single;
     struct applier_failure failure;
 };
 

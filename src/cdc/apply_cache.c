@@ -31,19 +31,20 @@ static struct apply_statement **place_in_list(struct apply_statement *statement)
 }
 
 static struct apply_statement *make(struct apply_cache *cache, struct apply_statement **list,
-                                    const struct table_map *map, enum change_kind kind,
-                                    const uint64_t *set)
+                                    const struct table_map *map,
+                                    const struct statement_shape *shape)
 {
     struct apply_statement *statement = xcalloc(1, sizeof *statement);
-    size_t bytes = COLUMN_SET_WORDS(map->source->column_count) * sizeof *set;
+    size_t bytes = COLUMN_SET_WORDS(map->source->column_count) * sizeof *shape->set;
 
     snprintf(statement->name, sizeof statement->name, "pgc%" PRIu64, ++cache->serial);
-    statement->kind = kind;
-    if (kind == CHANGE_UPDATE) {
+    statement->shape = *shape;
+    if (shape->kind == CHANGE_UPDATE) {
         statement->set = xmalloc(bytes);
-        memcpy(statement->set, set, bytes);
+        memcpy(statement->set, shape->set, bytes);
     }
-    statement_build(map, kind, set, &statement->text);
+    statement->shape.set = statement->set;
+    statement_build(map, shape, &statement->text);
     statement->list = list;
     statement->next = *list;
     *list = statement;
@@ -52,19 +53,28 @@ static struct apply_statement *make(struct apply_cache *cache, struct apply_stat
     return statement;
 }
 
-struct apply_statement *apply_cache_get(struct apply_cache *cache, struct apply_statement **list,
-                                        const struct table_map *map, enum change_kind kind,
-                                        const uint64_t *set)
+static bool has_shape(const struct apply_statement *statement, const struct statement_shape *shape,
+                      size_t bytes)
 {
-    size_t bytes = COLUMN_SET_WORDS(map->source->column_count) * sizeof *set;
+    if (statement->shape.kind != shape->kind)
+        return false;
+    if (shape->kind == CHANGE_UPDATE)
+        return memcmp(statement->set, shape->set, bytes) == 0;
+    return shape->kind == CHANGE_DELETE || statement->shape.rows == shape->rows;
+}
+
+struct apply_statement *apply_cache_get(struct apply_cache *cache, struct apply_statement **list,
+                                        const struct table_map *map,
+                                        const struct statement_shape *shape)
+{
+    size_t bytes = COLUMN_SET_WORDS(map->source->column_count) * sizeof *shape->set;
     struct apply_statement **place = list;
     struct apply_statement *found;
 
-    while ((found = *place) &&
-           (found->kind != kind || (kind == CHANGE_UPDATE && memcmp(found->set, set, bytes) != 0)))
+    while ((found = *place) && !has_shape(found, shape, bytes))
         place = &found->next;
     if (!found)
-        return make(cache, list, map, kind, set);
+        return make(cache, list, map, shape);
     if (found != *list) {
         *place = found->next;
         found->next = *list;

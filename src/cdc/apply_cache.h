@@ -12,8 +12,8 @@
 struct apply_statement {
     char name[24];
     struct statement_text text;
-    enum change_kind kind;
-    uint64_t *set; /* owned: UPDATE's columns to write */
+    struct statement_shape shape;
+    uint64_t *set; /* owned: the shape's */
     bool prepared; /* the server was told of it */
     int in_flight; /* executions whose result was not read yet */
     struct apply_statement **list; /* the table's statements, the last used first */
@@ -30,11 +30,11 @@ struct apply_cache {
     uint64_t serial;
 };
 
-/* The statement of a table for this kind and set of columns, made when there is none. Borrowed: it
- * lives until it is dropped. */
+/* The statement of a table's map with this shape, made when there is none. Borrowed: it lives until it
+ * is dropped. */
 struct apply_statement *apply_cache_get(struct apply_cache *cache, struct apply_statement **list,
-                                        const struct table_map *map, enum change_kind kind,
-                                        const uint64_t *set);
+                                        const struct table_map *map,
+                                        const struct statement_shape *shape);
 /* What should be dropped because there are too many, or NULL. */
 struct apply_statement *apply_cache_victim(struct apply_cache *cache);
 void apply_cache_drop(struct apply_cache *cache, struct apply_statement *statement);

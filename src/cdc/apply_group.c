@@ -140,7 +140,7 @@ static bool send_progress(struct applier *applier, struct err *err)
     }
     struct pipe_entry *entry = apply_pipe_add(&applier->pipe, PIPE_OTHER);
     entry->sql = sql_apply_progress;
-    entry->one_row = true;
+    entry->rows = 1;
     return true;
 }
 
@@ -172,7 +172,7 @@ static void count_group(struct applier *applier)
 
 bool apply_group_commit(struct applier *applier, struct err *err)
 {
-    if (!send_progress(applier, err) || !apply_pipe_drain(&applier->pipe, err))
+    if (!apply_batch_send(applier, err) || !send_progress(applier, err) || !apply_pipe_drain(&applier->pipe, err))
         return false;
     if (!apply_pipe_send(&applier->pipe, "COMMIT", err))
         return false;
@@ -197,19 +197,22 @@ static void forget_group(struct applier *applier)
         restore_source(table);
     }
     applier->group = (struct apply_group){0};
+    apply_batch_clear(&applier->batch);
+    applier->batch_failed = false;
     applier->sources_changed = false;
     applier->progress_prepared = false;
     applier->in_transaction = applier->skipping = false;
 }
 
-/* Single steps help where the group had whole transactions before the one that failed. */
+/* Single steps help where the group had whole transactions before the one that failed, or where the
+ * change that failed is one of a batch. */
 static bool single_would_help(const struct applier *applier, const struct err *err)
 {
     int64_t whole = applier->group.transactions;
 
     if (err->code == ERR_STOPPED || err->code == ERR_CONNECTION)
         return false;
-    return applier->in_transaction ? whole > 0 : whole > 1;
+    return applier->batch_failed || (applier->in_transaction ? whole > 0 : whole > 1);
 }
 
 void apply_group_fail(struct applier *applier, struct err *err)

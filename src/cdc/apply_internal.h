@@ -20,6 +20,20 @@ struct apply_group {
     struct apply_table *touched;
 };
 
+/* INSERTs into one table that wait to be sent as one statement. */
+struct apply_batch {
+    struct apply_table *table; /* borrowed; NULL: empty */
+    size_t rows;
+    struct buf bytes;          /* values, NUL behind each */
+    struct batch_value {
+        size_t offset;
+        int len;               /* -1: null */
+        bool binary;
+    } *values;                 /* by row, in the order of the statement's parameters */
+    size_t count;
+    size_t cap;
+};
+
 struct applier {
     struct conn *conn; /* borrowed */
     struct applier_options options;
@@ -41,6 +55,8 @@ struct applier {
     bool progress_prepared;
     int64_t passed_written_ms; /* monotonic */
 
+    struct apply_batch batch;
+    bool batch_failed;   /* the error is of a batched change: which one is not known */
     const char **values; /* parameters of the statement being sent */
     int *lengths;
     int *formats;
@@ -73,6 +89,24 @@ bool apply_truncate(struct applier *applier, const struct change *change, struct
 bool apply_judge(void *arg, const struct pipe_entry *entry, const PGresult *res, struct err *err);
 /* Notes where an error happened and puts it before the message. */
 void apply_blame(struct applier *applier, const struct pipe_entry *entry, struct err *err);
+
+void apply_need_parameters(struct applier *applier, size_t count);
+struct pipe_entry *apply_add_entry(struct applier *applier, struct apply_table *table,
+                                   struct apply_statement *statement, enum change_kind kind);
+bool apply_prepare(struct applier *applier, struct apply_table *table,
+                   struct apply_statement *statement, struct err *err);
+
+/* --- apply_batch.c --- */
+
+/* May this INSERT wait for others? */
+bool apply_batch_takes(const struct applier *applier, const struct apply_table *table,
+                       const struct change *change);
+bool apply_batch_add(struct applier *applier, struct apply_table *table, const struct change *change,
+                     struct err *err);
+/* Sends what waits: before anything else is sent in a group. */
+bool apply_batch_send(struct applier *applier, struct err *err);
+void apply_batch_clear(struct apply_batch *batch);
+void apply_batch_release(struct apply_batch *batch);
 
 /* --- apply_group.c --- */
 

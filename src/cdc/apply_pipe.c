@@ -120,7 +120,7 @@ static bool judge(struct apply_pipe *pipe, const struct pipe_entry *entry, PGres
 
     if (entry->what == PIPE_SYNC ? status == PGRES_PIPELINE_SYNC
                                  : status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
-        if (entry->what == PIPE_CHANGE || entry->one_row)
+        if (entry->what == PIPE_CHANGE || entry->rows)
             return pipe->judge(pipe->arg, entry, res, err);
         return true;
     }

@@ -24,7 +24,8 @@ struct pipe_entry {
     struct apply_table *table;         /* PIPE_CHANGE; borrowed */
     struct apply_statement *statement; /* PIPE_CHANGE; borrowed, held by in_flight; NULL: none */
     const char *sql;                   /* PIPE_OTHER: for messages; borrowed for good */
-    bool one_row;                      /* exactly one row must be hit */
+    long rows;                         /* exactly so many must be hit; 0: does not matter */
+    bool batched;                      /* PIPE_CHANGE: one of several changes, or more than one */
     uint64_t commit_lsn;
     uint32_t xid;
     size_t bytes;

@@ -41,6 +41,8 @@ static void judge_failed(struct applier *applier, const struct pipe_entry *entry
 {
     const char *sql = entry->statement ? entry->statement->text.sql.data : applier->sql.data;
 
+    applier->batch_failed = entry->batched;
+
     conn_error(applier->conn, res, sql, err);
     if (err && err->code == ERR_SERVER &&
         (strncmp(err->sqlstate, "22", 2) == 0 || strncmp(err->sqlstate, "23", 2) == 0))
@@ -55,7 +57,11 @@ static void judge_rows(struct applier *applier, const struct pipe_entry *entry, 
 {
     bool none = strcmp(rows, "0") == 0;
 
-    err_set(err, ERR_CONFLICT, "it hit %s rows on the target instead of one", none ? "no" : rows);
+    applier->batch_failed = entry->batched;
+    if (entry->rows > 1)
+        err_set(err, ERR_CONFLICT, "%s rows arrived on the target instead of %ld", rows, entry->rows);
+    else
+        err_set(err, ERR_CONFLICT, "it hit %s rows on the target instead of one", none ? "no" : rows);
     if (entry->kind == CHANGE_INSERT)
         err_hint(err, "A trigger or rule of the target's table takes the row away: disable it, then resume.");
     else if (none)
@@ -76,10 +82,10 @@ bool apply_judge(void *arg, const struct pipe_entry *entry, const PGresult *res,
         judge_failed(applier, entry, res, err);
         return false;
     }
-    if (!entry->one_row)
+    if (!entry->rows)
         return true;
     rows = PQcmdTuples((PGresult *)res);
-    if (rows[0] == '1' && rows[1] == '\0')
+    if (strtol(rows, NULL, 10) == entry->rows)
         return true;
     if (entry->what == PIPE_CHANGE) {
         judge_rows(applier, entry, rows, err);
@@ -139,16 +145,21 @@ bool apply_wanted(struct applier *applier, uint32_t relation, struct apply_table
 
 /* --- a change's statement --- */
 
+void apply_need_parameters(struct applier *applier, size_t count)
+{
+    if (count <= applier->parameter_cap)
+        return;
+    applier->parameter_cap = count;
+    applier->values = xrealloc(applier->values, count * sizeof *applier->values);
+    applier->lengths = xrealloc(applier->lengths, count * sizeof *applier->lengths);
+    applier->formats = xrealloc(applier->formats, count * sizeof *applier->formats);
+}
+
 static void ensure_scratch(struct applier *applier, size_t columns)
 {
     size_t words = COLUMN_SET_WORDS(columns) + 1;
 
-    if (2 * columns > applier->parameter_cap) {
-        applier->parameter_cap = 2 * columns;
-        applier->values = xrealloc(applier->values, 2 * columns * sizeof *applier->values);
-        applier->lengths = xrealloc(applier->lengths, 2 * columns * sizeof *applier->lengths);
-        applier->formats = xrealloc(applier->formats, 2 * columns * sizeof *applier->formats);
-    }
+    apply_need_parameters(applier, 2 * columns);
     if (words > applier->set_cap) {
         applier->set_cap = words;
         applier->set = xrealloc(applier->set, words * sizeof *applier->set);
@@ -273,12 +284,12 @@ static void describe_key(const struct apply_table *table, const struct change *c
 
 /* --- sending --- */
 
-static struct pipe_entry *add_entry(struct applier *applier, struct apply_table *table,
-                                    struct apply_statement *statement, const struct change *change)
+struct pipe_entry *apply_add_entry(struct applier *applier, struct apply_table *table,
+                                   struct apply_statement *statement, enum change_kind kind)
 {
     struct pipe_entry *entry = apply_pipe_add(&applier->pipe, PIPE_CHANGE);
 
-    entry->kind = change->kind;
+    entry->kind = kind;
     entry->table = table;
     entry->statement = statement;
     entry->commit_lsn = applier->commit_lsn;
@@ -288,22 +299,23 @@ static struct pipe_entry *add_entry(struct applier *applier, struct apply_table 
     return entry;
 }
 
-static bool prepare(struct applier *applier, struct apply_table *table,
-                    struct apply_statement *statement, const struct change *change, struct err *err)
+bool apply_prepare(struct applier *applier, struct apply_table *table,
+                   struct apply_statement *statement, struct err *err)
 {
     const struct statement_text *text = &statement->text;
+    size_t count = text->count * (statement->shape.rows ? statement->shape.rows : 1);
 
     if (statement->prepared)
         return true;
     if (!apply_evict(applier, err) || !apply_pipe_room(&applier->pipe, text->sql.len, err))
         return false;
-    if (!PQsendPrepare(applier->conn->pg, statement->name, text->sql.data, (int)text->count,
+    if (!PQsendPrepare(applier->conn->pg, statement->name, text->sql.data, (int)count,
                        text->types)) {
         conn_error(applier->conn, NULL, text->sql.data, err);
         return false;
     }
     statement->prepared = true;
-    add_entry(applier, table, statement, change);
+    apply_add_entry(applier, table, statement, statement->shape.kind);
     return true;
 }
 
@@ -321,8 +333,8 @@ static bool send_statement(struct applier *applier, struct apply_table *table,
         conn_error(applier->conn, NULL, statement->text.sql.data, err);
         return false;
     }
-    struct pipe_entry *entry = add_entry(applier, table, statement, change);
-    entry->one_row = true;
+    struct pipe_entry *entry = apply_add_entry(applier, table, statement, change->kind);
+    entry->rows = 1;
     entry->bytes = bytes;
     describe_key(table, change, entry->key);
     applier->pipe.bytes += bytes;
@@ -336,12 +348,17 @@ static bool send_row(struct applier *applier, struct apply_table *table, const s
     if (!apply_resolve(applier, table, err) || !tuples_fit(table, change, err) ||
         !can_find(table, change, err))
         return false;
+    if (apply_batch_takes(applier, table, change))
+        return apply_batch_add(applier, table, change, err);
+    if (!apply_batch_send(applier, err))
+        return false;
     ensure_scratch(applier, table->source.column_count);
     if (change->kind == CHANGE_UPDATE)
         choose_columns(applier, table, change);
-    struct apply_statement *statement = apply_cache_get(&applier->cache, &table->statements,
-                                                        &table->map, change->kind, applier->set);
-    return prepare(applier, table, statement, change, err) &&
+    const struct statement_shape shape = {.kind = change->kind, .rows = 1, .set = applier->set};
+    struct apply_statement *statement =
+        apply_cache_get(&applier->cache, &table->statements, &table->map, &shape);
+    return apply_prepare(applier, table, statement, err) &&
            send_statement(applier, table, statement, change, err);
 }
 
@@ -405,7 +422,7 @@ static bool send_truncate(struct applier *applier, struct apply_table *table,
         conn_error(applier->conn, NULL, applier->sql.data, err);
         return false;
     }
-    add_entry(applier, table, NULL, change);
+    apply_add_entry(applier, table, NULL, change->kind);
     return apply_pipe_drain(&applier->pipe, err);
 }
 
@@ -437,7 +454,7 @@ bool apply_truncate(struct applier *applier, const struct change *change, struct
         return true;
     buf_addstr(&applier->sql, change->restart_identity ? " RESTART IDENTITY" : "");
     buf_addstr(&applier->sql, cascade ? " CASCADE" : "");
-    if (send_truncate(applier, first, change, err))
+    if (apply_batch_send(applier, err) && send_truncate(applier, first, change, err))
         return true;
     blame_change(applier, first, change, err);
     return false;

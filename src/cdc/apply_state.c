@@ -81,10 +81,10 @@ static struct apply_table *read_table(struct apply_tables *tables, const PGresul
     uint32_t oid = (uint32_t)strtoul(PQgetvalue(rows, row, 0), NULL, 10);
     struct apply_table *table = apply_tables_find(tables, oid);
 
-    if (!table) {
+    if (!table)
         table = add_table(tables, oid, PQgetvalue(rows, row, 1), PQgetvalue(rows, row, 2));
+    if (!table->touched)
         read_counts(table, rows, row);
-    }
     str_replace(&table->target_schema, PQgetvalue(rows, row, 3));
     str_replace(&table->target_name, PQgetvalue(rows, row, 4));
     free(table->display);

@@ -63,8 +63,8 @@ struct apply_table *apply_tables_find(const struct apply_tables *tables, uint32_
 void apply_tables_note_stranger(struct apply_tables *tables, const struct change *relation);
 /* The table that had the name of this relation when the migration was set up, or NULL. */
 const struct apply_table *apply_tables_namesake(const struct apply_tables *tables, uint32_t oid);
-/* Takes over what sql/apply_tables gave. Committed counts of tables already known are kept.
- * Returns a table that has changes in the open group and was loaded again meanwhile, or NULL. */
+/* Takes over what sql/apply_tables gave. Returns a table that has changes in the open group and was
+ * loaded again meanwhile, or NULL. */
 const struct apply_table *apply_tables_read(struct apply_tables *tables, const PGresult *rows);
 void apply_tables_release(struct apply_tables *tables);
 

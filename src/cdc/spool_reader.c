@@ -70,21 +70,40 @@ static bool refuse_start(const char *dir, lsn_t from_lsn, lsn_t first_lsn, size_
     return false;
 }
 
+static bool start_in(struct spool_reader *reader, const struct segment_list *list, struct err *err)
+{
+    lsn_t first_lsn = LSN_INVALID;
+
+    if (!segment_list_check(list, reader->dir, err))
+        return false;
+    ssize_t at = find_start(list, reader->dir, reader->identity, reader->from_lsn, &first_lsn, err);
+    if (at == (ssize_t)list->count)
+        return refuse_start(reader->dir, reader->from_lsn, first_lsn, list->count, err);
+    return at >= 0 && enter(reader, list->numbers[at], err);
+}
+
+/* Was the first segment dropped since it was listed? */
+static bool has_moved_on(const char *dir, const struct segment_list *list)
+{
+    char *path = list->count ? segment_path(dir, list->numbers[0]) : NULL;
+    bool gone = path && !file_exists(path);
+
+    free(path);
+    return gone;
+}
+
+/* The receiver may be dropping segments meanwhile, first ones first: then the list is out of date, and
+ * what it shows (a segment missing, one that cannot be opened) means nothing. */
 static bool start(struct spool_reader *reader, struct err *err)
 {
     struct segment_list list = {0};
-    lsn_t first_lsn = LSN_INVALID;
-    bool ok = segment_list_load(&list, reader->dir, err) &&
-              segment_list_check(&list, reader->dir, err);
+    bool ok, again;
 
-    if (ok) {
-        ssize_t at = find_start(&list, reader->dir, reader->identity, reader->from_lsn, &first_lsn,
-                                err);
-        if (at == (ssize_t)list.count)
-            ok = refuse_start(reader->dir, reader->from_lsn, first_lsn, list.count, err);
-        else
-            ok = at >= 0 && enter(reader, list.numbers[at], err);
-    }
+    do {
+        err_clear(err);
+        ok = segment_list_load(&list, reader->dir, err);
+        again = ok && !(ok = start_in(reader, &list, err)) && has_moved_on(reader->dir, &list);
+    } while (again);
     segment_list_release(&list);
     return ok;
 }

@@ -326,7 +326,22 @@ static void add_where(const struct table_map *map, struct statement_text *out)
         add_row_place(map, out);
 }
 
-static void build_insert(const struct table_map *map, struct statement_text *out)
+static void add_values(struct statement_text *out, size_t rows)
+{
+    size_t n = 0;
+
+    for (size_t row = 0; row < rows; row++) {
+        buf_addstr(&out->sql, row ? ", (" : "(");
+        for (size_t i = 0; i < out->count; i++)
+            buf_addf(&out->sql, i ? ", $%zu" : "$%zu", ++n);
+        buf_addch(&out->sql, ')');
+    }
+    out->types = xrealloc(out->types, rows * out->count * sizeof *out->types);
+    for (size_t i = out->count; i < rows * out->count; i++)
+        out->types[i] = out->types[i - out->count];
+}
+
+static void build_insert(const struct table_map *map, size_t rows, struct statement_text *out)
 {
     bool identity = false;
 
@@ -345,10 +360,8 @@ static void build_insert(const struct table_map *map, struct statement_text *out
         buf_addstr(&out->sql, " DEFAULT VALUES");
         return;
     }
-    buf_addstr(&out->sql, identity ? ") OVERRIDING SYSTEM VALUE VALUES (" : ") VALUES (");
-    for (size_t n = 1; n <= out->count; n++)
-        buf_addf(&out->sql, n > 1 ? ", $%zu" : "$%zu", n);
-    buf_addch(&out->sql, ')');
+    buf_addstr(&out->sql, identity ? ") OVERRIDING SYSTEM VALUE VALUES " : ") VALUES ");
+    add_values(out, rows);
 }
 
 static void build_update(const struct table_map *map, const uint64_t *set, struct statement_text *out)
@@ -370,14 +383,14 @@ static void build_update(const struct table_map *map, const uint64_t *set, struc
     buf_release(&assignments);
 }
 
-void statement_build(const struct table_map *map, enum change_kind kind, const uint64_t *set,
+void statement_build(const struct table_map *map, const struct statement_shape *shape,
                      struct statement_text *out)
 {
     *out = (struct statement_text)STATEMENT_TEXT_INIT;
-    if (kind == CHANGE_INSERT) {
-        build_insert(map, out);
-    } else if (kind == CHANGE_UPDATE) {
-        build_update(map, set, out);
+    if (shape->kind == CHANGE_INSERT) {
+        build_insert(map, shape->rows, out);
+    } else if (shape->kind == CHANGE_UPDATE) {
+        build_update(map, shape->set, out);
     } else {
         buf_addstr(&out->sql, "DELETE FROM ");
         add_table(map, &out->sql);

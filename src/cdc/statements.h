@@ -75,7 +75,7 @@ struct statement_text {
     struct buf sql;
     struct parameter *parameters;
     Oid *types;
-    size_t count;
+    size_t count; /* of one row */
     size_t cap;
 };
 
@@ -84,10 +84,17 @@ struct statement_text {
 /* Words of a column set: bit n of word n/64 is source column n. */
 #define COLUMN_SET_WORDS(columns) (((columns) + 63) / 64)
 
-/* Makes the statement for CHANGE_INSERT, CHANGE_UPDATE or CHANGE_DELETE. set: UPDATE's columns to
- * write (those the target does not take are left out); with none it only checks that the row is
- * there. Not for UPDATE and DELETE with FIND_NOTHING. */
-void statement_build(const struct table_map *map, enum change_kind kind, const uint64_t *set,
+/* What tells the statements of a map apart. */
+struct statement_shape {
+    enum change_kind kind; /* CHANGE_INSERT, CHANGE_UPDATE or CHANGE_DELETE */
+    uint16_t rows;         /* INSERT: so many at once (at least 1) */
+    const uint64_t *set;   /* UPDATE: the columns to write; those the target does not take are left out.
+                            * With none it only checks that the row is there. Borrowed */
+};
+
+/* Makes a statement. Its parameters are those of one row: an INSERT of more takes them again and again,
+ * count * rows in all, and so do the types. Not for UPDATE and DELETE with FIND_NOTHING. */
+void statement_build(const struct table_map *map, const struct statement_shape *shape,
                      struct statement_text *out);
 void statement_text_release(struct statement_text *text);
 

@@ -20,15 +20,30 @@
 
 /* --- things found --- */
 
+static bool has_line(const struct buf *lines, const char *line)
+{
+    size_t len = strlen(line);
+
+    for (const char *at = lines->data; at && (at = strstr(at, line)) != NULL; at++)
+        if ((at == lines->data || at[-1] == '\n') && (at[len] == '\n' || !at[len]))
+            return true;
+    return false;
+}
+
+static void add_line(struct buf *lines, const char *line)
+{
+    buf_addf(lines, "%s%s", lines->len ? "\n" : "", line);
+}
+
 void items_add(struct items *items, const char *item, const char *fix, const char *undo)
 {
     items->count++;
     if (items->count <= LISTED_ITEMS)
         buf_addf(&items->list, "%s%s", items->list.len ? ", " : "", item);
-    if (fix && items->count <= LISTED_FIXES)
-        buf_addf(&items->fixes, "%s%s", items->fixes.len ? "\n" : "", fix);
-    if (undo && items->count <= LISTED_FIXES)
-        buf_addf(&items->undos, "%s%s", items->undos.len ? "\n" : "", undo);
+    if (fix && !has_line(&items->fixes, fix) && ++items->fix_count <= LISTED_FIXES)
+        add_line(&items->fixes, fix);
+    if (undo && items->fix_count <= LISTED_FIXES && !has_line(&items->undos, undo))
+        add_line(&items->undos, undo);
 }
 
 void items_add_relation(struct items *items, const char *schema, const char *name)
@@ -137,7 +152,7 @@ static char *finding_message(const struct check *check, struct items *items)
 void items_report_as(struct check_run *run, const struct check *check, char severity,
                      struct items *items)
 {
-    size_t hidden = items->count > LISTED_FIXES ? items->count - LISTED_FIXES : 0;
+    size_t hidden = items->fix_count > LISTED_FIXES ? items->fix_count - LISTED_FIXES : 0;
     const char *own = provider_fix(run, check->id);
     /* A table check's fix is a template that has gone into the items already. */
     const char *fix = check->table ? NULL : check->fix;
@@ -157,7 +172,7 @@ void items_report_as(struct check_run *run, const struct check *check, char seve
     buf_release(&items->list);
     buf_release(&items->fixes);
     buf_release(&items->undos);
-    items->count = 0;
+    items->count = items->fix_count = 0;
 }
 
 void items_report(struct check_run *run, const struct check *check, struct items *items)

@@ -192,16 +192,37 @@ static char *hba_line(struct conn *c)
     return buf_take(&line);
 }
 
+/* The refusal's words (a refused connection has no SQLSTATE) lead to what mends it. */
+static char *refusal_fix(struct conn *c, const char *message, enum finding_needs *needs)
+{
+    struct buf fix = BUF_INIT;
+
+    *needs = NEEDS_NONE;
+    if (strstr(message, "max_wal_senders")) {
+        buf_addstr(&fix, "Raise max_wal_senders, or end other replication connections.");
+        *needs = NEEDS_RESTART;
+    } else if (strstr(message, "replication role") || strstr(message, "start WAL sender")) {
+        buf_addstr(&fix, "ALTER ROLE ");
+        ident_add(&fix, PQuser(c->pg));
+        buf_addstr(&fix, " REPLICATION;");
+    } else {
+        char *line = hba_line(c);
+        buf_addf(&fix, "In pg_hba.conf, above any line that rejects: %s\nSELECT pg_reload_conf();",
+                 line);
+        *needs = NEEDS_RELOAD;
+        free(line);
+    }
+    return buf_take(&fix);
+}
+
 static void report_refused(struct check_run *run, const struct check *check, struct err *refused)
 {
     struct items items = ITEMS_INIT;
-    char *line = hba_line(run->context->source);
-    char *fix = xasprintf("In pg_hba.conf, above any line that rejects: %s\n"
-                          "SELECT pg_reload_conf();", line);
+    struct check told = *check;
+    char *fix = refusal_fix(run->context->source, refused->message, &told.needs);
 
     items_add(&items, refused->message, fix, NULL);
-    items_report(run, check, &items);
-    free(line);
+    items_report(run, &told, &items);
     free(fix);
     err_clear(refused);
 }

@@ -6,6 +6,8 @@
 #include "base/buf.h"
 #include "base/json.h"
 
+#define ERROR_FIX_LINES 3
+
 static const char severities[] = {FINDING_FAIL, FINDING_WARN, FINDING_INFO};
 
 static const char *severity_word(char severity)
@@ -126,11 +128,18 @@ char *findings_text(const struct findings *findings)
     return buf_take(&out);
 }
 
+/* The first lines of a fix, as one. */
 static void add_one_line(struct buf *out, const char *fix)
 {
+    int lines = 1;
+
     buf_addstr(out, " Fix: ");
-    for (; *fix; fix++)
+    for (; *fix && lines <= ERROR_FIX_LINES; fix++) {
+        lines += *fix == '\n';
         buf_addch(out, *fix == '\n' ? ' ' : *fix);
+    }
+    if (*fix)
+        buf_addstr(out, "...");
 }
 
 bool findings_error(const struct findings *findings, struct err *err)

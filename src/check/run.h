@@ -66,11 +66,13 @@ struct items {
     struct buf fixes;
     struct buf undos;
     size_t count;
+    size_t fix_count;
 };
 
-#define ITEMS_INIT {BUF_INIT, BUF_INIT, BUF_INIT, 0}
+#define ITEMS_INIT {BUF_INIT, BUF_INIT, BUF_INIT, 0, 0}
 
-/* fix and undo may be NULL. The list names the first few and counts the others. */
+/* fix and undo may be NULL; the same one is not said twice. The list names the first few and counts
+ * the others. */
 void items_add(struct items *items, const char *item, const char *fix, const char *undo);
 void items_add_relation(struct items *items, const char *schema, const char *name);
 /* Makes the check's finding out of the items, if there are any; releases them. */

@@ -20,6 +20,7 @@ struct follow {
     const char *dir;
     const char *name;
     const char *until;
+    char *since; /* owned: older events are not told again */
     cJSON *status;
     int64_t last_line_ms;
     bool bar_shown;
@@ -70,6 +71,10 @@ char *cli_progress_line(const cJSON *database, const cJSON *status)
                  a, b, num(database, "fullLoadCompletedTables"), num(database, "tableCount"));
         if (num(database, "fullLoadErroredTables") > 0)
             buf_addf(&out, ", %.0f in error", num(database, "fullLoadErroredTables"));
+    } else if (strcmp(phase, "done") == 0) {
+        units_count((int64_t)num(database, "appliedChanges"), a, sizeof a);
+        buf_addf(&out, ", %.0f tables, %s changes applied, writes were stopped for %.1f s",
+                 num(database, "tableCount"), a, num(database, "downtimeSeconds"));
     } else if (num(database, "appliedChanges") > 0 || strcmp(phase, "syncing") == 0) {
         units_count((int64_t)num(database, "appliedChanges"), a, sizeof a);
         units_bytes((int64_t)num(database, "slotRetainedBytes"), b, sizeof b);
@@ -112,6 +117,9 @@ static void show_event(struct follow *f, const cJSON *event)
 {
     const char *level = json_str(event, "level");
 
+    /* Such texts sort as the times do. */
+    if (strcmp(json_str(event, "time"), f->since) < 0)
+        return;
     if (f->options->json)
         show_json("event", event);
     if (f->options->quiet && strcmp(level, "error") != 0)
@@ -194,6 +202,15 @@ static bool is_stopped(const cJSON *database, const char *until)
     return strcmp(state, "FAILED") == 0 || strcmp(state, "CANCELLED") == 0;
 }
 
+/* A database of the migration, the one of --database-name where that is given. */
+static bool is_followed(const struct follow *f, const cJSON *item)
+{
+    const char *only = f->options->database_name;
+
+    return cli_is_type(item, "DatabaseLevelOutput") &&
+           (!only || strcmp(only, json_str(item, "databaseName")) == 0);
+}
+
 static enum verdict judge(const struct follow *f, const cJSON **culprit)
 {
     const cJSON *item;
@@ -201,9 +218,7 @@ static enum verdict judge(const struct follow *f, const cJSON **culprit)
 
     cJSON_ArrayForEach(item, cli_output(f->status))
     {
-        if (!cli_is_type(item, "DatabaseLevelOutput"))
-            continue;
-        if (is_reached(item, f->until))
+        if (!is_followed(f, item) || is_reached(item, f->until))
             continue;
         all = false;
         if (is_stopped(item, f->until)) {
@@ -225,7 +240,7 @@ static int tell_stopped(struct follow *f, const cJSON *database)
     else
         err_set(&err, ERR_SERVER, "database \"%s\" is %s", json_str(database, "databaseName"),
                 json_str(database, "phase"));
-    if (!err.hint && json_str(database, "hold"))
+    if (!err.hint && !f->options->outer && json_str(database, "hold"))
         err_hint(&err, "Mend it and run \"pgcutover resume %s\", or \"pgcutover cancel %s\" to undo "
                        "everything on the source.", f->name, f->name);
     return cli_fail(f->options, &err);
@@ -248,7 +263,7 @@ static void tell_reached(struct follow *f)
         fprintf(stderr, "%s\n", line);
         free(line);
     }
-    if (f->options->quiet)
+    if (f->options->quiet || f->options->outer)
         return;
     if (strcmp(f->until, "ready") == 0 || strcmp(f->until, "loaded") == 0)
         fprintf(stderr, "The engine goes on. Cut over with: pgcutover cutover %s\n", f->name);
@@ -290,6 +305,8 @@ static void read_stored(struct follow *f)
 static int interrupted(struct follow *f)
 {
     end_bar(f);
+    if (f->options->outer)
+        return 130;
     fprintf(stderr, "pgcutover: interrupted\nThe engine of \"%s\" goes on: \"pgcutover status %s\" "
                     "shows it, \"pgcutover cancel %s\" undoes it.\n", f->name, f->name, f->name);
     return 130;
@@ -314,8 +331,9 @@ static int gone(struct follow *f)
         return tell_stopped(f, culprit);
     end_bar(f);
     err_set(&err, ERR_NOT_FOUND, "the engine of migration \"%s\" has ended", f->name);
-    err_hint(&err, "\"pgcutover resume %s\" goes on where it was; the log is \"%s/log.jsonl\".",
-             f->name, f->dir);
+    if (!f->options->outer)
+        err_hint(&err, "\"pgcutover resume %s\" goes on where it was; the log is \"%s/log.jsonl\".",
+                 f->name, f->dir);
     return cli_fail(f->options, &err);
 }
 
@@ -325,6 +343,10 @@ static int run(struct follow *f, struct control *control)
     struct err err = ERR_INIT;
 
     for (;;) {
+        if (f->options->outer && !f->options->outer->goes_on(f->options->outer)) {
+            end_bar(f);
+            return 1;
+        }
         cJSON *message = channel_receive(&control->channel, 1000, &err);
         if (!message && err.code == ERR_STOPPED)
             return interrupted(f);
@@ -350,13 +372,14 @@ static int run(struct follow *f, struct control *control)
 
 int cli_follow(const struct options *options, const char *dir, const char *name, const char *until)
 {
-    struct follow f = {.options = options, .dir = dir, .name = name, .until = until};
+    struct follow f = {.options = options, .dir = dir, .name = name, .until = until,
+                       .since = clock_iso(options->since_us)};
     struct control control;
     struct err err = ERR_INIT;
     int code;
 
     /* A Ctrl-C while the engine was being started counts. */
-    if (!stop_requested())
+    if (!options->outer && !stop_requested())
         stop_catch_signals(true);
     if (!control_open(&control, dir, options->command, false, &err)) {
         code = gone(&f);
@@ -367,5 +390,6 @@ int cli_follow(const struct options *options, const char *dir, const char *name,
     }
     err_clear(&err);
     cJSON_Delete(f.status);
+    free(f.since);
     return code;
 }

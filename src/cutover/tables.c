@@ -3,14 +3,17 @@
 #include "load/snapshot.h"
 
 bool at_cutover_tables(struct conn *src, struct conn *dst, const struct copy_job *jobs, size_t count,
-                       const struct copy_progress *progress, size_t *copied, struct err *err)
+                       const struct tables_progress *progress, size_t *copied, struct err *err)
 {
+    const struct copy_progress silent = {NULL, NULL};
     bool ok = snapshot_begin_plain(src, err);
     size_t done = 0;
 
     while (ok && done < count) {
         struct copy_result result;
-        ok = copy_table(src, dst, &jobs[done], progress, &result, err);
+        ok = copy_table(src, dst, &jobs[done], &silent, &result, err);
+        if (ok && progress && progress->copied)
+            progress->copied(progress->arg, done, &result);
         done += ok;
     }
     snapshot_end(src);

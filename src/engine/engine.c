@@ -35,6 +35,29 @@ static char *in_dir(const struct migration *m, const char *file)
     return xasprintf("%s/%s", m->dir, file);
 }
 
+/* A migration that failed or was cancelled and left nothing to undo does not keep its name. */
+static bool is_spent(const struct migration *m)
+{
+    char *path = in_dir(m, "journal.jsonl");
+    struct journal journal;
+    enum pipeline_state state;
+    struct err err = ERR_INIT;
+    bool spent = false;
+
+    if (journal_read(&journal, path, &err)) {
+        int count = cJSON_GetArraySize(journal.states);
+        spent = count > 0;
+        for (int i = 0; i < count; i++)
+            spent = spent && !journal_has(&journal, i, NULL) && journal_state(&journal, i) &&
+                    pipeline_state_parse(json_str(journal_state(&journal, i), "state"), &state) &&
+                    (state == PIPE_FAILED || state == PIPE_CANCELLED);
+        journal_close(&journal);
+    }
+    err_clear(&err);
+    free(path);
+    return spent;
+}
+
 bool engine_prepare_new(struct migration *m, struct plan *plan, enum goal goal,
                         const char *state_dir, struct err *err)
 {
@@ -44,6 +67,13 @@ bool engine_prepare_new(struct migration *m, struct plan *plan, enum goal goal,
     char *identity = in_dir(m, "migration.json");
     bool taken = file_exists(identity);
     free(identity);
+    if (taken && !engine_is_running(state_dir, m->name) && is_spent(m)) {
+        if (!dir_remove(m->dir, err)) {
+            migration_release(m);
+            return false;
+        }
+        taken = false;
+    }
     if (taken) {
         err_set(err, ERR_USAGE, "the name \"%s\" is in use by another migration", m->name);
         err_hint(err, "Go on with it (\"pgcutover resume %s\"), forget it (\"pgcutover delete %s\"), or "

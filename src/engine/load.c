@@ -244,8 +244,9 @@ bool load_worker_ended(struct supervisor *s, struct pipeline *p, const char *kin
         err_clear(err);
         return true;
     }
-    /* A copier that never came to work could not adopt the snapshot. */
-    if (copy && !table)
+    /* A copier that never came to work could not adopt the snapshot; a table that was rewritten since
+     * the snapshot wants a newer one. */
+    if (copy && (!table || err->code == ERR_CONFLICT))
         lose_epoch(s, p);
     p->attempts++;
     p->retry_at_ms = clock_mono_ms() + (p->attempts < 7 ? 250 << p->attempts : 30000);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/units.h"
 #include "engine/load.h"
 #include "engine/pipeline.h"
 
@@ -34,6 +35,9 @@ static void on_failed(struct supervisor *s, struct worker *w, const cJSON *messa
 {
     (void)s;
     err_from_json(&w->error, json_get(message, "error"));
+    /* "Nothing was changed" (exit code 3) is true of the checks alone. */
+    if (w->error.code == ERR_PREREQUISITE && strcmp(w->kind->name, "check") != 0)
+        w->error.code = ERR_SERVER;
 }
 
 static void on_phase(struct supervisor *s, struct worker *w, const cJSON *message)
@@ -251,6 +255,7 @@ static void on_epoch(struct supervisor *s, struct worker *w, const cJSON *messag
 
     str_replace(&p->snapshot, json_str(message, "snapshot"));
     p->epoch_lsn = lsn_of(message, "lsn");
+    p->snapshot_us = clock_wall_us();
     migration_event(s->m, "info", "%s: snapshot %s at %s", p->name, p->snapshot,
                     json_str(message, "lsn"));
     if (p->state == PIPE_STARTING) {
@@ -272,15 +277,6 @@ static void tell_appliers(struct supervisor *s, struct pipeline *p)
     channel_queue(&apply->channel, message);
 }
 
-/* Workers count from their start; what they said before stays counted when they start again. */
-static int64_t told_more(struct worker *w, int64_t told)
-{
-    int64_t more = told - w->told_changes;
-
-    w->told_changes = told;
-    return more;
-}
-
 static void on_received(struct supervisor *s, struct worker *w, const cJSON *message)
 {
     struct pipeline *p = w->pipeline;
@@ -291,7 +287,8 @@ static void on_received(struct supervisor *s, struct worker *w, const cJSON *mes
     p->received_lsn = lsn_of(message, "received");
     p->confirmed_lsn = lsn_of(message, "confirmed");
     p->server_lsn = lsn_of(message, "server");
-    p->received_changes += told_more(w, json_i64(message, "changes", 0));
+    p->received_changes = json_i64(message, "changes", 0);
+    p->receive_session = (int)w->pid;
     p->spool_bytes = json_i64(message, "spoolBytes", 0);
     p->clock_offset_us = json_i64(message, "clockOffsetUs", 0);
     if (json_bool(message, "full", false) != p->spool_full) {
@@ -346,13 +343,14 @@ static void on_applied(struct supervisor *s, struct worker *w, const cJSON *mess
 
     p->applied_lsn = lsn_of(message, "applied");
     p->passed_lsn = lsn_of(message, "passed");
-    p->last_change_lsn = lsn_of(message, "lastChange");
-    p->consumed_changes += told_more(w, json_i64(message, "consumed", 0));
+    /* An applier that starts again forgets what it has seen: the proof at cutover must not. */
+    if (lsn_of(message, "lastChange") > p->last_change_lsn)
+        p->last_change_lsn = lsn_of(message, "lastChange");
+    /* Both count on the scale of one receiver; of an earlier one nothing can be said. */
+    if (json_i64(message, "session", 0) == p->receive_session)
+        p->consumed_changes = json_i64(message, "consumed", 0);
     p->transactions = json_i64(message, "transactions", 0);
     p->apply_idle = json_bool(message, "idle", false);
-    /* One that starts again reads some changes twice: put right when nothing waits. */
-    if (p->apply_idle)
-        p->consumed_changes = p->received_changes;
     if (json_i64(message, "latencyUs", -1) >= 0)
         p->latency_us = json_i64(message, "latencyUs", 0) + p->clock_offset_us;
     if (p->latency_us < 0)
@@ -380,6 +378,31 @@ static void on_applied(struct supervisor *s, struct worker *w, const cJSON *mess
     tell_receiver(s, p);
 }
 
+/* The source's disk comes before the migration: past the plan's limit the slot is given up. */
+static void check_slot(struct supervisor *s, struct pipeline *p)
+{
+    int64_t limit = s->m->plan.source_slot_wal_bytes;
+    struct err err = ERR_INIT;
+    char kept[32];
+    char allowed[32];
+
+    if (p->state >= PIPE_CUTTING_OVER)
+        return;
+    if (p->slot_wal_status && strcmp(p->slot_wal_status, "lost") == 0) {
+        err_set(&err, ERR_SERVER, "the source has removed WAL that the slot \"%s\" needed", p->slot);
+        err_hint(&err, "Raise max_slot_wal_keep_size on the source and start anew.");
+    } else if (limit > 0 && p->slot_retained_bytes > limit) {
+        units_bytes(p->slot_retained_bytes, kept, sizeof kept);
+        units_bytes(limit, allowed, sizeof allowed);
+        err_set(&err, ERR_SERVER, "the slot keeps %s of WAL on the source, more than "
+                "limits.sourceSlotWal (%s): it is given up", kept, allowed);
+        err_hint(&err, "Raise the limit, or find what holds the stream up, and start anew.");
+    }
+    if (err_is_set(&err))
+        pipeline_give_up(s, p, &err);
+    err_clear(&err);
+}
+
 static void on_reading(struct supervisor *s, struct worker *w, const cJSON *message)
 {
     struct pipeline *p = w->pipeline;
@@ -388,6 +411,7 @@ static void on_reading(struct supervisor *s, struct worker *w, const cJSON *mess
     p->slot_retained_bytes = json_i64(message, "retained", 0);
     str_replace(&p->slot_wal_status, json_str(message, "walStatus"));
     pipeline_touch(s->m, p);
+    check_slot(s, p);
 }
 
 /* --- cutover --- */

@@ -111,10 +111,13 @@ struct pipeline {
     lsn_t last_epoch_lsn;             /* the newest epoch of any table: consistent only from here on */
     char *snapshot;                   /* of the present epoch, NULL none */
     lsn_t epoch_lsn;
+    int64_t snapshot_us;              /* since when the snapshot is held: it holds back vacuum */
 
     lsn_t received_lsn, confirmed_lsn, applied_lsn, passed_lsn, server_lsn;
     lsn_t last_change_lsn;            /* commit LSN of the last transaction that changed a picked table */
-    int64_t received_changes, consumed_changes, applied_changes, transactions;
+    int64_t received_changes, consumed_changes; /* their difference waits; as the receiver counts */
+    int receive_session;              /* its process */
+    int64_t applied_changes, transactions;
     char *spool_limit;                /* JSON text of the reader's limit, as the receiver told it */
     int64_t spool_bytes;
     bool spool_full;

@@ -159,10 +159,11 @@ void pipeline_advance(struct supervisor *s, struct pipeline *p)
     }
 }
 
-static void fail_for_good(struct supervisor *s, struct pipeline *p, struct err *err)
+void pipeline_give_up(struct supervisor *s, struct pipeline *p, struct err *err)
 {
     migration_event(s->m, "error", "%s: %s", p->name, err->message);
     err_move(&p->error, err);
+    p->hold = HOLD_NONE;
     p->undo_to = PIPE_FAILED;
     go(s, p, journal_has(&s->journal, p->index, NULL) ? PIPE_UNDOING : PIPE_FAILED);
 }
@@ -213,7 +214,7 @@ static void failed(struct supervisor *s, struct pipeline *p, struct err *err)
     if (retry(s, p, err))
         return;
     if (on_error == ENDS)
-        fail_for_good(s, p, err);
+        pipeline_give_up(s, p, err);
     else if (on_error == THAWS)
         thaw(s, p, err);
     else
@@ -310,11 +311,32 @@ static void start_standing(struct supervisor *s, struct pipeline *p)
             supervisor_start_worker(s, p, singles[i].kind);
 }
 
+/* Nothing is changed on any server before the checks of every database have passed: so "a prerequisite
+ * is not met" can promise that nothing was changed. */
+static bool checks_allow(struct supervisor *s, struct pipeline *p)
+{
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; p->state == PIPE_SCHEMA && i < s->m->pipeline_count; i++) {
+        const struct pipeline *other = &s->m->pipelines[i];
+        if (other->state == PIPE_QUEUED || other->state == PIPE_CHECKING)
+            return false;
+        if (other->state != PIPE_FAILED || journal_has(&s->journal, p->index, NULL))
+            continue;
+        err_set(&err, other->error.code, "the checks of database \"%s\" failed: %s", other->name,
+                other->error.message);
+        pipeline_give_up(s, p, &err);
+        err_clear(&err);
+        return false;
+    }
+    return true;
+}
+
 static void start_own(struct supervisor *s, struct pipeline *p)
 {
     const char *kind = own_worker(p);
 
-    if (kind && is_wanted(p, kind) && !supervisor_worker(s, p, kind))
+    if (kind && is_wanted(p, kind) && !supervisor_worker(s, p, kind) && checks_allow(s, p))
         supervisor_start_worker(s, p, kind);
 }
 
@@ -436,6 +458,9 @@ bool pipeline_resume(struct supervisor *s, struct pipeline *p, struct err *err)
         go(s, p, PIPE_QUEUED);
         p->ended_us = 0;
     }
+    /* --until a station before the stream: it has been there. */
+    if (s->m->goal <= GOAL_SCHEMA)
+        s->m->goal = s->m->plan.cutover_when == CUTOVER_READY ? GOAL_DONE : GOAL_READY;
     p->hold = HOLD_NONE;
     p->attempts = 0;
     p->retry_at_ms = 0;

@@ -20,6 +20,9 @@ void pipeline_message(struct supervisor *s, struct worker *w, const cJSON *messa
 void pipeline_worker_ended(struct supervisor *s, struct pipeline *p, const char *kind,
                            struct table *table, struct err *err);
 
+/* Gives the migration of this database up: what was made on the source is undone. err is taken. */
+void pipeline_give_up(struct supervisor *s, struct pipeline *p, struct err *err);
+
 /* Commands. Each is ERR_USAGE with the reason when the state does not allow it. */
 bool pipeline_pause(struct supervisor *s, struct pipeline *p, struct err *err);
 bool pipeline_resume(struct supervisor *s, struct pipeline *p, struct err *err);

@@ -206,6 +206,7 @@ static cJSON *database_json(const struct migration *m, const struct pipeline *p)
     json_add_str(json, "hold", hold_names[p->hold]);
     json_add_str(json, "notReadyBecause", why);
     json_add_str(json, "slotName", p->slot);
+    json_add_time(json, "snapshotHeldSince", p->snapshot ? p->snapshot_us : 0);
     json_add_num(json, "tableCount", (double)p->table_count);
     json_add_bool(json, "cutoverFailed", p->cutover_refused);
     add_error(json, "lastError", &p->error);

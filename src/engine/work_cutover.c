@@ -1,4 +1,4 @@
-/* cutover, thaw, close, undo.
+/* cutover and close.
  *
  * The cutover worker runs its table of steps top to bottom; nothing in it touches what would have to
  * be undone but the freeze, which is in the journal: so on any error or crash the supervisor runs
@@ -15,10 +15,7 @@
 #include "cutover/freeze.h"
 #include "cutover/sequences.h"
 #include "cutover/tables.h"
-#include "engine/journal.h"
 #include "engine/works.h"
-#include "load/publication.h"
-#include "load/slot.h"
 #include "schema/apply.h"
 #include "schema/identity.h"
 #include "schema/matviews.h"
@@ -34,6 +31,9 @@ struct cutover {
     struct conn reader;  /* CONN_READER on the target, for verification */
     lsn_t fence;
     lsn_t last_change;
+    const struct table **late;        /* of late_tables() */
+    struct sequence_list on_target;
+    struct sequence_filter filter;
     char *said;          /* what the step that just ended says for itself; owned */
 };
 
@@ -42,7 +42,7 @@ struct cutover_step {
     bool (*act)(struct cutover *c, struct err *err);
 };
 
-static void tell_step(struct work *work, const char *name, const char *state, const char *text)
+void work_step(struct work *work, const char *name, const char *state, const char *text)
 {
     cJSON *message = json_message("step");
 
@@ -168,35 +168,91 @@ static bool last_change(struct cutover *c, struct err *err)
     return true;
 }
 
+static void on_late_table(void *arg, size_t index, const struct copy_result *result)
+{
+    struct cutover *c = arg;
+
+    work_report_copied(c->work, c->late[index], result, LSN_INVALID);
+}
+
 static bool late_tables(struct cutover *c, struct err *err)
 {
     const struct pipeline *p = c->work->p;
     struct copy_job *jobs = xcalloc(p->table_count + 1, sizeof *jobs);
-    struct copy_progress progress = {NULL, NULL};
+    struct tables_progress progress = {on_late_table, c};
     size_t count = 0;
-    size_t copied = 0;
 
+    c->late = xcalloc(p->table_count + 1, sizeof(struct table *));
     for (size_t i = 0; i < p->table_count; i++) {
         const struct table *t = p->by_size[i];
-        if (t->at_cutover)
-            jobs[count++] = (struct copy_job){.oid = t->oid, .schema = t->schema, .name = t->name,
-                                              .target_schema = t->target_schema,
-                                              .target_name = t->target_name, .where = t->where,
-                                              .mark = true};
+        if (!t->at_cutover)
+            continue;
+        c->late[count] = t;
+        jobs[count++] = (struct copy_job){.oid = t->oid, .schema = t->schema, .name = t->name,
+                                          .target_schema = t->target_schema,
+                                          .target_name = t->target_name, .where = t->where,
+                                          .mark = true};
     }
-    bool ok = count == 0 || at_cutover_tables(&c->source, &c->target, jobs, count, &progress,
-                                              &copied, err);
+    bool ok = count == 0 ||
+              at_cutover_tables(&c->source, &c->target, jobs, count, &progress, NULL, err);
     if (ok)
         say(c, "%zu table%s copied", count, count == 1 ? "" : "s");
+    free(c->late);
+    c->late = NULL;
     free(jobs);
     return ok;
+}
+
+/* A schema that somebody else made may lack the sequences of tables that were not picked. */
+static bool is_on_target(void *arg, const char *schema, const char *name)
+{
+    const struct sequence_list *list = arg;
+    size_t low = 0;
+    size_t high = list->count;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int order = strcmp(schema, list->items[middle].schema);
+        if (!order)
+            order = strcmp(name, list->items[middle].name);
+        if (!order)
+            return true;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return false;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct sequence_value *x = a;
+    const struct sequence_value *y = b;
+    int order = strcmp(x->schema, y->schema);
+
+    return order ? order : strcmp(x->name, y->name);
+}
+
+/* Which sequences are carried: all, or (schema.mode existing) those that the target has too. */
+static bool pick_sequences(struct cutover *c, struct err *err)
+{
+    if (c->work->m->plan.schema_mode != SCHEMA_EXISTING || c->filter.wanted)
+        return true;
+    if (!sequences_read(&c->target, NULL, &c->on_target, err))
+        return false;
+    if (c->on_target.count)
+        qsort(c->on_target.items, c->on_target.count, sizeof *c->on_target.items, by_name);
+    c->filter = (struct sequence_filter){is_on_target, &c->on_target};
+    return true;
 }
 
 static bool sequences(struct cutover *c, struct err *err)
 {
     int count = 0;
 
-    if (!sequences_copy(&c->source, &c->target, NULL, &count, err))
+    if (!pick_sequences(c, err) ||
+        !sequences_copy(&c->source, &c->target, &c->filter, &count, err))
         return false;
     say(c, "%d sequence%s set", count, count == 1 ? "" : "s");
     return true;
@@ -235,7 +291,7 @@ static bool verify_all(struct cutover *c, struct err *err)
         return true;
     }
     bool ok = verify_rows(c, &summary, err) &&
-              verify_sequences(&c->source, &c->reader, NULL, &summary, err) &&
+              verify_sequences(&c->source, &c->reader, &c->filter, &summary, err) &&
               verify_summary_check(&summary, err);
     if (ok)
         say(c, "%zu objects are equal%s%s", summary.compared, summary.notes.len ? "; " : "",
@@ -285,175 +341,19 @@ bool work_cutover(struct work *work, struct err *err)
               work_connect(work, &c.reader, SIDE_TARGET, CONN_READER, err);
 
     for (size_t i = 0; ok && i < sizeof steps / sizeof *steps; i++) {
-        tell_step(work, steps[i].name, "running", NULL);
+        work_step(work, steps[i].name, "running", NULL);
         free(c.said);
         c.said = NULL;
         ok = steps[i].act(&c, err);
-        tell_step(work, steps[i].name, ok ? "done" : "failed",
+        work_step(work, steps[i].name, ok ? "done" : "failed",
                   ok ? c.said : err->message);
     }
     free(c.said);
+    sequence_list_release(&c.on_target);
     conn_close(&c.source);
     conn_close(&c.target);
     conn_close(&c.reader);
     return ok;
-}
-
-/* --- undoing what the journal has --- */
-
-struct undo {
-    struct work *work;
-    struct conn source, target;
-};
-
-static bool undo_slot(struct undo *u, const struct made *made, struct err *err)
-{
-    return slot_drop(&u->source, made->name, err);
-}
-
-static bool undo_publication(struct undo *u, const struct made *made, struct err *err)
-{
-    return publication_drop(&u->source, made->name, err);
-}
-
-static bool undo_identity(struct undo *u, const struct made *made, struct err *err)
-{
-    return replident_restore(&u->source, made->schema, made->name, made->previous, err);
-}
-
-static bool undo_read_only(struct undo *u, const struct made *made, struct err *err)
-{
-    struct buf ended = BUF_INIT;
-    bool ok = freeze_undo(&u->source, made->name, made->previous, err) &&
-              /* Who connected meanwhile is read-only for as long as it stays. */
-              freeze_end_sessions(&u->source, made->name, &ended, err);
-
-    if (ok)
-        work_event(u->work, "info", "source database \"%s\" is writable again", made->name);
-    buf_release(&ended);
-    return ok;
-}
-
-static bool undo_state_schema(struct undo *u, const struct made *made, struct err *err)
-{
-    (void)made;
-    return schema_state_drop(&u->target, err);
-}
-
-static bool undo_database(struct undo *u, const struct made *made, struct err *err)
-{
-    (void)err;
-    work_event(u->work, "info", "target database \"%s\" was made by this migration and is kept; "
-                                "DROP DATABASE removes it", made->name);
-    return true;
-}
-
-struct undo_kind {
-    const char *kind;
-    bool (*act)(struct undo *u, const struct made *made, struct err *err);
-    enum conn_side side;
-    const char *by_hand; /* for the message when it cannot be done, %s is the name */
-};
-
-static const struct undo_kind undo_kinds[] = {
-    {"slot", undo_slot, SIDE_SOURCE, "SELECT pg_drop_replication_slot('%s');"},
-    {"publication", undo_publication, SIDE_SOURCE, "DROP PUBLICATION \"%s\";"},
-    {"replica-identity", undo_identity, SIDE_SOURCE, "ALTER TABLE \"%s\" REPLICA IDENTITY DEFAULT;"},
-    {"read-only", undo_read_only, SIDE_SOURCE,
-     "ALTER DATABASE \"%s\" RESET default_transaction_read_only;"},
-    {"state-schema", undo_state_schema, SIDE_TARGET, "DROP SCHEMA \"%s\" CASCADE;"},
-    {"database", undo_database, SIDE_TARGET, "DROP DATABASE \"%s\";"},
-};
-
-static const struct undo_kind *find_undo(const char *kind)
-{
-    for (size_t i = 0; i < sizeof undo_kinds / sizeof *undo_kinds; i++)
-        if (strcmp(undo_kinds[i].kind, kind) == 0)
-            return &undo_kinds[i];
-    return NULL;
-}
-
-static bool is_listed(const char *kinds, const char *kind)
-{
-    size_t len = strlen(kind);
-
-    for (const char *at = kinds; at && *at; at += strcspn(at, " "), at += strspn(at, " "))
-        if (strncmp(at, kind, len) == 0 && (at[len] == ' ' || !at[len]))
-            return true;
-    return !kinds;
-}
-
-static bool connect_for(struct undo *u, enum conn_side side, struct err *err)
-{
-    struct conn *c = side == SIDE_SOURCE ? &u->source : &u->target;
-
-    return conn_is_open(c) || work_connect(u->work, c, side, CONN_PLAIN, err);
-}
-
-static bool undo_one(struct undo *u, const struct made *made, struct err *err)
-{
-    const struct undo_kind *kind = find_undo(made->kind);
-
-    if (!kind) {
-        err_set(err, ERR_INTERNAL, "the journal names an unknown kind \"%s\"", made->kind);
-        return false;
-    }
-    bool ok = connect_for(u, kind->side, err);
-    if (!ok && strcmp(err->sqlstate, "3D000") == 0) {
-        /* The database is gone, and this with it. */
-        err_clear(err);
-        ok = true;
-    } else if (ok) {
-        ok = kind->act(u, made, err);
-    }
-    if (!ok) {
-        err_hint(err, "It can be undone by hand on the %s: %s", side_name(kind->side),
-                 kind->by_hand);
-        char *by_hand = xasprintf("%s \"%s\": %s", made->kind, made->name, kind->by_hand);
-        log_msg(LOG_ERROR, "not undone: %s", by_hand);
-        free(by_hand);
-        return false;
-    }
-    return work_gone(u->work, made->seq, err);
-}
-
-bool work_undo_kinds(struct work *work, const char *kinds, struct err *err)
-{
-    struct undo u = {.work = work, .source = CONN_INIT, .target = CONN_INIT};
-    struct journal journal;
-    struct err first = ERR_INIT;
-    char *path = xasprintf("%s/journal.jsonl", work->m->dir);
-    bool ok = journal_read(&journal, path, err);
-
-    for (size_t i = ok ? journal.made_count : 0; i-- > 0;) {
-        const struct made *made = &journal.made[i];
-        struct err one = ERR_INIT;
-        if (made->gone || made->db != work->p->index || !is_listed(kinds, made->kind))
-            continue;
-        if (!undo_one(&u, made, &one) && !err_is_set(&first))
-            err_move(&first, &one);
-        err_clear(&one);
-    }
-    if (ok)
-        journal_close(&journal);
-    conn_close(&u.source);
-    conn_close(&u.target);
-    free(path);
-    if (err_is_set(&first)) {
-        err_move(err, &first);
-        return false;
-    }
-    return ok;
-}
-
-bool work_thaw(struct work *work, struct err *err)
-{
-    return work_undo_kinds(work, "read-only", err);
-}
-
-bool work_undo(struct work *work, struct err *err)
-{
-    return work_undo_kinds(work, NULL, err);
 }
 
 /* --- closing --- */
@@ -466,11 +366,11 @@ static bool open_target(struct work *work, struct err *err)
 
     ok = ok && schema_state_exists(&target, &exists, err);
     if (ok && exists) {
-        tell_step(work, "open the target", "running", NULL);
+        work_step(work, "open the target", "running", NULL);
         ok = schema_identity_restore(&target, err) &&
              (work->m->plan.schema_mode != SCHEMA_COPY ||
               schema_apply_phase(&target, "held", NULL, err));
-        tell_step(work, "open the target", ok ? "done" : "failed", ok ? NULL : err->message);
+        work_step(work, "open the target", ok ? "done" : "failed", ok ? NULL : err->message);
     }
     conn_close(&target);
     return ok;
@@ -480,8 +380,8 @@ bool work_close(struct work *work, struct err *err)
 {
     if (!open_target(work, err))
         return false;
-    tell_step(work, "clean up", "running", NULL);
+    work_step(work, "clean up", "running", NULL);
     bool ok = work_undo_kinds(work, "slot publication replica-identity state-schema database", err);
-    tell_step(work, "clean up", ok ? "done" : "failed", ok ? NULL : err->message);
+    work_step(work, "clean up", ok ? "done" : "failed", ok ? NULL : err->message);
     return ok;
 }

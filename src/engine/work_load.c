@@ -267,17 +267,18 @@ static void report_copying(void *arg, int64_t rows, int64_t bytes)
     work_send(c->work, message);
 }
 
-static void report_copied(struct copier *c, const struct copy_result *result, lsn_t epoch)
+void work_report_copied(struct work *work, const struct table *table,
+                        const struct copy_result *result, lsn_t epoch)
 {
     cJSON *message = json_message("copied");
 
-    json_add_str(message, "oid", c->table->oid);
+    json_add_str(message, "oid", table->oid);
     json_add_i64(message, "rows", result->rows);
     json_add_i64(message, "bytes", result->bytes);
     json_add_i64(message, "startedUs", result->started_us);
     json_add_i64(message, "endedUs", result->ended_us);
     work_json_add_lsn(message, "epochLsn", epoch);
-    work_send(c->work, message);
+    work_send(work, message);
 }
 
 static void report_failed(struct work *work, const struct table *table, struct err *err)
@@ -309,7 +310,7 @@ static bool copy_one(struct copier *c, struct err *err)
 
     c->told_ms = clock_mono_ms();
     if (copy_table(&c->source, &c->target, &job, &progress, &result, err)) {
-        report_copied(c, &result, job.epoch_lsn);
+        work_report_copied(c->work, t, &result, job.epoch_lsn);
         return true;
     }
     err_wrap(err, "table %s.%s", t->schema, t->name);

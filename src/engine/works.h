@@ -31,6 +31,14 @@ cJSON *work_limit_json(const struct spool_position *position, lsn_t covers);
 lsn_t work_json_lsn(const cJSON *object, const char *key);
 void work_json_add_lsn(cJSON *object, const char *key, lsn_t lsn);
 
+/* Tells how a step of the cutover stands: running, done or failed; text may be NULL. */
+void work_step(struct work *work, const char *name, const char *state, const char *text);
+
+struct copy_result;
+/* Tells the supervisor that a table's rows are on the target. */
+void work_report_copied(struct work *work, const struct table *table,
+                        const struct copy_result *result, lsn_t epoch);
+
 /* Undoes what the journal has for this pipeline, newest first. kinds: names separated by blanks, NULL:
  * all. Goes on after an error; the first one is reported. */
 bool work_undo_kinds(struct work *work, const char *kinds, struct err *err);

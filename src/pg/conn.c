@@ -100,11 +100,19 @@ static void describe(struct err *err, const PGresult *res, const char *sql)
     buf_release(&detail);
 }
 
+/* A session that the server ends says so before libpq sees the socket close. */
+static bool is_fatal(const PGresult *res)
+{
+    const char *severity = res ? PQresultErrorField(res, PG_DIAG_SEVERITY_NONLOCALIZED) : NULL;
+
+    return severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+}
+
 void conn_error(struct conn *c, const PGresult *res, const char *sql, struct err *err)
 {
     const char *primary = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY) : NULL;
     const char *sqlstate = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
-    bool lost = PQstatus(c->pg) != CONNECTION_OK;
+    bool lost = PQstatus(c->pg) != CONNECTION_OK || is_fatal(res);
 
     if (!err)
         return;
@@ -461,13 +469,36 @@ static bool poll_connection(struct conn *c, int timeout_ms, struct err *err)
 
 static const char *const plain_settings =
     "SELECT pg_catalog.set_config('search_path', '', false);"
-    "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
     "SET client_min_messages = warning; SET default_transaction_read_only = off;"
     "SET standard_conforming_strings = on;";
 
 static const char *const text_settings =
     "SET extra_float_digits = 3; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres';"
-    "SET TimeZone = 'UTC'; SET bytea_output = 'hex'; SET xmloption = 'content';";
+    "SET TimeZone = 'UTC'; SET bytea_output = 'hex'; SET xmloption = 'content';"
+    "SET lc_monetary = 'C';";
+
+/* Time limits that a role or database brings along, by the version that knows them first. A WAL sender
+ * that holds an exported snapshot is idle in a transaction like anybody else. */
+static const struct time_limit {
+    const char *off;
+    int min_version;
+} time_limits[] = {
+    {"SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;", 0},
+    {"SET idle_session_timeout = 0;", 140000},
+    {"SET transaction_timeout = 0;", 170000},
+};
+
+static bool lift_time_limits(struct conn *c, struct err *err)
+{
+    struct buf sql = BUF_INIT;
+
+    for (size_t i = 0; i < sizeof time_limits / sizeof *time_limits; i++)
+        if (c->version >= time_limits[i].min_version)
+            buf_addstr(&sql, time_limits[i].off);
+    bool ok = conn_command(c, sql.data, err);
+    buf_release(&sql);
+    return ok;
+}
 
 /* Writers run with triggers, rules and foreign keys inert where the role may say so. */
 static bool set_replica_role(struct conn *c, struct err *err)
@@ -483,10 +514,29 @@ static bool set_replica_role(struct conn *c, struct err *err)
     return true;
 }
 
+/* A stream's values are made by the walsender's session: its text must be pinned as a reader's is. */
+static bool set_stream(struct conn *c, struct err *err)
+{
+    return conn_command(c, text_settings, err) &&
+           (c->version < 120000 || conn_command(c, "SET wal_sender_timeout = 0", err));
+}
+
+/* Between two databases of one encoding UTF8 carries everything; SQL_ASCII has no encoding to
+ * convert from, its bytes must pass as they are. */
+static bool set_encoding(struct conn *c, struct err *err)
+{
+    const char *encoding = PQparameterStatus(c->pg, "server_encoding");
+
+    return !encoding || strcmp(encoding, "SQL_ASCII") != 0 ||
+           conn_command(c, "SET client_encoding = 'SQL_ASCII'", err);
+}
+
 static bool set_session(struct conn *c, enum conn_profile profile, struct err *err)
 {
+    if (!set_encoding(c, err) || !lift_time_limits(c, err))
+        return false;
     if (profile == CONN_REPLICATION)
-        return true;
+        return set_stream(c, err);
     if (!conn_command(c, plain_settings, err))
         return false;
     if (c->version >= 140000 &&
@@ -529,6 +579,7 @@ static void start(struct conn *c, const struct conninfo *info, const struct conn
     conninfo_copy(&own, info);
     conninfo_set(&own, "dbname", options->dbname ? options->dbname : conninfo_get(info, "dbname"));
     conninfo_set(&own, "application_name", application);
+    conninfo_set(&own, "client_encoding", "UTF8");
     conninfo_set(&own, "keepalives_idle", "20");
     conninfo_set(&own, "keepalives_interval", "5");
     conninfo_set(&own, "keepalives_count", "6");

@@ -14,7 +14,7 @@
 #include "base/stop.h"
 #include "sql/sql.h"
 
-#define PORTION "200"
+#define PORTION 200
 #define TRIES 20
 #define FAILURES_SHOWN 20
 #define LOCK_TIMEOUT "10s"
@@ -398,10 +398,12 @@ static bool apply_due(struct run *run, struct err *err)
 {
     char *after = xstrdup("0");
     bool ok = true;
-    size_t count = 1;
+    size_t count = PORTION;
+    char portion[16];
 
-    while (ok && count) {
-        const char *values[] = {run->phase, after, PORTION, run->table};
+    snprintf(portion, sizeof portion, "%d", PORTION);
+    while (ok && count == PORTION) {
+        const char *values[] = {run->phase, after, portion, run->table};
         PGresult *res = conn_exec_params(run->target, sql_schema_objects_next, 4, values, err);
         struct object *objects = xcalloc(res ? (size_t)PQntuples(res) + 1 : 1, sizeof *objects);
         ok = res != NULL;
@@ -418,20 +420,18 @@ static bool apply_due(struct run *run, struct err *err)
 
 static bool prepare(struct run *run, struct err *err)
 {
-    const char *values[] = {run->phase, run->table};
     char *total = NULL;
 
-    if (!conn_command(run->target,
-                      "SET check_function_bodies = false; SET xmloption = content;"
-                      "SET client_min_messages = warning; SET row_security = off;"
-                      "SET standard_conforming_strings = on;"
-                      "SELECT pg_catalog.set_config('search_path', '', false)", err) ||
-        (run->target->version >= 120000 &&
-         !conn_command(run->target, "SET default_table_access_method = heap", err)) ||
-        !conn_scalar(run->target,
-                     "SELECT pg_catalog.count(*) FROM pgcutover.objects WHERE phase = $1 "
-                     "AND state IN ('pending', 'failed') "
-                     "AND ($2::oid IS NULL OR (table_oid = $2::oid AND by_table))", 2, values, &total, err))
+    if (!conn_commandf(run->target, err,
+                       "SET check_function_bodies = false; SET xmloption = content;"
+                       "SET client_min_messages = warning; SET row_security = off;"
+                       "SET standard_conforming_strings = on; SET search_path = '';%s",
+                       run->target->version >= 120000 ? "SET default_table_access_method = heap" : ""))
+        return false;
+    if (run->table) /* nobody is told how far a single table is */
+        return true;
+    if (!conn_scalar(run->target, "SELECT pg_catalog.count(*) FROM pgcutover.objects WHERE phase = $1 "
+                     "AND state IN ('pending', 'failed')", 1, &run->phase, &total, err))
         return false;
     run->total = atoi(total);
     free(total);

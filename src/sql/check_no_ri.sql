@@ -1,9 +1,10 @@
 -- no-ri: for each keyless table the index that could serve, immediate, unique and over NOT NULL columns.
 -- Parameters: $1 oids of the keyless tables. Minimum version: 10. Rows: item, fix, undo.
 SELECT pg_catalog.format('%I.%I', n.nspname, c.relname),
-       coalesce(pg_catalog.format('ALTER TABLE %I.%I REPLICA IDENTITY USING INDEX %I;', n.nspname,
-                                  c.relname, x.relname),
-                pg_catalog.format('ALTER TABLE %I.%I ADD PRIMARY KEY (...);', n.nspname, c.relname)),
+       CASE WHEN x.relname IS NOT NULL THEN
+           pg_catalog.format('ALTER TABLE %I.%I REPLICA IDENTITY USING INDEX %I;', n.nspname,
+               c.relname, x.relname)
+           ELSE pg_catalog.format('ALTER TABLE %I.%I ADD PRIMARY KEY (...);', n.nspname, c.relname) END,
        CASE WHEN x.relname IS NOT NULL THEN
            pg_catalog.format('ALTER TABLE %I.%I REPLICA IDENTITY %s;', n.nspname, c.relname,
                CASE c.relreplident WHEN 'n' THEN 'NOTHING' ELSE 'DEFAULT' END) END

@@ -5,13 +5,16 @@
  * what was applied is not applied again. */
 #include "../unit/unit.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/stop.h"
 #include "base/xalloc.h"
 #include "cdc/apply.h"
 #include "cdc/decode.h"
 #include "pg/conn.h"
+#include "pg/copy.h"
 #include "sql/sql.h"
 
 struct message {
@@ -547,7 +550,11 @@ static void test_big_value(void)
     begin_test();
     both("CREATE TABLE t (id int PRIMARY KEY, n int, big text); ALTER TABLE t ALTER big SET STORAGE EXTERNAL");
     begin_stream();
-    src("INSERT INTO t VALUES (1, 1, repeat('0123456789', 3000000)), (2, 2, 'small')");
+    const char *size = getenv("PGC_TEST_BIG_MB");
+    char *sql = xasprintf("INSERT INTO t VALUES (1, 1, repeat('0123456789', %d)), (2, 2, 'small')",
+                          (size ? atoi(size) : 30) * 100000);
+    src(sql);
+    free(sql);
     src("UPDATE t SET n = 5 WHERE id = 1; UPDATE t SET big = big || 'end' WHERE id = 1; UPDATE t SET n = 6");
     open_applier(0);
     sync_now(false);
@@ -682,6 +689,59 @@ static void test_planted_duplicate(void)
     check_progress();
 }
 
+/* One row of a batch is bad: the second time its error is the row's own. */
+static void test_batch_failure(void)
+{
+    begin_test();
+    both("CREATE TABLE a (id int PRIMARY KEY, v text)");
+    begin_stream();
+    src("INSERT INTO a SELECT g, 'source' FROM generate_series(1, 200) g");
+    src("INSERT INTO a SELECT g, 'source' FROM generate_series(201, 400) g");
+    run(&target, "INSERT INTO a VALUES (301, 'planted')");
+    open_applier(0);
+    fetch();
+    CHECK_TRUE(!feed_once(true));
+    CHECK_TRUE(applier_status(applier)->retry_single);
+    check_scalar(&target, "SELECT count(*) FROM a WHERE v = 'source'", "200");
+    CHECK_TRUE(!feed_once(true));
+    CHECK_TRUE(!applier_status(applier)->retry_single);
+    CHECK_STR(applier_status(applier)->failure.key, "(id)=(301)");
+    check_counts("a", "200 0 0 0");
+    run(&target, "DELETE FROM a WHERE v = 'planted'");
+    sync_now(true);
+    check_same();
+    check_counts("a", "400 0 0 0");
+}
+
+/* Asked to stop: nothing hangs, nothing half is left, another applier goes on. */
+static void test_stop(void)
+{
+    struct change change = CHANGE_INIT;
+    bool ok = true;
+
+    begin_test();
+    both("CREATE TABLE a (id int PRIMARY KEY, v text)");
+    begin_stream();
+    src("INSERT INTO a SELECT g, 'x' FROM generate_series(1, 5000) g; UPDATE a SET v = 'y'");
+    fetch();
+    open_applier(0);
+    stop_catch_signals(false);
+    for (size_t i = 0; ok && i < message_count; i++) {
+        if (i == 4000)
+            raise(SIGTERM);
+        ok = feed_one(&messages[i], &change);
+    }
+    CHECK_TRUE(!ok);
+    CHECK_INT(last.code, ERR_STOPPED);
+    change_release(&change);
+    close_applier();
+    stop_catch_signals(false); /* forgets the request */
+    check_scalar(&target, "SELECT count(*) FROM a", "0");
+    open_applier(0);
+    sync_now(true);
+    check_same();
+}
+
 static void test_missing_rows(void)
 {
     begin_test();
@@ -799,17 +859,16 @@ static void test_copy(void)
     begin_test();
     both("CREATE TABLE a (id int, v text, PRIMARY KEY (id))");
     begin_stream();
-    CHECK_INT(PQresultStatus(PQexec(source.pg, "COPY a FROM STDIN")), PGRES_COPY_IN);
+    struct err err = ERR_INIT;
+    int64_t rows = 0;
+    CHECK_TRUE(copy_in_begin(&source, "COPY a FROM STDIN", &err));
     for (int i = 0; i < 1000; i++) {
         char *row = xasprintf("%d\tvalue %d\n", i, i);
-        while (PQputCopyData(source.pg, row, (int)strlen(row)) == 0)
-            PQflush(source.pg);
+        CHECK_TRUE(copy_in_put(&source, row, (int)strlen(row), &err));
         free(row);
     }
-    while (PQputCopyEnd(source.pg, NULL) == 0)
-        PQflush(source.pg);
-    for (PGresult *res; (res = PQgetResult(source.pg));)
-        PQclear(res);
+    CHECK_TRUE(copy_in_end(&source, &rows, &err));
+    CHECK_INT(rows, 1000);
     open_applier(0);
     sync_now(true);
     check_scalar(&target, "SELECT count(*) FROM a", "1000");
@@ -1139,18 +1198,20 @@ int main(void)
         {"keys", test_keys},
         {"key changes", test_key_changes},
         {"TOAST", test_toast},
-        {"a value of 30 MB", test_big_value},
+        {"a large value", test_big_value},
         {"names and shapes", test_shapes},
         {"1,600 columns", test_wide},
         {"partitioned target", test_partitioned_target},
         {"TRUNCATE", test_truncate},
         {"planted duplicate", test_planted_duplicate},
+        {"a bad row in a batch", test_batch_failure},
         {"missing rows", test_missing_rows},
         {"a trigger that raises", test_trigger_raises},
         {"interleaved transactions", test_interleaved},
         {"savepoints", test_savepoints},
         {"COPY", test_copy},
         {"session killed", test_killed},
+        {"stop", test_stop},
         {"selection and epochs", test_selection},
         {"loaded again", test_loaded_again},
         {"schema changes", test_schema_changes},

@@ -19,7 +19,7 @@ on source t -c "SELECT pg_create_logical_replication_slot('follow', 'pgoutput')"
 ./test_receive_servers follow "$PGC_DIR/follow" >"$PGC_DIR/follow.out" &
 follower=$!
 wait_until 10 grep -q started "$PGC_DIR/follow.out"
-on source t -c "CREATE TABLE unseen AS SELECT generate_series(1, 1000); INSERT INTO log (writer) VALUES (1)"
+on source t -c "INSERT INTO log (writer) VALUES (1)" -c "CREATE TABLE unseen AS SELECT generate_series(1, 1000)"
 begun=$(date +%s%N)
 cluster_stop source fast
 took_ms=$((($(date +%s%N) - begun) / 1000000))

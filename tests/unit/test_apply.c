@@ -95,7 +95,7 @@ static void check_sql(struct fixture *f, enum change_kind kind, uint64_t set, co
 {
     struct statement_text text;
 
-    statement_build(&f->map, kind, &set, &text);
+    statement_build(&f->map, &(struct statement_shape){kind, 1, &set}, &text);
     CHECK_STR(text.sql.data, want);
     statement_text_release(&text);
 }
@@ -117,6 +117,13 @@ static void test_key(void)
               "UPDATE ONLY \"pub\"\"lic\".\"T t\" SET \"id\" = $1 WHERE \"id\" OPERATOR(pg_catalog.=) $2");
     check_sql(&f, CHANGE_DELETE, 0,
               "DELETE FROM ONLY \"pub\"\"lic\".\"T t\" WHERE \"id\" OPERATOR(pg_catalog.=) $1");
+    struct statement_text text;
+    statement_build(&f.map, &(struct statement_shape){CHANGE_INSERT, 2, NULL}, &text);
+    CHECK_CONTAINS(text.sql.data, ") VALUES ($1, $2, $3), ($4, $5, $6)");
+    CHECK_INT(text.count, 3);
+    CHECK_INT(text.types[3], 20);
+    CHECK_INT(text.types[5], 25);
+    statement_text_release(&text);
     teardown(&f);
 }
 
@@ -139,7 +146,7 @@ static void test_parameters(void)
 
     setup_usual(&f, 'd', true);
     CHECK_TRUE(build_map(&f));
-    statement_build(&f.map, CHANGE_UPDATE, &set, &text);
+    statement_build(&f.map, &(struct statement_shape){CHANGE_UPDATE, 1, &set}, &text);
     CHECK_INT(text.count, 3);
     CHECK_INT(text.parameters[0].column, 0);
     CHECK_TRUE(!text.parameters[0].find);
@@ -208,7 +215,7 @@ static void test_full(void)
               "pg_catalog.format('%s', \"a\") = pg_catalog.format('%s', $1) LIMIT 1))");
     f.target.relkind = 'p';
     struct statement_text text;
-    statement_build(&f.map, CHANGE_DELETE, NULL, &text);
+    statement_build(&f.map, &(struct statement_shape){CHANGE_DELETE, 1, NULL}, &text);
     CHECK_CONTAINS(text.sql.data, "(tableoid, ctid) IN (SELECT o, c FROM (SELECT tableoid, ctid FROM \"pub");
     statement_text_release(&text);
     teardown(&f);
@@ -300,6 +307,13 @@ static void test_relation_kept(void)
     source_table_release(&table);
 }
 
+static struct apply_statement *get(struct apply_cache *cache, struct apply_statement **list,
+                                   const struct table_map *map, enum change_kind kind,
+                                   const uint64_t *set)
+{
+    return apply_cache_get(cache, list, map, &(struct statement_shape){kind, 1, set});
+}
+
 static void test_cache(void)
 {
     struct fixture f;
@@ -309,13 +323,13 @@ static void test_cache(void)
 
     setup_usual(&f, 'd', true);
     CHECK_TRUE(build_map(&f));
-    struct apply_statement *a = apply_cache_get(&cache, &list, &f.map, CHANGE_UPDATE, &all);
-    struct apply_statement *b = apply_cache_get(&cache, &list, &f.map, CHANGE_UPDATE, &one);
+    struct apply_statement *a = get(&cache, &list, &f.map, CHANGE_UPDATE, &all);
+    struct apply_statement *b = get(&cache, &list, &f.map, CHANGE_UPDATE, &one);
     CHECK_TRUE(a != b);
-    CHECK_TRUE(apply_cache_get(&cache, &list, &f.map, CHANGE_UPDATE, &all) == a);
+    CHECK_TRUE(get(&cache, &list, &f.map, CHANGE_UPDATE, &all) == a);
     CHECK_TRUE(!apply_cache_victim(&cache));
-    struct apply_statement *c = apply_cache_get(&cache, &list, &f.map, CHANGE_INSERT, &none);
-    CHECK_TRUE(apply_cache_get(&cache, &list, &f.map, CHANGE_INSERT, &all) == c);
+    struct apply_statement *c = get(&cache, &list, &f.map, CHANGE_INSERT, &none);
+    CHECK_TRUE(get(&cache, &list, &f.map, CHANGE_INSERT, &all) == c);
     CHECK_TRUE(apply_cache_victim(&cache) == b); /* unused the longest */
     b->in_flight = 1;
     CHECK_TRUE(apply_cache_victim(&cache) == a);
@@ -323,7 +337,7 @@ static void test_cache(void)
     apply_cache_drop(&cache, b);
     CHECK_INT(cache.count, 2);
     CHECK_TRUE(!apply_cache_victim(&cache));
-    CHECK_TRUE(apply_cache_get(&cache, &list, &f.map, CHANGE_UPDATE, &all) == a);
+    CHECK_TRUE(get(&cache, &list, &f.map, CHANGE_UPDATE, &all) == a);
     while (list)
         apply_cache_drop(&cache, list);
     CHECK_TRUE(!cache.newest && !cache.oldest && !cache.count);

@@ -64,6 +64,10 @@ static void test_error(void)
     CHECK_TRUE(findings_error(&none, &err));
     CHECK_STR(err.message, "1 prerequisite is not met");
     err_clear(&err);
+    findings_add(&none, a_finding("no-ri", FINDING_FAIL, "a\nb\nc\nd\ne"));
+    CHECK_TRUE(findings_error(&none, &err));
+    CHECK_CONTAINS(err.detail, "no-ri is not right. Fix: a b c ... (then");
+    err_clear(&err);
     findings_release(&none);
     findings_release(&findings);
 }

@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -413,6 +414,34 @@ static void test_drop(void)
     spool_writer_close(w);
 }
 
+/* Readers that open while another process drops what they do not need are never told of gaps. */
+static void test_drop_meanwhile(void)
+{
+    fresh(200);
+    struct spool_writer *w = writer_open();
+    for (int i = 0; i < 400; i++)
+        put_transaction(w, (lsn_t)(1000 + 20 * i), 10);
+    sync_all(w);
+    struct spool_position limit = spool_synced(w);
+    pid_t pid = fork();
+    if (pid == 0) {
+        for (int i = 0; i < 400; i++)
+            spool_drop_before(dir, (lsn_t)(1000 + 20 * i), NULL);
+        _exit(0);
+    }
+    int opened = 0;
+    while (waitpid(pid, NULL, WNOHANG) == 0) {
+        struct spool_reader *reader = NULL;
+        CHECK_TRUE(spool_reader_open(dir, identity, limit.lsn, &reader, &err));
+        CHECK_STR(err.message, NULL);
+        err_clear(&err);
+        spool_reader_close(reader);
+        opened++;
+    }
+    CHECK_TRUE(opened > 0);
+    spool_writer_close(w);
+}
+
 /* A transaction half received over many segments goes away on opening, and Relations with it. */
 static void test_half_transaction(void)
 {
@@ -763,6 +792,7 @@ int main(void)
         {"damage of every byte", test_damage},
         {"segments", test_segments},
         {"drop", test_drop},
+        {"drop meanwhile", test_drop_meanwhile},
         {"half a transaction", test_half_transaction},
         {"refusals", test_refusals},
         {"order", test_order},

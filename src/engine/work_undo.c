@@ -1,0 +1,167 @@
+/* undo and thaw: what the journal has is taken back, newest first. Each kind of thing that is ever made
+ * has a row in the table, with the words to undo it by hand. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cutover/freeze.h"
+#include "engine/journal.h"
+#include "engine/works.h"
+#include "load/publication.h"
+#include "load/slot.h"
+#include "schema/target.h"
+
+struct undo {
+    struct work *work;
+    struct conn source, target;
+};
+
+static bool undo_slot(struct undo *u, const struct made *made, struct err *err)
+{
+    return slot_drop(&u->source, made->name, err);
+}
+
+static bool undo_publication(struct undo *u, const struct made *made, struct err *err)
+{
+    return publication_drop(&u->source, made->name, err);
+}
+
+static bool undo_identity(struct undo *u, const struct made *made, struct err *err)
+{
+    return replident_restore(&u->source, made->schema, made->name, made->previous, err);
+}
+
+static bool undo_read_only(struct undo *u, const struct made *made, struct err *err)
+{
+    struct buf ended = BUF_INIT;
+    bool ok = freeze_undo(&u->source, made->name, made->previous, err) &&
+              /* Who connected meanwhile is read-only for as long as it stays. */
+              freeze_end_sessions(&u->source, made->name, &ended, err);
+
+    if (ok)
+        work_event(u->work, "info", "source database \"%s\" is writable again", made->name);
+    buf_release(&ended);
+    return ok;
+}
+
+static bool undo_state_schema(struct undo *u, const struct made *made, struct err *err)
+{
+    (void)made;
+    return schema_state_drop(&u->target, err);
+}
+
+static bool undo_database(struct undo *u, const struct made *made, struct err *err)
+{
+    (void)err;
+    work_event(u->work, "info", "target database \"%s\" was made by this migration and is kept; "
+                                "DROP DATABASE removes it", made->name);
+    return true;
+}
+
+struct undo_kind {
+    const char *kind;
+    bool (*act)(struct undo *u, const struct made *made, struct err *err);
+    enum conn_side side;
+    const char *by_hand; /* for the message when it cannot be done, %s is the name */
+};
+
+static const struct undo_kind undo_kinds[] = {
+    {"slot", undo_slot, SIDE_SOURCE, "SELECT pg_drop_replication_slot('%s');"},
+    {"publication", undo_publication, SIDE_SOURCE, "DROP PUBLICATION \"%s\";"},
+    {"replica-identity", undo_identity, SIDE_SOURCE, "ALTER TABLE \"%s\" REPLICA IDENTITY DEFAULT;"},
+    {"read-only", undo_read_only, SIDE_SOURCE,
+     "ALTER DATABASE \"%s\" RESET default_transaction_read_only;"},
+    {"state-schema", undo_state_schema, SIDE_TARGET, "DROP SCHEMA \"%s\" CASCADE;"},
+    {"database", undo_database, SIDE_TARGET, "DROP DATABASE \"%s\";"},
+};
+
+static const struct undo_kind *find_undo(const char *kind)
+{
+    for (size_t i = 0; i < sizeof undo_kinds / sizeof *undo_kinds; i++)
+        if (strcmp(undo_kinds[i].kind, kind) == 0)
+            return &undo_kinds[i];
+    return NULL;
+}
+
+static bool is_listed(const char *kinds, const char *kind)
+{
+    size_t len = strlen(kind);
+
+    for (const char *at = kinds; at && *at; at += strcspn(at, " "), at += strspn(at, " "))
+        if (strncmp(at, kind, len) == 0 && (at[len] == ' ' || !at[len]))
+            return true;
+    return !kinds;
+}
+
+static bool connect_for(struct undo *u, enum conn_side side, struct err *err)
+{
+    struct conn *c = side == SIDE_SOURCE ? &u->source : &u->target;
+
+    return conn_is_open(c) || work_connect(u->work, c, side, CONN_PLAIN, err);
+}
+
+static bool undo_one(struct undo *u, const struct made *made, struct err *err)
+{
+    const struct undo_kind *kind = find_undo(made->kind);
+
+    if (!kind) {
+        err_set(err, ERR_INTERNAL, "the journal names an unknown kind \"%s\"", made->kind);
+        return false;
+    }
+    bool ok = connect_for(u, kind->side, err);
+    if (!ok && strcmp(err->sqlstate, "3D000") == 0) {
+        /* The database is gone, and this with it. */
+        err_clear(err);
+        ok = true;
+    } else if (ok) {
+        ok = kind->act(u, made, err);
+    }
+    if (!ok) {
+        err_hint(err, "It can be undone by hand on the %s: %s", side_name(kind->side),
+                 kind->by_hand);
+        char *by_hand = xasprintf("%s \"%s\": %s", made->kind, made->name, kind->by_hand);
+        log_msg(LOG_ERROR, "not undone: %s", by_hand);
+        free(by_hand);
+        return false;
+    }
+    return work_gone(u->work, made->seq, err);
+}
+
+bool work_undo_kinds(struct work *work, const char *kinds, struct err *err)
+{
+    struct undo u = {.work = work, .source = CONN_INIT, .target = CONN_INIT};
+    struct journal journal;
+    struct err first = ERR_INIT;
+    char *path = xasprintf("%s/journal.jsonl", work->m->dir);
+    bool ok = journal_read(&journal, path, err);
+
+    for (size_t i = ok ? journal.made_count : 0; i-- > 0;) {
+        const struct made *made = &journal.made[i];
+        struct err one = ERR_INIT;
+        if (made->gone || made->db != work->p->index || !is_listed(kinds, made->kind))
+            continue;
+        if (!undo_one(&u, made, &one) && !err_is_set(&first))
+            err_move(&first, &one);
+        err_clear(&one);
+    }
+    if (ok)
+        journal_close(&journal);
+    conn_close(&u.source);
+    conn_close(&u.target);
+    free(path);
+    if (err_is_set(&first)) {
+        err_move(err, &first);
+        return false;
+    }
+    return ok;
+}
+
+bool work_thaw(struct work *work, struct err *err)
+{
+    return work_undo_kinds(work, "read-only", err);
+}
+
+bool work_undo(struct work *work, struct err *err)
+{
+    return work_undo_kinds(work, NULL, err);
+}

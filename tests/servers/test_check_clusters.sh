@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Checks of what belongs to a whole cluster: a badly set up source, a pg_hba.conf that rejects, prepared
+# transactions, "*" in synchronous_standby_names, a standby as source and as target.
+. "$(dirname "$0")/lib.sh"
+
+check() { # SOURCE TARGET [TARGET-DATABASE] -> $found, $status
+    found=$(./test_check_servers "$@" 2>&1)
+    status=$?
+}
+
+found_is() { # WHAT LINE-PATTERN
+    if grep -Eq -- "$2" <<<"$found"; then pass "$1"; else fail "$1: «$2» is not in «$found»"; fi
+}
+
+found_not() { # WHAT LINE-PATTERN
+    if grep -Eq -- "$2" <<<"$found"; then fail "$1: «$2» is in «$found»"; else pass "$1"; fi
+}
+
+standbys_are() { # VALUE
+    on good postgres -c "ALTER SYSTEM SET synchronous_standby_names = '$1'" -c 'SELECT pg_reload_conf()' >/dev/null
+    wait_until 10 setting_is "$1"
+}
+
+setting_is() {
+    [ "$(on good postgres -c 'SHOW synchronous_standby_names')" = "$1" ]
+}
+
+cluster_start good max_prepared_transactions=3 fsync=off || exit 1
+cluster_start bad wal_level=replica max_replication_slots=1 max_wal_senders=1 max_slot_wal_keep_size=512MB fsync=off || exit 1
+for name in good bad; do
+    on $name postgres -c 'CREATE DATABASE shop'
+    on $name shop -c 'CREATE TABLE public.t (id int PRIMARY KEY); INSERT INTO t VALUES (1)'
+done
+on good postgres -c 'CREATE DATABASE empty'
+
+# a source without any fault, and the exit code that goes with it
+check "$(uri good shop)" "$(uri bad postgres)"
+assert_equal "a good source" "$status" 0
+found_not "a good source has no failure" '^F '
+
+# a source that is not set up
+on bad postgres -c "SELECT pg_create_physical_replication_slot('taken')" >/dev/null
+check "$(uri bad shop)" "$(uri good empty)"
+assert_equal "failures give exit code 3" "$status" 3
+found_is "wal-level" '^F source wal-level wal_level is replica, not logical'
+found_is "wal-level: fix" "ALTER SYSTEM SET wal_level = 'logical';"
+found_is "slots-free" '^F source slots-free .*max_replication_slots is 1 and all are taken \(taken idle\)'
+found_is "slots-free: fix" 'ALTER SYSTEM SET max_replication_slots = 6;'
+found_is "senders-free" '^F source senders-free .*max_wal_senders is 1 and 0 are in use'
+found_is "slot-wal-limit" '^W source slot-wal-limit .*max_slot_wal_keep_size is 512MB'
+found_is "idle-slots" '^W source idle-slots .*taken'
+found_not "slot-probe says nothing new" ' slot-probe '
+check "$(uri good shop)" "$(uri good empty)"
+for id in wal-level slots-free senders-free slot-wal-limit idle-slots repl-conn slot-probe same-cluster; do
+    found_not "$id: not on a good source" " $id "
+done
+
+# the server is not asked for a replication connection to the word "replication", but to the database
+as_server cp "$PGC_DIR/good/data/pg_hba.conf" "$PGC_DIR/good/hba.saved"
+on good postgres -c 'CREATE ROLE mover LOGIN REPLICATION SUPERUSER'
+printf 'local shop mover reject\nlocal all all trust\n' | as_server tee "$PGC_DIR/good/data/pg_hba.conf" >/dev/null
+on good postgres -c 'SELECT pg_reload_conf()' >/dev/null
+# the SQL connections come as postgres, the probe as mover
+PGC_PROBE_USER=mover check "$(uri good shop)" "$(uri bad postgres)"
+found_is "repl-conn" '^F source repl-conn .*pg_hba.conf rejects (replication )?connection'
+found_is "repl-conn: fix" 'In pg_hba.conf, above any line that rejects: local "shop"'
+as_server cp "$PGC_DIR/good/hba.saved" "$PGC_DIR/good/data/pg_hba.conf"
+on good postgres -c 'SELECT pg_reload_conf()' >/dev/null
+PGC_PROBE_USER=mover check "$(uri good shop)" "$(uri bad postgres)"
+found_not "repl-conn: let in" ' repl-conn '
+
+# prepared transactions of any database
+on good empty -c 'BEGIN; CREATE TABLE public.p (id int); PREPARE TRANSACTION '"'left alone'"
+check "$(uri good shop)" "$(uri bad postgres)"
+found_is "prepared-xact" "^F source prepared-xact .*'left alone' of postgres in database empty"
+found_is "prepared-xact: fix" "COMMIT PREPARED 'left alone'"
+found_is "slot-probe: prepared" "^F source slot-probe .*prepared transaction 'left alone'"
+on good empty -c "ROLLBACK PREPARED 'left alone'"
+check "$(uri good shop)" "$(uri bad postgres)"
+found_not "prepared-xact: ended" ' (prepared-xact|slot-probe) '
+
+# a standby
+as_server "$PGC_BIN/pg_basebackup" -h "$PGC_DIR/good" -U postgres -D "$PGC_DIR/standby/data" -R -c fast >/dev/null || fail "pg_basebackup"
+as_server mkdir -p "$PGC_DIR/standby"
+echo "unix_socket_directories = '$PGC_DIR/standby'" | as_server tee -a "$PGC_DIR/standby/data/postgresql.conf" >/dev/null
+cluster_again standby && PGC_CLUSTERS="$PGC_CLUSTERS standby"
+check "$(uri standby shop)" "$(uri bad postgres)"
+found_is "standby-src" '^F source standby-src '
+check "$(uri good shop)" "$(uri standby shop)"
+found_is "t-recovery" '^F target t-recovery '
+found_not "a copy of the cluster is another one" ' same-cluster '
+
+# "*" among the synchronous standbys, with that standby's name in the fix
+for value in '*' 'ANY 1 ("*")' 'FIRST 2 (a, *)'; do
+    standbys_are "$value"
+    check "$(uri good shop)" "$(uri bad postgres)"
+    found_is "sync-star: $value" '^F source sync-star '
+    found_is "sync-star: $value: fix" "ALTER SYSTEM SET synchronous_standby_names = '.*walreceiver"
+done
+for value in 'walreceiver' 'FIRST 1 (a, b)' '"a*b"' ''; do
+    standbys_are "$value"
+    check "$(uri good shop)" "$(uri bad postgres)"
+    found_not "sync-star: not with «$value»" ' sync-star '
+done

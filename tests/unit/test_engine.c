@@ -1,0 +1,387 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "unit.h"
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/json.h"
+#include "engine/engine.h"
+#include "engine/journal.h"
+#include "engine/model.h"
+#include "engine/pipeline.h"
+#include "engine/status.h"
+
+static char dir[64];
+
+static char *in_dir(const char *name)
+{
+    return xasprintf("%s/%s", dir, name);
+}
+
+/* --- journal --- */
+
+static struct made slot_entry(int db)
+{
+    return (struct made){.db = db, .side = "source", .kind = "slot", .name = "pgcutover_x"};
+}
+
+static void test_journal(void)
+{
+    char *path = in_dir("journal");
+    struct journal journal;
+    struct err err = ERR_INIT;
+    struct made entry = slot_entry(1);
+    int seq = 0;
+    int again = 0;
+
+    CHECK_TRUE(journal_open(&journal, path, &err));
+    CHECK_TRUE(journal_made(&journal, &entry, &seq, &err));
+    CHECK_TRUE(journal_made(&journal, &entry, &again, &err));
+    CHECK_INT(again, seq);
+    entry.kind = "read-only";
+    entry.previous = "off";
+    CHECK_TRUE(journal_made(&journal, &entry, &again, &err));
+    CHECK_TRUE(again != seq);
+    cJSON *fields = cJSON_CreateObject();
+    json_add_num(fields, "db", 1);
+    json_add_str(fields, "state", "loading");
+    CHECK_TRUE(journal_add(&journal, "state", fields, &err));
+    journal_close(&journal);
+
+    CHECK_TRUE(journal_open(&journal, path, &err));
+    CHECK_TRUE(journal_has(&journal, 1, "slot"));
+    CHECK_TRUE(!journal_has(&journal, 0, NULL));
+    CHECK_STR(json_str(journal_state(&journal, 1), "state"), "loading");
+    CHECK_TRUE(journal_state(&journal, 0) == NULL);
+    CHECK_STR(journal.made[1].previous, "off");
+    CHECK_TRUE(journal_gone(&journal, seq, &err));
+    CHECK_TRUE(!journal_has(&journal, 1, "slot"));
+    /* What is gone and made again is a new entry. */
+    entry = slot_entry(1);
+    CHECK_TRUE(journal_made(&journal, &entry, &again, &err));
+    CHECK_TRUE(again > seq);
+    journal_close(&journal);
+    free(path);
+    err_clear(&err);
+}
+
+static void append_text(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT, 0600);
+
+    CHECK_INT(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+}
+
+static void test_journal_torn(void)
+{
+    char *path = in_dir("torn");
+    struct journal journal;
+    struct err err = ERR_INIT;
+    struct made entry = slot_entry(0);
+    int seq = 0;
+
+    CHECK_TRUE(journal_open(&journal, path, &err));
+    CHECK_TRUE(journal_made(&journal, &entry, &seq, &err));
+    journal_close(&journal);
+    append_text(path, "{\"op\":\"gone\",\"se");
+    CHECK_TRUE(journal_open(&journal, path, &err));
+    CHECK_TRUE(journal_has(&journal, 0, "slot"));
+    /* The torn line is cut off, so that what follows can be read. */
+    CHECK_TRUE(journal_gone(&journal, seq, &err));
+    journal_close(&journal);
+    CHECK_TRUE(journal_open(&journal, path, &err));
+    CHECK_TRUE(!journal_has(&journal, 0, NULL));
+    journal_close(&journal);
+
+    append_text(path, "not json\n");
+    CHECK_TRUE(!journal_open(&journal, path, &err));
+    CHECK_INT(err.code, ERR_PROTOCOL);
+    CHECK_CONTAINS(err.message, "is damaged in line 3");
+    free(path);
+    err_clear(&err);
+}
+
+/* --- model --- */
+
+static void make_migration(struct migration *m)
+{
+    struct err err = ERR_INIT;
+
+    *m = (struct migration){.id = xstrdup("0badcafe-id"), .name = xstrdup("My-shop"),
+                            .dir = xstrdup("/nowhere"), .started_us = INT64_C(1530833762278390)};
+    CHECK_TRUE(plan_parse(&m->plan,
+                          "{\"name\":\"My-shop\",\"source\":{\"serverName\":\"a\"},"
+                          "\"target\":{\"serverName\":\"b\"},\"databases\":[{\"name\":\"inventory\"}]}",
+                          "plan", &err));
+    migration_make_pipelines(m);
+    struct pipeline *p = &m->pipelines[0];
+    struct table *t = pipeline_add_table(p, "1234");
+    t->schema = xstrdup("public");
+    t->name = xstrdup("orders");
+    t->target_schema = xstrdup("public");
+    t->target_name = xstrdup("orders");
+    t->est_bytes = 100;
+    pipeline_sort_tables(p);
+    err_clear(&err);
+}
+
+static void test_slot_name(void)
+{
+    struct migration m;
+
+    make_migration(&m);
+    CHECK_STR(m.pipelines[0].slot, "pgcutover_my_shop_0badca_0");
+    migration_release(&m);
+}
+
+static void test_lag(void)
+{
+    struct pipeline p = {0};
+    int64_t now = 100 * 1000000;
+
+    CHECK_INT(pipeline_lag_us(&p, now), -1);
+    pipeline_add_reading(&p, 10, now - 5000000);
+    pipeline_add_reading(&p, 20, now - 3000000);
+    pipeline_add_reading(&p, 30, now - 1000000);
+    p.passed_lsn = 20;
+    CHECK_INT(pipeline_lag_us(&p, now), 3000000);
+    p.passed_lsn = 35;
+    CHECK_INT(pipeline_lag_us(&p, now), 1000000);
+    /* Before the first reading is passed, the last commit time says how old the target is. */
+    p.passed_lsn = 5;
+    p.applied_commit_us = now - 9000000;
+    p.clock_offset_us = 500000;
+    CHECK_INT(pipeline_lag_us(&p, now), 9500000);
+    for (int i = 0; i < 500; i++)
+        pipeline_add_reading(&p, (lsn_t)(40 + i), now + i);
+    CHECK_TRUE(p.reading_count <= READING_COUNT);
+    CHECK_INT(p.readings[p.reading_count - 1].lsn, 539);
+}
+
+static void check_not_ready(struct pipeline *p, const char *because)
+{
+    char *why = NULL;
+
+    CHECK_TRUE(!pipeline_is_ready(p, 1000000, &why));
+    CHECK_CONTAINS(why, because);
+    free(why);
+}
+
+static void test_ready(void)
+{
+    struct pipeline p = {.state = PIPE_LOADING};
+
+    check_not_ready(&p, "it is loading");
+    p.state = PIPE_SYNCING;
+    check_not_ready(&p, "not known");
+    pipeline_add_reading(&p, 100, clock_wall_us());
+    p.last_epoch_lsn = 200;
+    p.passed_lsn = 150;
+    check_not_ready(&p, "made while loading");
+    p.passed_lsn = 250;
+    CHECK_TRUE(pipeline_is_ready(&p, 1000000, NULL));
+    p.hold = HOLD_PAUSED;
+    check_not_ready(&p, "paused");
+    p.hold = HOLD_STOPPED;
+    err_set(&p.error, ERR_CONFLICT, "a row is missing");
+    check_not_ready(&p, "a row is missing");
+    p.hold = HOLD_NONE;
+    p.readings[0].taken_us = clock_wall_us() - 10000000;
+    check_not_ready(&p, "behind");
+    err_clear(&p.error);
+}
+
+/* --- status: the very keys of Azure DMS's three result types --- */
+
+static const char *const database_keys[] = {
+    "appliedChanges", "cdcDeleteCounter", "cdcInsertCounter", "cdcUpdateCounter", "databaseName",
+    "endedOn", "fullLoadCompletedTables", "fullLoadErroredTables", "fullLoadLoadingTables",
+    "fullLoadQueuedTables", "id", "incomingChanges", "initializationCompleted", "latency",
+    "migrationState", "resultType", "startedOn", NULL};
+static const char *const migration_keys[] = {
+    "databaseCount", "endedOn", "id", "resultType", "sourceServer", "sourceVersion", "startedOn",
+    "state", "targetServer", "targetVersion", NULL};
+static const char *const table_keys[] = {
+    "cdcDeleteCounter", "cdcInsertCounter", "cdcUpdateCounter", "dataErrorsCount", "databaseName",
+    "fullLoadEndedOn", "fullLoadEstFinishTime", "fullLoadStartedOn", "fullLoadTotalRows",
+    "fullLoadTotalVolumeBytes", "id", "lastModifiedTime", "resultType", "state", "tableName",
+    "totalChangesApplied", NULL};
+
+static const cJSON *find_output(const cJSON *status, const char *type)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, json_get(json_get(status, "properties"), "output"))
+        if (strcmp(json_str(item, "resultType"), type) == 0)
+            return item;
+    return NULL;
+}
+
+static void check_keys(const cJSON *status, const char *type, const char *const *keys)
+{
+    const cJSON *item = find_output(status, type);
+
+    CHECK_TRUE(item != NULL);
+    for (; item && *keys; keys++) {
+        if (!json_get(item, *keys))
+            fprintf(stderr, "\n%s has no %s\n", type, *keys);
+        CHECK_TRUE(json_get(item, *keys) != NULL);
+    }
+}
+
+static void test_status(void)
+{
+    struct migration m;
+
+    make_migration(&m);
+    struct pipeline *p = &m.pipelines[0];
+    struct table *t = p->by_size[0];
+    p->state = PIPE_SYNCING;
+    p->passed_lsn = 9;
+    pipeline_add_reading(p, 9, clock_wall_us());
+    t->state = TABLE_COMPLETED;
+    t->inserts = 50;
+    t->rows = 112;
+    cJSON *status = status_json(&m);
+    check_keys(status, "DatabaseLevelOutput", database_keys);
+    check_keys(status, "MigrationLevelOutput", migration_keys);
+    check_keys(status, "TableLevelOutput", table_keys);
+    const cJSON *database = find_output(status, "DatabaseLevelOutput");
+    const cJSON *table = find_output(status, "TableLevelOutput");
+    CHECK_STR(json_str(database, "id"), "db|inventory");
+    CHECK_STR(json_str(database, "migrationState"), "READY_TO_COMPLETE");
+    CHECK_INT(json_i64(database, "cdcInsertCounter", -1), 50);
+    CHECK_INT(json_i64(database, "fullLoadCompletedTables", -1), 1);
+    CHECK_STR(json_str(table, "id"), "or|inventory|public|orders");
+    CHECK_STR(json_str(table, "tableName"), "public.orders");
+    CHECK_STR(json_str(table, "state"), "COMPLETED");
+    CHECK_STR(json_str(table, "fullLoadEstFinishTime"), "1970-01-01T00:00:00+00:00");
+    CHECK_INT(json_i64(table, "totalChangesApplied", -1), 50);
+    CHECK_STR(json_str(find_output(status, "MigrationLevelOutput"), "startedOn"),
+              "2018-07-05T23:36:02.27839+00:00");
+    CHECK_STR(json_str(json_get(status, "properties"), "state"), "Running");
+    CHECK_TRUE(cJSON_IsNull(json_get(json_get(status, "properties"), "taskType")));
+    cJSON_Delete(status);
+    migration_release(&m);
+}
+
+struct task_state {
+    enum pipeline_state state;
+    enum pipeline_hold hold;
+    enum err_code error;
+    const char *task, *migration, *level;
+};
+
+static void test_states(void)
+{
+    static const struct task_state cases[] = {
+        {PIPE_QUEUED, HOLD_NONE, ERR_NONE, "Queued", "UNDEFINED", "UNDEFINED"},
+        {PIPE_CHECKING, HOLD_NONE, ERR_NONE, "Running", "CONFIGURING", "VALIDATING"},
+        {PIPE_SCHEMA, HOLD_NONE, ERR_NONE, "Running", "INITIALIAZING", "PENDING"},
+        {PIPE_LOADING, HOLD_NONE, ERR_NONE, "Running", "RUNNING", "PENDING"},
+        {PIPE_SYNCING, HOLD_STOPPED, ERR_CONFLICT, "Failed", "FAILED", "ACTION_REQUIRED"},
+        {PIPE_CUTTING_OVER, HOLD_NONE, ERR_NONE, "Running", "COMPLETING", "PENDING"},
+        {PIPE_DONE, HOLD_NONE, ERR_NONE, "Succeeded", "COMPLETE", "COMPLETE"},
+        {PIPE_UNDOING, HOLD_NONE, ERR_NONE, "Running", "CANCELLING", "PENDING"},
+        {PIPE_CANCELLED, HOLD_NONE, ERR_NONE, "Canceled", "CANCELLED", "PENDING"},
+        {PIPE_FAILED, HOLD_NONE, ERR_PREREQUISITE, "FailedInputValidation", "FAILED", "FAILED"},
+        {PIPE_FAILED, HOLD_NONE, ERR_SERVER, "Failed", "FAILED", "FAILED"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct migration m;
+        make_migration(&m);
+        m.pipelines[0].state = cases[i].state;
+        m.pipelines[0].hold = cases[i].hold;
+        if (cases[i].error)
+            err_set(&m.pipelines[0].error, cases[i].error, "x");
+        cJSON *status = status_json(&m);
+        CHECK_STR(json_str(json_get(status, "properties"), "state"), cases[i].task);
+        CHECK_STR(json_str(find_output(status, "DatabaseLevelOutput"), "migrationState"),
+                  cases[i].migration);
+        CHECK_STR(json_str(find_output(status, "MigrationLevelOutput"), "state"), cases[i].level);
+        cJSON_Delete(status);
+        migration_release(&m);
+    }
+}
+
+static void test_delta(void)
+{
+    struct migration m;
+
+    make_migration(&m);
+    struct pipeline *p = &m.pipelines[0];
+    table_touch(&m, p, p->by_size[0]);
+    uint64_t seen = m.version;
+    cJSON *delta = status_delta(&m, seen, 0);
+    CHECK_INT(cJSON_GetArraySize(json_get(delta, "output")), 1); /* the migration's own, always */
+    cJSON_Delete(delta);
+    table_touch(&m, p, p->by_size[0]);
+    migration_event(&m, "info", "one %d", 1);
+    delta = status_delta(&m, seen, 0);
+    CHECK_INT(cJSON_GetArraySize(json_get(delta, "output")), 3);
+    CHECK_STR(json_str(cJSON_GetArrayItem(json_get(delta, "events"), 0), "text"), "one 1");
+    cJSON_Delete(delta);
+    for (int i = 0; i < EVENT_COUNT + 10; i++)
+        migration_event(&m, "info", "many %d", i);
+    delta = status_delta(&m, seen, 0);
+    CHECK_INT(cJSON_GetArraySize(json_get(delta, "events")), EVENT_COUNT);
+    CHECK_STR(json_str(cJSON_GetArrayItem(json_get(delta, "events"), 0), "text"), "many 10");
+    cJSON_Delete(delta);
+    migration_release(&m);
+}
+
+static void test_state_names(void)
+{
+    for (int i = 0; i < PIPE_STATE_COUNT; i++) {
+        enum pipeline_state state = PIPE_STATE_COUNT;
+        CHECK_TRUE(pipeline_state_name((enum pipeline_state)i) != NULL);
+        CHECK_TRUE(pipeline_state_parse(pipeline_state_name((enum pipeline_state)i), &state));
+        CHECK_INT(state, i);
+    }
+    char *text = pipeline_transitions_text();
+    CHECK_CONTAINS(text, "loading -> catching up: every table is loaded and indexed\n");
+    CHECK_CONTAINS(text, "cutting over -> closing:");
+    free(text);
+}
+
+/* --- identity on disk --- */
+
+static void test_names(void)
+{
+    struct migration m;
+    struct err err = ERR_INIT;
+
+    CHECK_TRUE(!engine_load(&m, dir, "absent", &err));
+    CHECK_INT(err.code, ERR_NOT_FOUND);
+    CHECK_CONTAINS(err.message, "there is no migration \"absent\"");
+    CHECK_TRUE(!engine_load(&m, dir, "../x", &err));
+    CHECK_INT(err.code, ERR_NOT_FOUND);
+    CHECK_TRUE(!engine_is_running(dir, "absent"));
+    err_clear(&err);
+}
+
+int main(void)
+{
+    static const struct unit_test tests[] = {
+        {"journal", test_journal},
+        {"a torn journal", test_journal_torn},
+        {"slot names", test_slot_name},
+        {"lag", test_lag},
+        {"READY_TO_COMPLETE", test_ready},
+        {"status keys", test_status},
+        {"status states", test_states},
+        {"deltas", test_delta},
+        {"state names", test_state_names},
+        {"names", test_names},
+        {NULL, NULL},
+    };
+    strcpy(dir, "/tmp/pgc-unit.XXXXXX");
+    if (!mkdtemp(dir))
+        return 1;
+    int status = unit_main("engine", tests);
+    dir_remove(dir, NULL);
+    return status;
+}
