@@ -21,7 +21,7 @@ unset PGPASSFILE PGSERVICEFILE 2>/dev/null || true
 out= err= status=0
 
 run() {
-    "$PGC_PROGRAM" "$@" --state-dir "$STATE" >"$PGC_DIR/out" 2>"$PGC_DIR/err" </dev/null
+    timeout -k 5 120 "$PGC_PROGRAM" "$@" --state-dir "$STATE" >"$PGC_DIR/out" 2>"$PGC_DIR/err" </dev/null
     status=$?
     out=$(cat "$PGC_DIR/out")
     err=$(cat "$PGC_DIR/err")
