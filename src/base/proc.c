@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -58,17 +59,29 @@ void proc_close_fds_except(const int *keep, int count)
     closedir(dir);
 }
 
+static void become(const struct proc_run *run)
+{
+    if (run->uid && (setgroups(0, NULL) < 0 || setgid(run->gid) < 0 || setuid(run->uid) < 0 ||
+                     chdir("/") < 0)) {
+        dprintf(2, "could not become user %d: %s\n", (int)run->uid, strerror(errno));
+        _exit(127);
+    }
+}
+
 /* In the child: only async-signal-safe calls would be needed if threads existed; none do. */
-static void child_exec(const struct proc_run *run, int out_fd, int err_fd, int parent)
+static void child_exec(const struct proc_run *run, int out_fd, int err_fd, int parent,
+                       int death_signal)
 {
     int null_fd = open("/dev/null", O_RDWR);
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(127);
     dup2(null_fd, 0);
     dup2(out_fd >= 0 ? out_fd : null_fd, 1);
     dup2(err_fd >= 0 ? err_fd : null_fd, 2);
+    become(run);
+    /* Another user's process forgets it: prctl(2). */
+    prctl(PR_SET_PDEATHSIG, death_signal);
+    if (getppid() != parent)
+        _exit(127);
     proc_close_fds_except(NULL, 0);
     signal(SIGPIPE, SIG_DFL);
     for (const char *const *pair = run->setenv; pair && *pair; pair++)
@@ -185,7 +198,7 @@ bool proc_run(const struct proc_run *run, struct err *err)
     int parent = getpid();
     pid_t pid = fork();
     if (pid == 0)
-        child_exec(run, out[1], errors[1], parent);
+        child_exec(run, out[1], errors[1], parent, SIGKILL);
     if (pid < 0) {
         err_errno(err, "could not start \"%s\"", run->argv[0]);
         goto out;
@@ -215,4 +228,52 @@ out:
             close(errors[i]);
     }
     return ok;
+}
+
+bool proc_start(const struct proc_run *run, int death_signal, int *pid, struct err *err)
+{
+    int parent = getpid();
+    int fd = -1;
+
+    if (run->out_path) {
+        fd = open(run->out_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        if (fd < 0) {
+            err_errno(err, "could not open \"%s\"", run->out_path);
+            return false;
+        }
+    }
+    *pid = fork();
+    if (*pid == 0) {
+        setsid();
+        child_exec(run, fd, fd, parent, death_signal);
+    }
+    if (*pid < 0)
+        err_errno(err, "could not start \"%s\"", run->argv[0]);
+    if (fd >= 0)
+        close(fd);
+    return *pid > 0;
+}
+
+bool proc_has_ended(int pid, int *status)
+{
+    return waitpid(pid, status, WNOHANG) == pid;
+}
+
+int proc_end(int pid, int signo, int grace_ms)
+{
+    int64_t until = clock_mono_ms() + grace_ms;
+    int status = 0;
+
+    if (signo)
+        kill(pid, signo);
+    for (;;) {
+        pid_t got = waitpid(pid, &status, WNOHANG);
+        if (got == pid || (got < 0 && errno != EINTR))
+            return status;
+        if (clock_mono_ms() >= until) {
+            kill(pid, SIGKILL);
+            until = INT64_MAX;
+        }
+        usleep(5000);
+    }
 }

@@ -10,6 +10,11 @@
 #include "base/log.h"
 #include "plan/plan.h"
 
+/* The command that others run inside of: it catches the signals, and says how to go on. */
+struct cli_outer {
+    bool (*goes_on)(struct cli_outer *outer); /* asked about once a second; false: give up */
+};
+
 struct options {
     const char *command;     /* "batch" for --batch */
     const char *batch_plan;  /* NULL where the three files are given */
@@ -20,6 +25,8 @@ struct options {
     const char *database_name;
     const char *log_level;
     bool json, quiet, verbose, yes, detach, dry_run, watch;
+    struct cli_outer *outer; /* NULL: none */
+    int64_t since_us;        /* events before it have been told or are of no interest */
     char **args;             /* what is left, borrowed from argv */
     int arg_count;
 };
@@ -54,7 +61,7 @@ bool cli_greet_servers(const struct options *options, struct plan *plan, struct 
 bool cli_ask_secret(const char *question, char **answer);
 
 /* Stays with a migration until `until` (a goal's word) is reached, it has ended or it stopped; shows
- * progress. Returns the exit code. */
+ * progress. Returns the exit code; 1 without a word when the outer command gives up. */
 int cli_follow(const struct options *options, const char *dir, const char *name,
                const char *until);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/json.h"
 #include "cli/cli.h"
@@ -113,14 +114,16 @@ static int wait_for_end(const struct options *o, const char *state_dir, const ch
 int cmd_command(const struct options *o)
 {
     const struct verb *verb = find_verb(o->command);
+    struct options follow = *o;
     char *state_dir = cli_state_dir(o, NULL);
     struct err err = ERR_INIT;
     int code;
 
+    follow.since_us = clock_wall_us();
     if (!send_command(o, state_dir, o->args[0], verb, &err))
         code = cli_fail(o, &err);
     else
-        code = wait_for_end(o, state_dir, o->args[0], verb);
+        code = wait_for_end(&follow, state_dir, o->args[0], verb);
     if (code == 0 && !o->quiet)
         fprintf(stderr, "Migration \"%s\": %s.\n", o->args[0], verb->said);
     free(state_dir);

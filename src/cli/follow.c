@@ -20,6 +20,7 @@ struct follow {
     const char *dir;
     const char *name;
     const char *until;
+    char *since; /* owned: older events are not told again */
     cJSON *status;
     int64_t last_line_ms;
     bool bar_shown;
@@ -116,6 +117,9 @@ static void show_event(struct follow *f, const cJSON *event)
 {
     const char *level = json_str(event, "level");
 
+    /* Such texts sort as the times do. */
+    if (strcmp(json_str(event, "time"), f->since) < 0)
+        return;
     if (f->options->json)
         show_json("event", event);
     if (f->options->quiet && strcmp(level, "error") != 0)
@@ -238,7 +242,7 @@ static int tell_stopped(struct follow *f, const cJSON *database)
     else
         err_set(&err, ERR_SERVER, "database \"%s\" is %s", json_str(database, "databaseName"),
                 json_str(database, "phase"));
-    if (!err.hint && json_str(database, "hold"))
+    if (!err.hint && !f->options->outer && json_str(database, "hold"))
         err_hint(&err, "Mend it and run \"pgcutover resume %s\", or \"pgcutover cancel %s\" to undo "
                        "everything on the source.", f->name, f->name);
     return cli_fail(f->options, &err);
@@ -261,7 +265,7 @@ static void tell_reached(struct follow *f)
         fprintf(stderr, "%s\n", line);
         free(line);
     }
-    if (f->options->quiet)
+    if (f->options->quiet || f->options->outer)
         return;
     if (strcmp(f->until, "ready") == 0 || strcmp(f->until, "loaded") == 0)
         fprintf(stderr, "The engine goes on. Cut over with: pgcutover cutover %s\n", f->name);
@@ -299,6 +303,8 @@ static void read_stored(struct follow *f)
 static int interrupted(struct follow *f)
 {
     end_bar(f);
+    if (f->options->outer)
+        return 130;
     fprintf(stderr, "pgcutover: interrupted\nThe engine of \"%s\" goes on: \"pgcutover status %s\" "
                     "shows it, \"pgcutover cancel %s\" undoes it.\n", f->name, f->name, f->name);
     return 130;
@@ -323,8 +329,9 @@ static int gone(struct follow *f)
         return tell_stopped(f, culprit);
     end_bar(f);
     err_set(&err, ERR_NOT_FOUND, "the engine of migration \"%s\" has ended", f->name);
-    err_hint(&err, "\"pgcutover resume %s\" goes on where it was; the log is \"%s/log.jsonl\".",
-             f->name, f->dir);
+    if (!f->options->outer)
+        err_hint(&err, "\"pgcutover resume %s\" goes on where it was; the log is \"%s/log.jsonl\".",
+                 f->name, f->dir);
     return cli_fail(f->options, &err);
 }
 
@@ -334,6 +341,10 @@ static int run(struct follow *f, struct control *control)
     struct err err = ERR_INIT;
 
     for (;;) {
+        if (f->options->outer && !f->options->outer->goes_on(f->options->outer)) {
+            end_bar(f);
+            return 1;
+        }
         cJSON *message = channel_receive(&control->channel, 1000, &err);
         if (!message && err.code == ERR_STOPPED)
             return interrupted(f);
@@ -359,13 +370,14 @@ static int run(struct follow *f, struct control *control)
 
 int cli_follow(const struct options *options, const char *dir, const char *name, const char *until)
 {
-    struct follow f = {.options = options, .dir = dir, .name = name, .until = until};
+    struct follow f = {.options = options, .dir = dir, .name = name, .until = until,
+                       .since = clock_iso(options->since_us)};
     struct control control;
     struct err err = ERR_INIT;
     int code;
 
     /* A Ctrl-C while the engine was being started counts. */
-    if (!stop_requested())
+    if (!options->outer && !stop_requested())
         stop_catch_signals(true);
     if (!control_open(&control, dir, options->command, false, &err)) {
         code = gone(&f);
@@ -376,5 +388,6 @@ int cli_follow(const struct options *options, const char *dir, const char *name,
     }
     err_clear(&err);
     cJSON_Delete(f.status);
+    free(f.since);
     return code;
 }

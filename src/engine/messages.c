@@ -277,15 +277,6 @@ static void tell_appliers(struct supervisor *s, struct pipeline *p)
     channel_queue(&apply->channel, message);
 }
 
-/* Workers count from their start; what they said before stays counted when they start again. */
-static int64_t told_more(struct worker *w, int64_t told)
-{
-    int64_t more = told - w->told_changes;
-
-    w->told_changes = told;
-    return more;
-}
-
 static void on_received(struct supervisor *s, struct worker *w, const cJSON *message)
 {
     struct pipeline *p = w->pipeline;
@@ -296,7 +287,8 @@ static void on_received(struct supervisor *s, struct worker *w, const cJSON *mes
     p->received_lsn = lsn_of(message, "received");
     p->confirmed_lsn = lsn_of(message, "confirmed");
     p->server_lsn = lsn_of(message, "server");
-    p->received_changes += told_more(w, json_i64(message, "changes", 0));
+    p->received_changes = json_i64(message, "changes", 0);
+    p->receive_session = (int)w->pid;
     p->spool_bytes = json_i64(message, "spoolBytes", 0);
     p->clock_offset_us = json_i64(message, "clockOffsetUs", 0);
     if (json_bool(message, "full", false) != p->spool_full) {
@@ -351,13 +343,14 @@ static void on_applied(struct supervisor *s, struct worker *w, const cJSON *mess
 
     p->applied_lsn = lsn_of(message, "applied");
     p->passed_lsn = lsn_of(message, "passed");
-    p->last_change_lsn = lsn_of(message, "lastChange");
-    p->consumed_changes += told_more(w, json_i64(message, "consumed", 0));
+    /* An applier that starts again forgets what it has seen: the proof at cutover must not. */
+    if (lsn_of(message, "lastChange") > p->last_change_lsn)
+        p->last_change_lsn = lsn_of(message, "lastChange");
+    /* Both count on the scale of one receiver; of an earlier one nothing can be said. */
+    if (json_i64(message, "session", 0) == p->receive_session)
+        p->consumed_changes = json_i64(message, "consumed", 0);
     p->transactions = json_i64(message, "transactions", 0);
     p->apply_idle = json_bool(message, "idle", false);
-    /* One that starts again reads some changes twice: put right when nothing waits. */
-    if (p->apply_idle)
-        p->consumed_changes = p->received_changes;
     if (json_i64(message, "latencyUs", -1) >= 0)
         p->latency_us = json_i64(message, "latencyUs", 0) + p->clock_offset_us;
     if (p->latency_us < 0)

@@ -115,7 +115,9 @@ struct pipeline {
 
     lsn_t received_lsn, confirmed_lsn, applied_lsn, passed_lsn, server_lsn;
     lsn_t last_change_lsn;            /* commit LSN of the last transaction that changed a picked table */
-    int64_t received_changes, consumed_changes, applied_changes, transactions;
+    int64_t received_changes, consumed_changes; /* their difference waits; as the receiver counts */
+    int receive_session;              /* its process */
+    int64_t applied_changes, transactions;
     char *spool_limit;                /* JSON text of the reader's limit, as the receiver told it */
     int64_t spool_bytes;
     bool spool_full;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/files.h"
@@ -26,6 +27,23 @@
 #define HEARTBEAT_INTERVAL_MS 10000
 #define REPORT_INTERVAL_MS 100
 #define IDLE_WAIT_MS 200
+
+/* How many row changes the spool holds from a position to a limit. */
+static bool count_changes(const struct work *work, lsn_t from, const struct spool_position *limit,
+                          int64_t *count, struct err *err)
+{
+    struct spool_reader *reader = NULL;
+    struct spool_record record;
+    char *dir = work_spool_dir(work);
+    int got = 0;
+    bool ok = spool_reader_open(dir, work->m->id, from, &reader, err);
+
+    while (ok && (got = spool_reader_next(reader, limit, &record, err)) > 0)
+        *count += record.type == SPOOL_MESSAGE && record.len && strchr("IUDT", record.data[0]);
+    spool_reader_close(reader);
+    free(dir);
+    return ok && got == 0;
+}
 
 /* --- receive --- */
 
@@ -64,15 +82,19 @@ static lsn_t covered_lsn(const struct receiver *r)
     return r->received_lsn;
 }
 
-static void report_received(struct work *work, const struct receiver *r, int64_t spool_size)
+static void report_received(struct work *work, const struct receiver *r, int64_t before,
+                            int64_t spool_size)
 {
     cJSON *message = json_message("received");
 
-    cJSON_AddItemToObject(message, "limit", work_limit_json(&r->boundary, covered_lsn(r)));
+    cJSON *limit = work_limit_json(&r->boundary, covered_lsn(r));
+    json_add_i64(limit, "changes", before + r->changes);
+    json_add_num(limit, "session", getpid());
+    cJSON_AddItemToObject(message, "limit", limit);
     work_json_add_lsn(message, "received", r->received_lsn);
     work_json_add_lsn(message, "confirmed", r->confirmed_lsn);
     work_json_add_lsn(message, "server", r->server_lsn);
-    json_add_i64(message, "changes", r->changes);
+    json_add_i64(message, "changes", before + r->changes);
     json_add_i64(message, "spoolBytes", spool_size);
     json_add_i64(message, "clockOffsetUs", r->clock_offset_us);
     json_add_bool(message, "full", r->full);
@@ -102,7 +124,13 @@ static bool receive_stream(struct work *work, struct receiver *r, const char *di
     int64_t size = spool_bytes(dir);
     int64_t size_ms = clock_mono_ms();
 
-    report_received(work, r, size);
+    int64_t before = 0;
+    struct err unknown = ERR_INIT;
+
+    /* What an earlier receiver left; once something was applied only the applier knows from where. */
+    count_changes(work, work->p->start_lsn, &r->boundary, &before, &unknown);
+    err_clear(&unknown);
+    report_received(work, r, before, size);
     for (;;) {
         if (!receiver_step(r, IDLE_WAIT_MS, work->channel.fd, err) || !drop_applied(work, dir, err))
             return false;
@@ -114,7 +142,7 @@ static bool receive_stream(struct work *work, struct receiver *r, const char *di
         if (covered_lsn(r) != told_covered || now - told_ms > 1000) {
             told_covered = covered_lsn(r);
             told_ms = now;
-            report_received(work, r, size);
+            report_received(work, r, before, size);
         }
     }
 }
@@ -144,7 +172,10 @@ struct apply {
     struct spool_position limit;
     lsn_t covers;
     bool has_limit;
-    int64_t consumed;     /* changes read since the engine's receiver began to count */
+    int64_t consumed;     /* changes read, on the scale of limit_changes */
+    int64_t limit_changes; /* changes before the limit, as the present receiver counts them */
+    int session;          /* which receiver that is: each begins at 0 */
+    bool new_session;
     lsn_t last_change_lsn;
     lsn_t begin_lsn;      /* of the transaction being read */
     lsn_t told_passed, told_applied;
@@ -163,6 +194,9 @@ static bool take_limits(struct apply *a, int timeout_ms, struct err *err)
             a->limit.offset = json_u64(limit, "offset", 0);
             a->limit.lsn = work_json_lsn(limit, "lsn");
             a->covers = work_json_lsn(limit, "covers");
+            a->limit_changes = json_i64(limit, "changes", 0);
+            a->new_session = a->new_session || a->session != (int)json_i64(limit, "session", 0);
+            a->session = (int)json_i64(limit, "session", 0);
             a->has_limit = true;
         }
         cJSON_Delete(message);
@@ -204,6 +238,7 @@ static void report_applied(struct apply *a, bool idle)
     work_json_add_lsn(message, "passed", status->passed_lsn);
     work_json_add_lsn(message, "lastChange", a->last_change_lsn);
     json_add_i64(message, "consumed", a->consumed);
+    json_add_num(message, "session", a->session);
     json_add_i64(message, "transactions", status->transactions);
     json_add_i64(message, "commitUs", status->applied_commit_us);
     if (status->applied_lsn != a->told_applied && status->applied_commit_us)
@@ -252,6 +287,19 @@ static bool feed(struct apply *a, struct change *change, int *fed, struct err *e
     return true;
 }
 
+/* A receiver that begins to count anew, or an applier that begins to read, does not know how many
+ * changes lie between what is applied and the limit. */
+static bool count_waiting(struct apply *a, struct err *err)
+{
+    int64_t waiting = 0;
+    bool ok = count_changes(a->work, applier_status(a->applier)->applied_lsn, &a->limit, &waiting,
+                            err);
+
+    a->consumed = a->limit_changes - waiting;
+    a->new_session = false;
+    return ok;
+}
+
 static bool open_reader(struct apply *a, struct err *err)
 {
     char *dir = work_spool_dir(a->work);
@@ -286,14 +334,17 @@ static bool apply_stream(struct apply *a, struct err *err)
         if (!ok || !a->has_limit)
             continue;
         fed = 0;
-        ok = feed(a, &change, &fed, err) && (fed > 0 || applier_flush(a->applier, err));
+        ok = (!a->new_session || count_waiting(a, err)) && feed(a, &change, &fed, err) &&
+             (fed > 0 || applier_flush(a->applier, err));
         if (!ok && err->code != ERR_STOPPED) {
             /* What is read again is not passed, whatever the limit covers. */
             fed = 1;
             ok = feed_again(a, err);
         }
-        if (ok && !fed)
+        if (ok && !fed) {
             applier_mark(a->applier, a->covers);
+            a->consumed = a->limit_changes;
+        }
         if (ok)
             report_applied(a, fed == 0);
     }

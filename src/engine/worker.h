@@ -42,7 +42,6 @@ struct worker {
     bool stopping;            /* was asked to stop */
     int64_t stop_ms;          /* when */
     int64_t started_ms;
-    int64_t told_changes;     /* receive, apply: how many it said it has counted */
     struct err error;         /* what it said before it ended */
     void *watched;            /* of supervisor.c: the loop's argument */
     bool watching_output;

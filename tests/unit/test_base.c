@@ -1,6 +1,8 @@
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -173,6 +175,64 @@ static void test_proc(void)
     buf_release(&errors);
 }
 
+static void test_proc_start(void)
+{
+    char path[] = "/tmp/test-proc.XXXXXX";
+    const char *const ends[] = {"sh", "-c", "echo out; echo bad >&2; exit 3", NULL};
+    const char *const stays[] = {"sleep", "60", NULL};
+    const char *const deaf[] = {"sh", "-c", "trap '' TERM; echo deaf; sleep 60", NULL};
+    struct proc_run run = {.argv = ends, .out_path = path};
+    struct buf text = BUF_INIT;
+    int pid = 0;
+    int status = 0;
+
+    close(mkstemp(path));
+    CHECK_TRUE(proc_start(&run, SIGKILL, &pid, NULL));
+    status = proc_end(pid, 0, 10000);
+    CHECK_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 3);
+    CHECK_TRUE(file_read(path, &text, NULL));
+    CHECK_STR(text.data, "out\nbad\n");
+
+    run = (struct proc_run){.argv = stays};
+    CHECK_TRUE(proc_start(&run, SIGKILL, &pid, NULL));
+    CHECK_TRUE(!proc_has_ended(pid, &status));
+    status = proc_end(pid, SIGTERM, 10000);
+    CHECK_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+
+    /* It is deaf once its output is there. */
+    run = (struct proc_run){.argv = deaf, .out_path = path};
+    CHECK_TRUE(proc_start(&run, SIGKILL, &pid, NULL));
+    do {
+        usleep(1000);
+        CHECK_TRUE(file_read(path, &text, NULL));
+    } while (!strstr(text.data, "deaf"));
+    CHECK_INT(getsid(pid), pid);
+    status = proc_end(pid, SIGTERM, 50);
+    CHECK_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    unlink(path);
+    buf_release(&text);
+}
+
+/* Only root can become another user. */
+static void test_proc_user(void)
+{
+    const char *const argv[] = {"sh", "-c", "id -u; id -g; id -G; pwd", NULL};
+    struct buf out = BUF_INIT;
+    struct proc_run run = {.argv = argv, .out = &out, .uid = 65534, .gid = 65533};
+    struct err err = ERR_INIT;
+    bool ok = proc_run(&run, &err);
+
+    if (geteuid() == 0) {
+        CHECK_TRUE(ok);
+        CHECK_STR(out.data, "65534\n65533\n65533\n/\n");
+    } else if (geteuid() != 65534) {
+        CHECK_TRUE(!ok);
+        CHECK_STR(err.message, "\"sh\" failed with exit status 127");
+    }
+    err_clear(&err);
+    buf_release(&out);
+}
+
 static void test_channel(void)
 {
     int fds[2];
@@ -290,7 +350,8 @@ int main(void)
     static const struct unit_test tests[] = {
         {"errors", test_err},   {"buffers", test_buf}, {"time text", test_clock_text},
         {"units", test_units},  {"json", test_json},   {"files", test_files},
-        {"programs", test_proc}, {"channel", test_channel}, {"loop", test_loop},
+        {"programs", test_proc}, {"programs beside us", test_proc_start},
+        {"programs of another user", test_proc_user}, {"channel", test_channel}, {"loop", test_loop},
         {"log", test_log},      {"secrets", test_secret}, {NULL, NULL},
     };
     return unit_main("base", tests);
