@@ -211,22 +211,24 @@ static bool is_followed(const struct follow *f, const cJSON *item)
            (!only || strcmp(only, json_str(item, "databaseName")) == 0);
 }
 
+/* Databases are independent: the verdict waits until each has come to its end. */
 static enum verdict judge(const struct follow *f, const cJSON **culprit)
 {
     const cJSON *item;
-    bool all = true;
+    bool going = false;
+
+    *culprit = NULL;
 
     cJSON_ArrayForEach(item, cli_output(f->status))
     {
         if (!is_followed(f, item) || is_reached(item, f->until))
             continue;
-        all = false;
-        if (is_stopped(item, f->until)) {
+        if (!is_stopped(item, f->until))
+            going = true;
+        else if (!*culprit)
             *culprit = item;
-            return STOPPED;
-        }
     }
-    return all ? REACHED : GO_ON;
+    return going ? GO_ON : *culprit ? STOPPED : REACHED;
 }
 
 static int tell_stopped(struct follow *f, const cJSON *database)
@@ -290,16 +292,12 @@ static void take(struct follow *f, cJSON *message)
 /* The engine is gone: its last word is in the status file. */
 static void read_stored(struct follow *f)
 {
-    char *path = xasprintf("%s/status.json", f->dir);
-    struct buf text = BUF_INIT;
-    cJSON *stored = file_read(path, &text, NULL) ? cJSON_Parse(text.data) : NULL;
+    cJSON *stored = cli_stored_status(f->dir);
 
     if (stored) {
         cJSON_Delete(f->status);
         f->status = stored;
     }
-    buf_release(&text);
-    free(path);
 }
 
 static int interrupted(struct follow *f)

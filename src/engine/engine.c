@@ -151,13 +151,15 @@ static bool store_identity(const struct migration *m, struct err *err)
     static const char *const goals[] = {"checked", "schema", "loaded", "ready", "done"};
     char *identity = in_dir(m, "migration.json");
     char *plan_path = in_dir(m, "plan.json");
+    /* "resume" may be said in another directory. */
+    char *plan_file = m->plan.path ? realpath(m->plan.path, NULL) : NULL;
     cJSON *json = cJSON_CreateObject();
     bool ok = true;
 
     json_add_str(json, "id", m->id);
     json_add_str(json, "name", m->name);
     json_add_str(json, "goal", goals[m->goal]);
-    json_add_str(json, "planPath", m->plan.path);
+    json_add_str(json, "planPath", plan_file);
     json_add_i64(json, "startedUs", m->started_us);
     char *text = json_pretty_sorted(json);
     char *plan = plan_text(&m->plan);
@@ -166,6 +168,7 @@ static bool store_identity(const struct migration *m, struct err *err)
              file_write_atomic(identity, text, strlen(text), err);
     free(text);
     free(plan);
+    free(plan_file);
     cJSON_Delete(json);
     free(identity);
     free(plan_path);
