@@ -15,6 +15,11 @@
 int cli_fail(const struct options *options, struct err *err)
 {
     int code = err_exit_code(err);
+
+    if (err->code == ERR_STOPPED && !err->hint) {
+        err_set(err, ERR_STOPPED, "interrupted");
+        err_hint(err, "Nothing of this command goes on running; it changed nothing.");
+    }
     char *text = err_text(err);
 
     fprintf(stderr, "pgcutover: %s\n", text);

@@ -247,6 +247,62 @@ assert_run "state directory below a file" 1 "$PGC_DIR/file" --state-dir
 STATE=$STATE_WAS
 nothing_left "state directory below a file" fine
 
+# --- Ctrl-C before an engine runs: the catalog of the source is locked for as long as it takes
+
+mkfifo "$PGC_DIR/statements"
+on source shop -o /dev/null <"$PGC_DIR/statements" &
+locker=$!
+exec 8>"$PGC_DIR/statements"
+echo 'BEGIN; LOCK TABLE pg_catalog.pg_trigger IN ACCESS EXCLUSIVE MODE;' >&8
+it_waits() {
+    [ "$(on source postgres -c "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pgcutover:%' AND wait_event_type = 'Lock'")" -gt 0 ]
+}
+interrupt() { # WHAT PART ARGS...
+    local what=$1 part=$2
+    shift 2
+    bash -c 'trap - INT; exec "$@"' _ "$PGC_PROGRAM" "$@" --state-dir "$STATE" >"$PGC_DIR/out" 2>"$PGC_DIR/err" </dev/null 8>&- &
+    pid=$!
+    wait_until 20 it_waits || fail "$what: the catalog was not waited for"
+    kill -INT $pid
+    wait $pid
+    status=$?
+    err=$(cat "$PGC_DIR/err")
+    assert_run "$what" 130 interrupted "$part"
+}
+interrupt "Ctrl-C while checking" 'changed nothing' check "$PGC_DIR/fine.json"
+interrupt "Ctrl-C in a dry run" 'changed nothing' --batch "$PGC_DIR/fine.json" --dry-run
+interrupt "Ctrl-C in batch mode" 'The engine of "fine" goes on' --batch "$PGC_DIR/fine.json"
+run cancel fine
+assert_run "cancel while it checks" 0
+run delete fine
+assert_run "delete what was cancelled while checking" 0
+printf 'ROLLBACK;\n\\q\n' >&8
+exec 8>&-
+wait $locker
+nothing_left "Ctrl-C" fine
+
+# --- what cannot be undone now is listed, with the statements; later it can
+
+on source shop -c 'CREATE TABLE "No key" (v text); INSERT INTO "No key" VALUES (1)'
+ends left "$good_source" "$good_target" '[{"name": "shop", "keylessTables": "full"}]'
+run --batch "$PGC_DIR/left.json"
+assert_run "left: batch" 0
+on source shop -c "UPDATE \"No key\" SET v = 2"
+cluster_stop source
+run cancel left
+assert_run "cancel, source down" 1 08 'resume left' "on the source: SELECT pg_drop_replication_slot('pgcutover_left_" 'on the source: DROP PUBLICATION IF EXISTS "pgcutover_left_' \
+    'on the source: ALTER TABLE ONLY "public"."No key" REPLICA IDENTITY DEFAULT'
+cluster_again source
+run delete left
+assert_run "delete while something is left" 2 'cannot be deleted'
+run cancel left
+assert_run "cancel, source up again" 0
+on source shop -c 'DROP TABLE "No key"'
+run delete left
+assert_run "left: delete" 0
+on target postgres -c 'DROP DATABASE shop'
+nothing_left "cancelled later" left
+
 # --- one that runs: name in use, a second engine, commands in the wrong state, a dead engine
 
 run --batch "$PGC_DIR/fine.json" --until ready

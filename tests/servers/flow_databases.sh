@@ -10,7 +10,7 @@ odd='Odd "db"'
 # --- first: everything that is set, held back or copied late
 
 on source postgres -c 'CREATE DATABASE first' -c 'CREATE DATABASE "Odd ""db"""' -c 'CREATE DATABASE third' -c 'CREATE DATABASE refused'
-on source first <<'SQL'
+on source first -o /dev/null <<'SQL'
 CREATE TABLE keyed (id int PRIMARY KEY, v text);
 CREATE TABLE keyless (n int, v text);
 CREATE TABLE own_identity (id int NOT NULL, v text);

@@ -145,7 +145,7 @@ assert_same_schema() { # WHAT NAME/DB NAME/DB
 # Materialized views are as new as their last refresh, on each side.
 refresh_source() { # DATABASE
     PGOPTIONS='-c default_transaction_read_only=off' on source "$1" -o /dev/null <<'SQL'
-SELECT format('REFRESH MATERIALIZED VIEW %s', oid::regclass) FROM pg_class WHERE relkind = 'm' ORDER BY oid \gexec
+SELECT format('REFRESH MATERIALIZED VIEW %s', oid::regclass) FROM pg_class WHERE relkind = 'm' AND relispopulated ORDER BY oid \gexec
 SQL
 }
 

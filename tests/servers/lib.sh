@@ -132,7 +132,7 @@ SELECT pg_catalog.format($f$SELECT %4$L || ' rows ' || count(*) || ' ' || coales
      LEFT JOIN pg_catalog.pg_type e ON e.oid = y.typelem AND e.typarray = y.oid
      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), 'NULL'), n.nspname || '.' || c.relname)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgcutover')
+WHERE c.relkind IN ('r', 'm') AND c.relispopulated AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgcutover')
 ORDER BY n.nspname, c.relname \gexec
 SELECT pg_catalog.format($f$SELECT %3$L || ' sequence ' || last_value || ' ' || is_called FROM %1$I.%2$I$f$, n.nspname, c.relname, n.nspname || '.' || c.relname)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
