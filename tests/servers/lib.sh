@@ -38,6 +38,10 @@ as_server() {
     fi
 }
 
+programs_of() { # NAME: where the programs of its version are; a copy of a cluster has the usual ones
+    if [ -f "$PGC_DIR/$1.bin" ]; then cat "$PGC_DIR/$1.bin"; else echo "$PGC_BIN"; fi
+}
+
 cluster_start() {
     local name=$1 dir=$PGC_DIR/$1 setting
     shift
@@ -62,12 +66,12 @@ cluster_start() {
 }
 
 cluster_again() {
-    as_server "$(cat "$PGC_DIR/$1.bin")/pg_ctl" -D "$PGC_DIR/$1/data" -l "$PGC_DIR/$1/log" -w -t 60 start >/dev/null ||
+    as_server "$(programs_of "$1")/pg_ctl" -D "$PGC_DIR/$1/data" -l "$PGC_DIR/$1/log" -w -t 60 start >/dev/null ||
         { tail -n 20 "$PGC_DIR/$1/log"; return 1; }
 }
 
 cluster_stop() {
-    as_server "$(cat "$PGC_DIR/$1.bin")/pg_ctl" -D "$PGC_DIR/$1/data" -m "${2:-fast}" -w stop >/dev/null 2>&1
+    as_server "$(programs_of "$1")/pg_ctl" -D "$PGC_DIR/$1/data" -m "${2:-fast}" -w stop >/dev/null 2>&1
 }
 
 uri() { # NAME DATABASE
