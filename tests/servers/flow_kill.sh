@@ -66,7 +66,7 @@ while [ "$(date +%s)" -lt $until_s ]; do
     case "$(field kill migrationState)" in
         READY_TO_COMPLETE)
             # The workers of a running stream first; then the cutover, with its own.
-            case " $left " in *" finish "* | *" apply "* | *" receive "* | *" monitor "*) continue ;; esac
+            case " $left " in *" apply "* | *" receive "* | *" monitor "*) continue ;; esac
             [ $engine_left -gt $((engine_kills > 2)) ] && continue
             pgc cutover kill -q >/dev/null 2>&1 &
             ;;
