@@ -169,6 +169,39 @@ static void show_progress(struct follow *f)
     }
 }
 
+static const cJSON *find_id(const cJSON *status, const char *id)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, cli_output(status))
+        if (json_str(item, "id") && strcmp(json_str(item, "id"), id) == 0)
+            return item;
+    return NULL;
+}
+
+/* -v: a line for each table that comes into another phase of its load. */
+static void show_tables(struct follow *f, const cJSON *delta)
+{
+    const cJSON *item;
+    char rows[32];
+    char bytes[32];
+
+    cJSON_ArrayForEach(item, json_get(delta, "output"))
+    {
+        const cJSON *before;
+        if (!cli_is_type(item, "TableLevelOutput"))
+            continue;
+        before = find_id(f->status, json_str(item, "id"));
+        if (before && strcmp(json_str(before, "loadPhase"), json_str(item, "loadPhase")) == 0)
+            continue;
+        units_count((int64_t)num(item, "fullLoadTotalRows"), rows, sizeof rows);
+        units_bytes((int64_t)num(item, "fullLoadTotalVolumeBytes"), bytes, sizeof bytes);
+        end_bar(f);
+        fprintf(stderr, "  table %s: %s, %s rows, %s\n", json_str(item, "tableName"),
+                json_str(item, "loadPhase"), rows, bytes);
+    }
+}
+
 /* --- deciding --- */
 
 enum verdict { GO_ON, REACHED, STOPPED };
@@ -284,6 +317,8 @@ static void take(struct follow *f, cJSON *message)
         f->status = cJSON_DetachItemFromObjectCaseSensitive(message, "status");
         show_events(f, json_get(json_get(f->status, "properties"), "events"));
     } else if (type && strcmp(type, "delta") == 0 && f->status) {
+        if (f->options->verbose)
+            show_tables(f, message);
         control_merge(f->status, message);
         show_events(f, json_get(message, "events"));
     }

@@ -136,7 +136,7 @@ static const struct belongs belongings[] = {
                 "detach dry-run yes "},
     {"check", " name "},
     {"status", " watch "},
-    {"cutover", " database-name yes "},
+    {"cutover", " database-name "},
     {"resume", " yes "},
     {"cancel", " yes "},
     {"delete", " yes "},
