@@ -98,6 +98,28 @@ assert_run "delete" 0
 on target postgres -c 'DROP DATABASE IF EXISTS shop'
 nothing_left "password in the plan" planpw
 
+# The same from the three files of Azure DMS, said in another directory.
+here=$PWD
+cd "$PGC_DIR" || exit 1
+echo "{$mover, \"password\": \"$secret\", \"databaseName\": \"shop\"}" >source.azure
+echo "$good_target" >target.azure
+echo '[{"name": "shop"}]' >options.azure
+run --batch --source-connection-json source.azure --target-connection-json target.azure --database-options-json options.azure --name azure
+assert_run "password in the file of Azure DMS" 0
+kill -9 "$(engine_pid azure)"
+wait_until 10 engine_gone azure
+cd / || exit 1
+run resume azure
+assert_run "resumed with the password of that file" 0
+assert_equal "that password in files" "$(grep -rlF "$secret" "$STATE")" ""
+cd "$here" || exit 1
+run cancel azure
+assert_run "azure: cancel" 0
+run delete azure
+assert_run "azure: delete" 0
+on target postgres -c 'DROP DATABASE IF EXISTS shop'
+nothing_left "password in the file of Azure DMS" azure
+
 asked() {
     grep -q 'Password for' "$PGC_DIR/screen"
 }
