@@ -5,7 +5,7 @@
 #include "pg/conn.h"
 
 /* Begins a REPEATABLE READ READ ONLY transaction under an exported snapshot. On error no transaction
- * is open; a snapshot that is gone (22023, 42704) needs a new epoch. */
+ * is open; a snapshot that is gone with its session is retryable: with a new epoch. */
 bool snapshot_adopt(struct conn *src, const char *snapshot, struct err *err);
 /* The same under a snapshot of its own, for what is copied or compared while nobody writes. */
 bool snapshot_begin_plain(struct conn *src, struct err *err);

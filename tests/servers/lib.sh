@@ -120,8 +120,8 @@ wait_until() { # SECONDS COMMAND...
 }
 
 # All rows of all tables of a database (each row as text, sorted), sequences and materialized views:
-# one digest a relation. Floats, in arrays and geometry too, by their bits: 12 writes them shorter than
-# 11 does; "char" by its byte: 16 writes some otherwise.
+# one digest a relation. Floats, in arrays, composites and geometry too, by their bits: 12 writes them shorter
+# than 11 does; "char" by its byte: 16 writes some otherwise.
 digest_database() { # NAME DATABASE
     on "$1" "$2" <<'SQL'
 SET search_path = ''; SET extra_float_digits = 3; SET timezone = 'UTC'; SET datestyle = 'ISO'; SET intervalstyle = 'postgres';
@@ -131,6 +131,7 @@ SELECT pg_catalog.format($f$SELECT %4$L || ' rows ' || count(*) || ' ' || coales
   n.nspname, c.relname,
   coalesce((SELECT pg_catalog.string_agg(CASE WHEN y.typnamespace = 'pg_catalog'::regnamespace AND coalesce(e.typname, y.typname) IN
          ('float4', 'float8', 'point', 'lseg', 'line', 'box', 'path', 'polygon', 'circle', 'char')
+         OR y.typtype = 'c' AND NOT EXISTS (SELECT FROM pg_catalog.pg_attribute f WHERE f.attrelid = y.typrelid AND f.atttypid >= 16384)
          THEN pg_catalog.format('%s(%I)', y.typsend, a.attname) ELSE pg_catalog.quote_ident(a.attname) END, ',' ORDER BY a.attname)
      FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
      LEFT JOIN pg_catalog.pg_type e ON e.oid = y.typelem AND e.typarray = y.oid

@@ -52,9 +52,29 @@ static inline PGconn *pair_application(enum conn_side side, const char *more)
     return pg;
 }
 
+/* The text with what this server is new enough for: a comment that begins with "!12" is SQL to 12 and later,
+ * one that begins with "!-11" to 11 and before. Owned. */
+static inline char *pair_sql(PGconn *pg, const char *sql)
+{
+    char *text = xstrdup(sql);
+
+    for (char *at = text; (at = strstr(at, "/*!")) != NULL;) {
+        char *body, *end = strstr(at, "*/");
+        long since = strtol(at + 3, &body, 10);
+        int major = PQserverVersion(pg) / 10000;
+        if (since > 0 ? major >= since : major <= -since) {
+            memset(at, ' ', (size_t)(body - at));
+            memset(end, ' ', 2);
+        }
+        at = end + 2;
+    }
+    return text;
+}
+
 static inline void pair_run(PGconn *pg, const char *sql)
 {
-    PGresult *res = PQexec(pg, sql);
+    char *text = pair_sql(pg, sql);
+    PGresult *res = PQexec(pg, text);
     ExecStatusType status = PQresultStatus(res);
 
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
@@ -62,16 +82,19 @@ static inline void pair_run(PGconn *pg, const char *sql)
         exit(EXIT_FAILURE);
     }
     PQclear(res);
+    free(text);
 }
 
 /* First value, or "(error) ..." ; owned. */
 static inline char *pair_value(PGconn *pg, const char *sql)
 {
-    PGresult *res = PQexec(pg, sql);
+    char *text = pair_sql(pg, sql);
+    PGresult *res = PQexec(pg, text);
     char *value = PQresultStatus(res) != PGRES_TUPLES_OK ? xasprintf("(error) %s", PQerrorMessage(pg))
                   : PQntuples(res) == 0 ? xstrdup("(no row)") : xstrdup(PQgetvalue(res, 0, 0));
 
     PQclear(res);
+    free(text);
     return value;
 }
 

@@ -66,15 +66,15 @@ static void publication_is_made_and_completed(void)
 
     pair_run(sapp, "CREATE SCHEMA pub; CREATE TABLE pub.a (id int PRIMARY KEY);"
                    "CREATE TABLE pub.\"Odd \"\"one\"\", b\" (id int PRIMARY KEY);"
-                   "CREATE TABLE pub.root (id int PRIMARY KEY) PARTITION BY RANGE (id);"
-                   "CREATE TABLE pub.leaf PARTITION OF pub.root FOR VALUES FROM (1) TO (10);"
+                   "CREATE TABLE pub.root (id int /*!11 PRIMARY KEY */) PARTITION BY RANGE (id);"
+                   "CREATE TABLE pub.leaf PARTITION OF pub.root /*!-10 (PRIMARY KEY (id)) */ FOR VALUES FROM (1) TO (10);"
                    "CREATE TABLE pub.parent (id int PRIMARY KEY); CREATE TABLE pub.child (PRIMARY KEY (id)) INHERITS (pub.parent)");
     CHECK_OK(publication_create(&plain, "pgcutover_\"t", &three, &err), &err);
     CHECK_VALUE(sapp, "SELECT count(*) FROM pg_publication_rel", "2");
     CHECK_OK(publication_create(&plain, "pgcutover_\"t", &four, &err), &err);
     CHECK_VALUE(sapp, "SELECT string_agg(tablename, '|' ORDER BY tablename) FROM pg_publication_tables",
                 "Odd \"one\", b|a|leaf|parent");
-    CHECK_VALUE(sapp, "SELECT concat(pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot) FROM pg_publication",
+    CHECK_VALUE(sapp, "SELECT concat(pubinsert, pubupdate, pubdelete, /*!11 pubtruncate */ /*!-10 true */, /*!13 pubviaroot */ /*!-12 false */) FROM pg_publication",
                 "ttttf");
     CHECK_OK(publication_drop(&plain, "pgcutover_\"t", &err), &err);
     CHECK_OK(publication_drop(&plain, "pgcutover_\"t", &err), &err);
@@ -234,8 +234,8 @@ static void all_types_and_names(void)
          "CREATE DOMAIN ty.dom AS text CHECK (VALUE <> 'x')");
     both("CREATE TABLE ty.\"All \"\"types.\" (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, \"Se lect\" text, e ty.\"E n\", ea ty.\"E n\"[],"
          "c ty.comp, ca ty.comp[], d ty.dom, b bytea, j json, jb jsonb, n numeric, f4 float4, f8 float8, f8a float8[], ts timestamp, tz timestamptz,"
-         "dt date, i interval, bit bit varying, r int8range, mr nummultirange, p point, \"chr\" \"char\", u uuid, ip inet, tsv tsvector, x xml, na name, m money,"
-         "g int GENERATED ALWAYS AS (length(\"Se lect\")) STORED)");
+         "dt date, i interval, bit bit varying, r int8range, mr /*!14 nummultirange */ /*!-13 text */, p point, \"chr\" \"char\", u uuid, ip inet, tsv tsvector, x xml, na name, m money,"
+         "g int /*!12 GENERATED ALWAYS AS (length(\"Se lect\")) STORED */)");
     pair_run(sapp, "INSERT INTO ty.\"All \"\"types.\" (\"Se lect\", e, ea, c, ca, d, b, j, jb, n, f4, f8, f8a, ts, tz, dt, i, bit, r, mr, p, chr, u, ip, tsv, x, na, m)"
          "SELECT E'tab\\t nl\\n cr\\r\\n bs\\\\ \\\\. \\b' || k, 'ü', '{a,\"B ''\",NULL}', ROW(k, NULL::text, 0.1::float8 + 0.2)::ty.comp, ARRAY[ROW(1, 'x\"'::text, 'NaN'::float8)::ty.comp, NULL],"
          "'', decode('00ff0a5c', 'hex'), '{\"a\":1, \"a\":2}', '{\"b\": [1, null]}', repeat('9', 1000)::numeric / 7, 'NaN', 0.1::float8 + 0.2,"
@@ -251,7 +251,7 @@ static void shapes(void)
     struct err err = ERR_INIT;
     struct copy_result result;
 
-    both("CREATE SCHEMA sh; CREATE TABLE sh.zero (); CREATE TABLE sh.gen (g int GENERATED ALWAYS AS (1) STORED);"
+    both("CREATE SCHEMA sh; CREATE TABLE sh.zero (); CREATE TABLE sh.gen (g int /*!12 GENERATED ALWAYS AS (1) STORED */);"
          "CREATE TABLE sh.parent (id int); CREATE TABLE sh.child () INHERITS (sh.parent); CREATE TABLE sh.empty (a int);"
          "CREATE UNLOGGED TABLE sh.unlogged (a int)");
     pair_run(sapp, "INSERT INTO sh.zero SELECT FROM generate_series(1, 7); INSERT INTO sh.gen DEFAULT VALUES;"
@@ -316,6 +316,8 @@ static void misfits_are_named(void)
 
     both("CREATE SCHEMA mis");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (reader.version < 120000 && strstr(cases[i][2], "is generated"))
+            continue;
         char *here = xasprintf("DROP TABLE IF EXISTS mis.t; CREATE TABLE mis.t %s", cases[i][0]);
         char *there = xasprintf("DROP TABLE IF EXISTS mis.t; CREATE TABLE mis.t %s", cases[i][1]);
         struct copy_job job = job_for("mis", "t");
@@ -443,6 +445,7 @@ static void rows_of_the_snapshot_only(void)
 
     pair_run(sapp, "COMMIT");
     CHECK_TRUE(!snapshot_adopt(&reader, snapshot, &err));
+    CHECK_TRUE(err.retryable); /* with a new one */
     CHECK_INT(PQtransactionStatus(reader.pg), PQTRANS_IDLE);
     err_clear(&err);
     PQfinish(other);
@@ -534,7 +537,7 @@ static void a_refused_row_leaves_nothing(void)
 
     pair_run(tapp, "ALTER TABLE refused DROP CONSTRAINT refused_id_check; CREATE FUNCTION eat() RETURNS trigger LANGUAGE plpgsql AS"
                    " $$BEGIN IF new.id = 5 THEN RETURN NULL; END IF; RETURN new; END$$; CREATE TRIGGER eat BEFORE INSERT ON refused"
-                   " FOR EACH ROW EXECUTE FUNCTION eat(); ALTER TABLE refused ENABLE ALWAYS TRIGGER eat");
+                   " FOR EACH ROW EXECUTE PROCEDURE eat(); ALTER TABLE refused ENABLE ALWAYS TRIGGER eat");
     CHECK_TRUE(!copy_plainly(&job, &result, &err));
     CHECK_CONTAINS(err.message, "20000 rows were sent, but 19999 were stored");
     err_clear(&err);

@@ -36,8 +36,8 @@ static void one_byte_in_100000_rows(void)
     struct verify_job job = job_for("big");
 
     both("CREATE TABLE big (id int PRIMARY KEY, v text, b bytea)");
-    pair_run(sapp, "INSERT INTO big SELECT i, md5(i::text), sha256(i::text::bytea) FROM generate_series(1, 100000) i");
-    pair_run(tapp, "INSERT INTO big SELECT i, md5(i::text), sha256(i::text::bytea) FROM generate_series(100000, 1, -1) i");
+    pair_run(sapp, "INSERT INTO big SELECT i, md5(i::text), decode(md5(i || 'b'), 'hex') FROM generate_series(1, 100000) i");
+    pair_run(tapp, "INSERT INTO big SELECT i, md5(i::text), decode(md5(i || 'b'), 'hex') FROM generate_series(100000, 1, -1) i");
     CHECK_TRUE(is_equal(job, &result));
     CHECK_INT(result.source_rows, 100000);
     CHECK_INT(result.target_rows, 100000);
@@ -90,8 +90,9 @@ static void shapes(void)
     CHECK_TRUE(is_equal(job_for("parent"), NULL)); /* ONLY */
     CHECK_TRUE(!is_equal(job_for("child"), NULL));
 
-    pair_run(sapp, "CREATE TABLE \"Odd \"\"t\" (k int, \"e\" float8[], \"sel ect\" text, g int GENERATED ALWAYS AS (k * 2) STORED);"
-                   "INSERT INTO \"Odd \"\"t\" VALUES (1, '{1}', 'a'), (2, '{0.1,NULL}', 'ü')");
+    pair_run(sapp, "CREATE TABLE \"Odd \"\"t\" (k int, \"e\" float8[], \"sel ect\" text, g int /*!12 GENERATED ALWAYS AS (k * 2) STORED */);"
+                   "INSERT INTO \"Odd \"\"t\" VALUES (1, '{1}', 'a'), (2, '{0.1,NULL}', 'ü');"
+                   "/*!-11 UPDATE \"Odd \"\"t\" SET g = k * 2; */");
     pair_run(tapp, "CREATE TABLE other (extra int DEFAULT 1, g int, \"sel ect\" varchar, k bigint, \"e\" float8[]);"
                    "INSERT INTO other (k, e, \"sel ect\", g) VALUES (2, '{0.1,NULL}', 'ü', 4)");
     CHECK_TRUE(is_equal(filtered, NULL));
@@ -115,7 +116,7 @@ static void shapes(void)
 
     pair_run(sapp, "CREATE TABLE leaf (a int); INSERT INTO leaf VALUES (1), (2)");
     pair_run(tapp, "CREATE TABLE leaf (a int) PARTITION BY LIST (a); CREATE TABLE l1 PARTITION OF leaf FOR VALUES IN (1);"
-                   "CREATE TABLE l2 PARTITION OF leaf DEFAULT; INSERT INTO leaf VALUES (1), (2)");
+                   "CREATE TABLE l2 PARTITION OF leaf /*!11 DEFAULT */ /*!-10 FOR VALUES IN (2) */; INSERT INTO leaf VALUES (1), (2)");
     CHECK_TRUE(is_equal(job_for("leaf"), NULL));
 }
 
