@@ -230,8 +230,9 @@ static bool is_stopped(const cJSON *database, const char *until)
 
     if (strcmp(until, "gone") == 0) /* being deleted: only an error ends it here */
         return json_str(database, "hold") && strcmp(json_str(database, "hold"), "stopped") == 0;
-    if (strcmp(until, "done") == 0 && json_bool(database, "cutoverFailed", false))
-        return true;
+    if (strcmp(until, "done") == 0 && json_bool(database, "cutoverFailed", false) &&
+        strcmp(state, "FAILED") != 0)
+        return strcmp(json_str(database, "phase"), "thawing") != 0; /* until it is writable again */
     return strcmp(state, "FAILED") == 0 || strcmp(state, "CANCELLED") == 0;
 }
 
@@ -275,6 +276,10 @@ static int tell_stopped(struct follow *f, const cJSON *database)
     else
         err_set(&err, ERR_SERVER, "database \"%s\" is %s", json_str(database, "databaseName"),
                 json_str(database, "phase"));
+    if (!err.hint && !f->options->outer && json_bool(database, "cutoverFailed", false) &&
+        !json_str(database, "hold"))
+        err_hint(&err, "The source is writable again and replication goes on. Mend it and run \"pgcutover "
+                       "cutover %s\" again.", f->name);
     if (!err.hint && !f->options->outer && json_str(database, "hold"))
         err_hint(&err, "Mend it and run \"pgcutover resume %s\", or \"pgcutover cancel %s\" to undo "
                        "everything on the source.", f->name, f->name);

@@ -221,6 +221,17 @@ run cancel second
 assert_run "cancel in the load" 0
 assert_equal "cancel in the load: on the source" "$(footprint source second)" ""
 
+# --- a cutover that finds a difference is undone: exit code 4, the source is writable again
+
+row=$(on target shop -c 'DELETE FROM t WHERE id = 5 RETURNING v')
+run cutover shop
+assert_run "cutover with a row missing" 4 'public.t' 'The source is writable again' 'pgcutover cutover shop'
+on source shop -c "INSERT INTO t VALUES (3001, 'after')" && pass "the source is writable again" || fail "the source is still frozen"
+assert_equal "left of the cutover on the source" "$(footprint source shop | grep -c '^setting')" 0
+wait_until 20 arrived shop "SELECT count(*) FROM t WHERE id = 3001" 1 || fail "sync does not go on after a cutover that was undone"
+on target shop -c "INSERT INTO t VALUES (5, '$row')"
+wait_until 20 in_state shop shop READY_TO_COMPLETE || fail "after a cutover that was undone: $(state_of shop shop)"
+
 # --- cutover, delete
 
 run cutover shop --json
