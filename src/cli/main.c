@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "engine/model.h"
 
 struct command {
     const char *name;
@@ -139,7 +140,7 @@ static const struct belongs belongings[] = {
                 "detach dry-run yes "},
     {"check", " name "},
     {"status", " watch "},
-    {"cutover", " database-name yes "},
+    {"cutover", " database-name "},
     {"resume", " yes "},
     {"cancel", " yes "},
     {"delete", " yes "},
@@ -166,11 +167,12 @@ static bool fits(const struct command *command, const char *option)
 static int check_values(const struct options *o)
 {
     enum log_level level;
+    enum goal goal;
 
     if (o->log_level && !log_level_parse(o->log_level, &level))
         return wrong_usage("--log-level takes debug, info, warning or error, not \"%s\"",
                            o->log_level);
-    if (o->until && !strstr(" checked schema loaded ready done ", o->until))
+    if (o->until && !goal_parse(o->until, &goal))
         return wrong_usage("--until takes checked, schema, loaded, ready or done, not \"%s\"",
                            o->until);
     return 0;

@@ -469,7 +469,6 @@ static bool poll_connection(struct conn *c, int timeout_ms, struct err *err)
 
 static const char *const plain_settings =
     "SELECT pg_catalog.set_config('search_path', '', false);"
-    "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
     "SET client_min_messages = warning; SET default_transaction_read_only = off;"
     "SET standard_conforming_strings = on;";
 
@@ -477,6 +476,29 @@ static const char *const text_settings =
     "SET extra_float_digits = 3; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres';"
     "SET TimeZone = 'UTC'; SET bytea_output = 'hex'; SET xmloption = 'content';"
     "SET lc_monetary = 'C';";
+
+/* Time limits that a role or database brings along, by the version that knows them first. A WAL sender
+ * that holds an exported snapshot is idle in a transaction like anybody else. */
+static const struct time_limit {
+    const char *off;
+    int min_version;
+} time_limits[] = {
+    {"SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;", 0},
+    {"SET idle_session_timeout = 0;", 140000},
+    {"SET transaction_timeout = 0;", 170000},
+};
+
+static bool lift_time_limits(struct conn *c, struct err *err)
+{
+    struct buf sql = BUF_INIT;
+
+    for (size_t i = 0; i < sizeof time_limits / sizeof *time_limits; i++)
+        if (c->version >= time_limits[i].min_version)
+            buf_addstr(&sql, time_limits[i].off);
+    bool ok = conn_command(c, sql.data, err);
+    buf_release(&sql);
+    return ok;
+}
 
 /* Writers run with triggers, rules and foreign keys inert where the role may say so. */
 static bool set_replica_role(struct conn *c, struct err *err)
@@ -511,7 +533,7 @@ static bool set_encoding(struct conn *c, struct err *err)
 
 static bool set_session(struct conn *c, enum conn_profile profile, struct err *err)
 {
-    if (!set_encoding(c, err))
+    if (!set_encoding(c, err) || !lift_time_limits(c, err))
         return false;
     if (profile == CONN_REPLICATION)
         return set_stream(c, err);

@@ -1,5 +1,6 @@
 -- Materialized views that hold data, those that others are made from first.
 -- Parameters: none. Minimum version: 9.5. Rows: one each: REFRESH statement, display name.
+-- Type name sorts by bytes on every server, and takes no COLLATE before 12.
 WITH RECURSIVE edge AS (
     SELECT DISTINCT r.ev_class AS child, d.refobjid AS parent
     FROM pg_catalog.pg_rewrite r
@@ -27,4 +28,4 @@ WHERE c.relkind = 'm' AND c.relispopulated
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                   WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
 GROUP BY c.oid, n.nspname, c.relname
-ORDER BY pg_catalog.max(r.level), n.nspname COLLATE "C", c.relname COLLATE "C"
+ORDER BY pg_catalog.max(r.level), n.nspname, c.relname

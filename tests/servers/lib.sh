@@ -38,6 +38,10 @@ as_server() {
     fi
 }
 
+programs_of() { # NAME: where the programs of its version are; a copy of a cluster has the usual ones
+    if [ -f "$PGC_DIR/$1.bin" ]; then cat "$PGC_DIR/$1.bin"; else echo "$PGC_BIN"; fi
+}
+
 cluster_start() {
     local name=$1 dir=$PGC_DIR/$1 setting
     shift
@@ -62,12 +66,12 @@ cluster_start() {
 }
 
 cluster_again() {
-    as_server "$(cat "$PGC_DIR/$1.bin")/pg_ctl" -D "$PGC_DIR/$1/data" -l "$PGC_DIR/$1/log" -w -t 60 start >/dev/null ||
+    as_server "$(programs_of "$1")/pg_ctl" -D "$PGC_DIR/$1/data" -l "$PGC_DIR/$1/log" -w -t 60 start >/dev/null ||
         { tail -n 20 "$PGC_DIR/$1/log"; return 1; }
 }
 
 cluster_stop() {
-    as_server "$(cat "$PGC_DIR/$1.bin")/pg_ctl" -D "$PGC_DIR/$1/data" -m "${2:-fast}" -w stop >/dev/null 2>&1
+    as_server "$(programs_of "$1")/pg_ctl" -D "$PGC_DIR/$1/data" -m "${2:-fast}" -w stop >/dev/null 2>&1
 }
 
 uri() { # NAME DATABASE
@@ -116,22 +120,28 @@ wait_until() { # SECONDS COMMAND...
 }
 
 # All rows of all tables of a database (each row as text, sorted), sequences and materialized views:
-# one digest a relation.
+# one digest a relation. Floats, in arrays and geometry too, by their bits: 12 writes them shorter than
+# 11 does; "char" by its byte: 16 writes some otherwise.
 digest_database() { # NAME DATABASE
     on "$1" "$2" <<'SQL'
 SET search_path = ''; SET extra_float_digits = 3; SET timezone = 'UTC'; SET datestyle = 'ISO'; SET intervalstyle = 'postgres';
+SET bytea_output = 'hex'; SET lc_monetary = 'C';
 SELECT pg_catalog.format($f$SELECT %4$L || ' rows ' || count(*) || ' ' || coalesce(pg_catalog.md5(pg_catalog.string_agg(d, ',' ORDER BY d COLLATE "C")), '-')
   FROM (SELECT pg_catalog.md5(ROW(%3$s)::text) AS d FROM ONLY %1$I.%2$I t) x$f$,
   n.nspname, c.relname,
-  coalesce((SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ',' ORDER BY a.attname COLLATE "C") FROM pg_catalog.pg_attribute a
+  coalesce((SELECT pg_catalog.string_agg(CASE WHEN y.typnamespace = 'pg_catalog'::regnamespace AND coalesce(e.typname, y.typname) IN
+         ('float4', 'float8', 'point', 'lseg', 'line', 'box', 'path', 'polygon', 'circle', 'char')
+         THEN pg_catalog.format('%s(%I)', y.typsend, a.attname) ELSE pg_catalog.quote_ident(a.attname) END, ',' ORDER BY a.attname)
+     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
+     LEFT JOIN pg_catalog.pg_type e ON e.oid = y.typelem AND e.typarray = y.oid
      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), 'NULL'), n.nspname || '.' || c.relname)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgcutover')
-ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C" \gexec
+WHERE c.relkind IN ('r', 'm') AND c.relispopulated AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgcutover')
+ORDER BY n.nspname, c.relname \gexec
 SELECT pg_catalog.format($f$SELECT %3$L || ' sequence ' || last_value || ' ' || is_called FROM %1$I.%2$I$f$, n.nspname, c.relname, n.nspname || '.' || c.relname)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'S' AND n.nspname !~ '^pg_' AND n.nspname <> 'pgcutover'
-ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C" \gexec
+ORDER BY n.nspname, c.relname \gexec
 SQL
 }
 
