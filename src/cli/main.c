@@ -39,7 +39,11 @@ static const struct command commands[] = {
     {"delete", cmd_command, 1, 1, "NAME",
      "Forgets a migration that has ended, and leaves nothing behind on either server."},
     {"demo", cmd_demo, 0, 0, "",
-     "Two throw-away servers on this machine, sample data, a workload, a migration."},
+     "One whole migration on this machine, in about half a minute: two private servers in a\n"
+     "temporary directory, sample data, a workload that writes all the time, cutover, and a\n"
+     "comparison of both servers by plain SQL. Everything is removed again, also on Ctrl-C.\n"
+     "Needs the server programs of PostgreSQL 12 or newer; as root they run as another user.\n"
+     "Exit code 0: both servers are equal, and nothing of the migration is left on either."},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
