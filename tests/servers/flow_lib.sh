@@ -95,6 +95,16 @@ kill_engine() { # NAME: -9, and waits until it and its workers are gone
     kill -9 "$pid" && wait_until 10 engine_gone "$1"
 }
 
+# No engine outlives its test.
+stop_engines() {
+    local dir pid
+    rm -f "$PGC_DIR/working"
+    for dir in "$STATE"/*/; do
+        pid=$(engine_pid "$(basename "$dir")") && [ -n "$pid" ] && kill -9 "$pid"
+    done
+}
+trap 'status=$?; stop_engines; (exit $status); finish' EXIT
+
 # --- data and workload
 
 # Fills a database with PGC_DATA ("sample", the default, or the path of dvdrental.tar), and a large table; $script is
