@@ -496,8 +496,6 @@ static bool cancel_it(struct supervisor *s, struct pipeline *p)
 {
     if (p->state == PIPE_CANCELLED || (p->state == PIPE_UNDOING && p->hold == HOLD_NONE))
         return true;
-    if (p->state == PIPE_FAILED && !journal_has(&s->journal, p->index, NULL))
-        return true;
     p->hold = HOLD_NONE;
     p->undo_to = PIPE_CANCELLED;
     p->cutover_wanted = false;

@@ -300,6 +300,11 @@ static void on_tick(void *arg)
 {
     struct supervisor *s = arg;
 
+    /* Without journal and spool it could only do harm: it ends, as if it had been killed. */
+    if (!s->leaving && !file_exists(s->m->dir)) {
+        log_msg(LOG_ERROR, "the state directory \"%s\" is gone", s->m->dir);
+        s->leaving = true;
+    }
     server_publish(s->server);
     if (s->stored_version != s->m->version && clock_mono_ms() > s->stored_ms + STORE_INTERVAL_MS)
         store_status(s);
@@ -355,6 +360,7 @@ void supervisor_run(struct supervisor *s)
         rewatch_workers(s);
         loop_turn(s->loop);
     }
-    store_status(s);
+    if (file_exists(s->m->dir))
+        store_status(s);
     server_publish(s->server);
 }
