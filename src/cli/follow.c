@@ -386,11 +386,12 @@ static int run(struct follow *f, struct control *control)
             return 1;
         }
         cJSON *message = channel_receive(&control->channel, 1000, &err);
-        if (!message && err.code == ERR_STOPPED)
-            return interrupted(f);
-        if (!message && err.code != ERR_TIMEOUT)
-            return gone(f);
+        enum err_code code = err.code;
         err_clear(&err);
+        if (!message && code == ERR_STOPPED)
+            return interrupted(f);
+        if (!message && code != ERR_TIMEOUT)
+            return gone(f);
         if (message)
             take(f, message);
         cJSON_Delete(message);
