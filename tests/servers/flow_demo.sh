@@ -16,6 +16,8 @@ demo_start() {
         chown nobody "$demo_tmp"
         as="setpriv --reuid=nobody --regid=$(id -g nobody) --clear-groups --"
     fi
+    # What the last one said must not be taken for this one's.
+    : >"$PGC_DIR/out" 2>"$PGC_DIR/err"
     # What the environment says of servers must not matter.
     # shellcheck disable=SC2086
     (cd "$demo_tmp" && exec setsid env TMPDIR="$demo_tmp" PGHOST=/nowhere PGPORT=1 PGUSER=who PGOPTIONS=--nonsense=1 \
