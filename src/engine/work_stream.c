@@ -428,8 +428,8 @@ bool work_monitor(struct work *work, struct err *err)
         lsn_t lsn;
         int64_t now = clock_mono_ms();
         ok = take_reading(work, &source, &lsn, err);
-        if (lsn != last || now - moved_ms > HEARTBEAT_INTERVAL_MS) {
-            if (ok && lsn == last)
+        if (ok && (lsn != last || now - moved_ms > HEARTBEAT_INTERVAL_MS)) {
+            if (lsn == last)
                 ok = heartbeat_emit(&source, "heartbeat", err);
             moved_ms = now;
             last = lsn;
