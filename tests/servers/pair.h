@@ -52,28 +52,26 @@ static inline PGconn *pair_application(enum conn_side side, const char *more)
     return pg;
 }
 
-/* The text with what this server is new enough for: a comment that begins with "!12" is SQL to 12 and later,
- * one that begins with "!-11" to 11 and before. Owned. */
-static inline char *pair_sql(PGconn *pg, const char *sql)
+/* The text for a server of this version (server_version_num): of a comment that begins with "!12" the rest stays
+ * for 12 and later, of one that begins with "!-11" for 11 and before; elsewhere it is gone. Owned. */
+static inline char *pair_text(int version, const char *text)
 {
-    char *text = xstrdup(sql);
+    char *out = xstrdup(text);
 
-    for (char *at = text; (at = strstr(at, "/*!")) != NULL;) {
+    for (char *at = out; (at = strstr(at, "/*!")) != NULL;) {
         char *body, *end = strstr(at, "*/");
         long since = strtol(at + 3, &body, 10);
-        int major = PQserverVersion(pg) / 10000;
-        if (since > 0 ? major >= since : major <= -since) {
-            memset(at, ' ', (size_t)(body - at));
-            memset(end, ' ', 2);
-        }
-        at = end + 2;
+        size_t kept = (since > 0 ? version / 10000 >= since : version / 10000 <= -since) ? (size_t)(end - body) : 0;
+        memmove(at, body, kept);
+        memmove(at + kept, end + 2, strlen(end + 2) + 1);
+        at += kept;
     }
-    return text;
+    return out;
 }
 
 static inline void pair_run(PGconn *pg, const char *sql)
 {
-    char *text = pair_sql(pg, sql);
+    char *text = pair_text(PQserverVersion(pg), sql);
     PGresult *res = PQexec(pg, text);
     ExecStatusType status = PQresultStatus(res);
 
@@ -88,7 +86,7 @@ static inline void pair_run(PGconn *pg, const char *sql)
 /* First value, or "(error) ..." ; owned. */
 static inline char *pair_value(PGconn *pg, const char *sql)
 {
-    char *text = pair_sql(pg, sql);
+    char *text = pair_text(PQserverVersion(pg), sql);
     PGresult *res = PQexec(pg, text);
     char *value = PQresultStatus(res) != PGRES_TUPLES_OK ? xasprintf("(error) %s", PQerrorMessage(pg))
                   : PQntuples(res) == 0 ? xstrdup("(no row)") : xstrdup(PQgetvalue(res, 0, 0));

@@ -1,5 +1,5 @@
 -- What the tests of the schema step migrate. Runs as one multi-statement query (no psql commands), as superuser, in an empty database.
--- Minimum version: 11 (foreign keys and primary keys of partitioned tables).
+-- Minimum version: 12 (foreign keys to partitioned tables, generated columns); newer parts as in pair_text().
 SET search_path = public;
 CREATE ROLE schema_owner;
 CREATE ROLE "Schema Reader" LOGIN PASSWORD 'reader-secret' CONNECTION LIMIT 3;
@@ -90,7 +90,7 @@ COMMENT ON CONSTRAINT self_fk ON app.customer IS 'of itself';
 COMMENT ON COLUMN app.customer.email IS E'a line\n-- Name: x; Type: y; Schema: z; Owner: w\nanother';
 CREATE STATISTICS app.customer_stats (dependencies, ndistinct) ON mood, score FROM app.customer;
 COMMENT ON STATISTICS app.customer_stats IS 'statistics';
-ALTER STATISTICS app.customer_stats SET STATISTICS 42;
+/*!13 ALTER STATISTICS app.customer_stats SET STATISTICS 42; */
 ALTER TABLE app.customer ALTER COLUMN mood SET STATISTICS 55;
 ALTER INDEX app.customer_name ALTER COLUMN 1 SET STATISTICS 77;
 ALTER TABLE app.customer CLUSTER ON customer_pkey;

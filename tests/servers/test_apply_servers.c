@@ -3,7 +3,7 @@
  *
  * What was read is kept, and every round feeds all of it from the start: so each round also shows that
  * what was applied is not applied again. */
-#include "../unit/unit.h"
+#include "pair.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -43,11 +43,13 @@ static void complain(const char *what, struct err *err)
 static void run(struct conn *c, const char *sql)
 {
     struct err err = ERR_INIT;
-    bool ok = conn_command(c, sql, &err);
+    char *text = pair_text(c->version, sql);
+    bool ok = conn_command(c, text, &err);
 
     CHECK_TRUE(ok);
     if (!ok)
-        complain(sql, &err);
+        complain(text, &err);
+    free(text);
 }
 
 static void src(const char *sql)
@@ -170,11 +172,17 @@ static void open_applier(int64_t group)
         complain("open", &last);
 }
 
+/* In a session of its own: each time costs the session something for ever (10: "out of relcache_callback_list slots"). */
 static void fetch(void)
 {
-    PGresult *res = PQexecParams(source.pg,
+    struct conn own = CONN_INIT;
+
+    open_conn(&own, &source_info, SIDE_SOURCE, CONN_READER);
+    PGresult *res = PQexecParams(own.pg, source.version >= 140000 ?
         "SELECT data FROM pg_logical_slot_get_binary_changes('s', NULL, NULL, 'proto_version', '1', "
-        "'publication_names', 'p', 'messages', 'true')", 0, NULL, NULL, NULL, NULL, 1);
+        "'publication_names', 'p', 'messages', 'true')" :
+        "SELECT data FROM pg_logical_slot_get_binary_changes('s', NULL, NULL, 'proto_version', '1', "
+        "'publication_names', 'p')", 0, NULL, NULL, NULL, NULL, 1);
 
     CHECK_INT(PQresultStatus(res), PGRES_TUPLES_OK);
     for (int i = 0; i < PQntuples(res); i++) {
@@ -185,6 +193,7 @@ static void fetch(void)
         messages[message_count++].len = len;
     }
     PQclear(res);
+    conn_close(&own);
 }
 
 static bool feed_one(const struct message *message, struct change *change)
@@ -248,7 +257,7 @@ static void check_same(void)
 {
     struct err err = ERR_INIT;
     PGresult *res = conn_exec(&source,
-        "SELECT c.oid::regclass::text, coalesce(string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname COLLATE \"C\"), '') "
+        "SELECT c.oid::regclass::text, coalesce(string_agg(quote_ident(a.attname), ', ' ORDER BY a.attname), '') "
         "FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
         "WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace GROUP BY c.oid", &err);
 
@@ -285,6 +294,11 @@ static void check_progress(void)
 
 /* --- tests --- */
 
+static bool sends_truncate(void)
+{
+    return source.version >= 110000;
+}
+
 static void test_basics(void)
 {
     begin_test();
@@ -292,16 +306,16 @@ static void test_basics(void)
     begin_stream();
     src("INSERT INTO a SELECT g, 'v' || g FROM generate_series(1, 100) g; INSERT INTO b (v) VALUES ('x'), (NULL)");
     src("UPDATE a SET v = 'new' WHERE id <= 10; DELETE FROM a WHERE id > 90");
-    src("TRUNCATE b");
+    src("/*!11 TRUNCATE b *//*!-10 DELETE FROM b */");
     src("INSERT INTO b (v) VALUES ('after')");
     open_applier(0);
     sync_now(true);
     check_same();
     check_counts("a", "100 10 10 0");
-    check_counts("b", "3 0 0 1");
+    check_counts("b", sends_truncate() ? "3 0 0 1" : "3 0 2 0");
     CHECK_INT(applier_status(applier)->transactions, 4);
     CHECK_INT(applier_status(applier)->groups, 4);
-    CHECK_INT(applier_status(applier)->changes, 124);
+    CHECK_INT(applier_status(applier)->changes, sends_truncate() ? 124 : 125);
     check_progress();
     struct applier_table t;
     int64_t inserts = 0;
@@ -313,7 +327,7 @@ static void test_basics(void)
     sync_now(true);
     CHECK_TRUE(applier_next_changed(applier, &t));
     CHECK_STR(t.target_name, "b");
-    CHECK_INT(t.deletes, 1);
+    CHECK_INT(t.deletes, sends_truncate() ? 1 : 3);
     CHECK_TRUE(!applier_next_changed(applier, &t));
     char *time = scalar(&target, "SELECT commit_time FROM pgcutover.progress");
     open_applier(0); /* a new applier knows all of it */
@@ -352,15 +366,15 @@ static void test_groups(void)
 static const char types_ddl[] =
     "CREATE EXTENSION IF NOT EXISTS citext; CREATE EXTENSION IF NOT EXISTS hstore; CREATE EXTENSION IF NOT EXISTS ltree;"
     "CREATE TYPE mood AS ENUM ('sad', 'it''s \"ok\"', 'Glücklich'); CREATE TYPE pair AS (a int, b text);"
-    "CREATE DOMAIN positive AS int CHECK (VALUE > 0); CREATE DOMAIN ints AS int[]; CREATE DOMAIN paird AS pair;"
+    "CREATE DOMAIN positive AS int CHECK (VALUE > 0); CREATE DOMAIN ints AS int[]; /*!11 CREATE DOMAIN paird AS pair;*/"
     "CREATE TABLE types (id int PRIMARY KEY, c1 smallint, c2 bigint, c3 numeric, c4 numeric(10,2), c5 real, c6 float8,"
     " c7 text, c8 varchar(20), c9 char(8), c10 bytea, c11 boolean, c12 date, c13 time, c14 timetz, c15 timestamp,"
     " c16 timestamptz, c17 interval, c18 json, c19 jsonb, c20 xml, c21 uuid, c22 inet, c23 cidr, c24 macaddr,"
     " c25 macaddr8, c26 point, c27 line, c28 lseg, c29 box, c30 path, c31 polygon, c32 circle, c33 bit(8),"
     " c34 varbit, c35 tsvector, c36 tsquery, c37 int[], c38 text[], c39 mood, c40 mood[], c41 pair, c42 pair[],"
-    " c43 positive, c44 ints, c45 paird, c46 int4range, c47 tstzrange[], c48 nummultirange, c49 money, c50 oid,"
+    " c43 positive, c44 ints, c45 /*!11 paird*//*!-10 pair*/, c46 int4range, c47 tstzrange[], c48 /*!14 nummultirange*//*!-13 text*/, c49 money, c50 oid,"
     " c51 \"char\", c52 name, c53 pg_lsn, c54 hstore, c55 ltree, c56 citext, c57 txid_snapshot, c58 int2vector,"
-    " c59 regtype, c60 bit, c61 timestamp(3), c62 interval day to second, c63 jsonpath)";
+    " c59 regtype, c60 bit, c61 timestamp(3), c62 interval day to second, c63 /*!12 jsonpath*//*!-11 text*/)";
 
 static const char types_rows[] =
     "INSERT INTO types VALUES (1, -32768, 9223372036854775807, repeat('12345', 200)::numeric / 7, 1.50, 'NaN', 0.1::float8 + 0.2,"
@@ -492,7 +506,7 @@ static void test_keys(void)
     begin_test();
     both("CREATE EXTENSION IF NOT EXISTS citext; CREATE TYPE pair AS (a int, b text); CREATE TYPE mood AS ENUM ('a', 'b');"
          "CREATE TABLE ck (k citext PRIMARY KEY, v int); CREATE TABLE pk (k pair, m mood, v int, PRIMARY KEY (k, m));"
-         "CREATE TABLE ui (a int NOT NULL, b varchar(5) NOT NULL, v int); CREATE UNIQUE INDEX ui_key ON ui (b, a) INCLUDE (v);"
+         "CREATE TABLE ui (a int NOT NULL, b varchar(5) NOT NULL, v int); CREATE UNIQUE INDEX ui_key ON ui (b, a) /*!11 INCLUDE (v)*/;"
          "CREATE UNIQUE INDEX ui_id ON ui (b, a); CREATE TABLE arr (k int[] PRIMARY KEY, v int);"
          "CREATE TABLE cc (k char(5) PRIMARY KEY, n numeric UNIQUE, v text COLLATE \"C\")");
     src("ALTER TABLE ui REPLICA IDENTITY USING INDEX ui_id");
@@ -511,13 +525,14 @@ static void test_keys(void)
 static void test_key_changes(void)
 {
     begin_test();
-    both("CREATE TABLE k (id int PRIMARY KEY, v text); CREATE TABLE p (id int, r int, v text, PRIMARY KEY (id, r)) PARTITION BY RANGE (r);"
-         "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10); CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (10) TO (20)");
+    both("CREATE TABLE k (id int PRIMARY KEY, v text); CREATE TABLE p (id int, r int, v text/*!11 , PRIMARY KEY (id, r)*/) PARTITION BY RANGE (r);"
+         "CREATE TABLE p1 PARTITION OF p/*!-10 (PRIMARY KEY (id, r))*/ FOR VALUES FROM (0) TO (10);"
+         "CREATE TABLE p2 PARTITION OF p/*!-10 (PRIMARY KEY (id, r))*/ FOR VALUES FROM (10) TO (20)");
     begin_stream();
     src("INSERT INTO k VALUES (1, 'one'), (2, 'two'), (3, 'three'); INSERT INTO p VALUES (1, 1, 'a'), (2, 11, 'b')");
     src("UPDATE k SET id = 30 WHERE id = 3");
     src("BEGIN; UPDATE k SET id = -1 WHERE id = 1; UPDATE k SET id = 1 WHERE id = 2; UPDATE k SET id = 2 WHERE id = -1; COMMIT");
-    src("UPDATE p SET r = 15 WHERE id = 1; UPDATE p SET r = 5, v = 'moved' WHERE id = 2");
+    src("/*!11 UPDATE p SET r = 15 WHERE id = 1; UPDATE p SET r = 5, v = 'moved' WHERE id = 2*/");
     open_applier(0);
     sync_now(true);
     check_same();
@@ -564,12 +579,12 @@ static void test_big_value(void)
 static void test_shapes(void)
 {
     begin_test();
-    src("CREATE TABLE \"Od\"\"d. Näme\nx\" (\"select\" int PRIMARY KEY, \"A\" text, a text, gone int, g int GENERATED ALWAYS AS (\"select\" * 2) STORED);"
+    src("CREATE TABLE \"Od\"\"d. Näme\nx\" (\"select\" int PRIMARY KEY, \"A\" text, a text, gone int, g int /*!12 GENERATED ALWAYS AS (\"select\" * 2) STORED */);"
         "ALTER TABLE \"Od\"\"d. Näme\nx\" DROP COLUMN gone;"
         "CREATE TABLE ident (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, other int GENERATED BY DEFAULT AS IDENTITY, v text);"
         "ALTER TABLE ident DROP COLUMN other; CREATE TABLE identv (k int PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY, v text)");
     run(&target, "CREATE TABLE \"Od\"\"d. Näme\nx\" (dropped int, extra text DEFAULT 'dflt', a text, \"A\" text, \"select\" int PRIMARY KEY,"
-        " g int GENERATED ALWAYS AS (\"select\" * 2) STORED, extra2 int NOT NULL DEFAULT 5); ALTER TABLE \"Od\"\"d. Näme\nx\" DROP COLUMN dropped;"
+        " g int /*!12 GENERATED ALWAYS AS (\"select\" * 2) STORED */, extra2 int NOT NULL DEFAULT 5); ALTER TABLE \"Od\"\"d. Näme\nx\" DROP COLUMN dropped;"
         "CREATE TABLE ident (v text, id int GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY);"
         "CREATE TABLE identv (k int PRIMARY KEY, n int GENERATED BY DEFAULT AS IDENTITY, v text)");
     begin_stream();
@@ -581,7 +596,8 @@ static void test_shapes(void)
     sync_now(true);
     check_same();
     check_scalar(&target, "SELECT string_agg(extra || extra2, ',') FROM \"Od\"\"d. Näme\nx\"", "dflt5,dflt5");
-    check_scalar(&target, "SELECT sum(g) FROM \"Od\"\"d. Näme\nx\"", "22");
+    if (source.version >= 120000)
+        check_scalar(&target, "SELECT sum(g) FROM \"Od\"\"d. Näme\nx\"", "22");
 }
 
 static void test_wide(void)
@@ -606,6 +622,8 @@ static void test_wide(void)
 
 static void test_partitioned_target(void)
 {
+    if (source.version < 110000) /* no hash partitions, nor rows that move */
+        return;
     begin_test();
     src("CREATE TABLE p (id int, v text); ALTER TABLE p REPLICA IDENTITY FULL");
     run(&target, "CREATE TABLE p (v text, id int) PARTITION BY HASH (id); CREATE TABLE p0 PARTITION OF p FOR VALUES WITH (MODULUS 2, REMAINDER 0);"
@@ -625,6 +643,8 @@ static void test_partitioned_target(void)
 
 static void test_truncate(void)
 {
+    if (!sends_truncate())
+        return;
     begin_test();
     both("CREATE TABLE a (id serial PRIMARY KEY, v int); CREATE TABLE b (id serial PRIMARY KEY, a int REFERENCES a); CREATE TABLE c (id int PRIMARY KEY)");
     begin_stream();
@@ -782,7 +802,7 @@ static void test_trigger_raises(void)
     begin_test();
     both("CREATE TABLE a (id int PRIMARY KEY, v text)");
     run(&target, "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN IF NEW.id = 5 THEN RAISE 'not five'; END IF; RETURN NEW; END$$;"
-        "CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW EXECUTE FUNCTION no(); ALTER TABLE a ENABLE ALWAYS TRIGGER t");
+        "CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW EXECUTE PROCEDURE no(); ALTER TABLE a ENABLE ALWAYS TRIGGER t");
     begin_stream();
     src("INSERT INTO a SELECT g, 'x' FROM generate_series(1, 3) g");
     src("INSERT INTO a SELECT g, 'x' FROM generate_series(4, 6) g");
@@ -1107,7 +1127,7 @@ static void test_no_replica_role(void)
     run(&target, "DROP ROLE IF EXISTS plain; CREATE ROLE plain LOGIN; GRANT ALL ON SCHEMA pgcutover, public TO plain;"
         "GRANT ALL ON ALL TABLES IN SCHEMA pgcutover, public TO plain;"
         "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NEW; END$$;"
-        "CREATE TRIGGER \"Tr\" BEFORE INSERT ON a FOR EACH ROW EXECUTE FUNCTION f()");
+        "CREATE TRIGGER \"Tr\" BEFORE INSERT ON a FOR EACH ROW EXECUTE PROCEDURE f()");
     begin_stream();
     src("INSERT INTO b VALUES (1, 1), (2, 2), (3, 3); UPDATE b SET u = u + 1");
     src("INSERT INTO a VALUES (1, 1)");
@@ -1119,7 +1139,8 @@ static void test_no_replica_role(void)
     CHECK_TRUE(!feed(false));
     CHECK_INT(last.code, ERR_PREREQUISITE);
     CHECK_CONTAINS(last.message, "target table public.a has trigger \"Tr\", which would act on applied changes");
-    CHECK_CONTAINS(last.hint, "GRANT SET ON PARAMETER session_replication_role TO \"plain\"");
+    CHECK_CONTAINS(last.hint, target.version >= 150000 ? "GRANT SET ON PARAMETER session_replication_role TO \"plain\""
+                                                       : "Apply as a superuser");
     check_scalar(&target, "SELECT string_agg(u::text, ',' ORDER BY id) FROM b", "2,3,4");
     run(&target, "ALTER TABLE a DISABLE TRIGGER \"Tr\"");
     sync_now(false);

@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "catalog/select.h"
-#include "unit.h"
+#include "pair.h"
 
 static struct conn conn = CONN_INIT;
 static struct conn other = CONN_INIT;
@@ -24,16 +24,16 @@ static const char fixture[] =
     "CREATE TABLE public.nothing (id int PRIMARY KEY); ALTER TABLE public.nothing REPLICA IDENTITY NOTHING;"
     "CREATE UNLOGGED TABLE public.fast (id int PRIMARY KEY);"
     "CREATE TEMPORARY TABLE gone (id int PRIMARY KEY);"
-    "CREATE TABLE public.gen (id int PRIMARY KEY, twice int GENERATED ALWAYS AS (id * 2) STORED);"
-    "CREATE TABLE public.m (id int, PRIMARY KEY (id)) PARTITION BY RANGE (id);"
+    "CREATE TABLE public.gen (id int PRIMARY KEY, twice int /*!12 GENERATED ALWAYS AS (id * 2) STORED */);"
+    "CREATE TABLE public.m (id int /*!11 , PRIMARY KEY (id) */) PARTITION BY RANGE (id);"
     "CREATE TABLE public.m_1 PARTITION OF public.m FOR VALUES FROM (0) TO (10) PARTITION BY RANGE (id);"
-    "CREATE TABLE public.m_1a PARTITION OF public.m_1 FOR VALUES FROM (0) TO (5);"
+    "CREATE TABLE public.m_1a PARTITION OF public.m_1 /*!-10 (PRIMARY KEY (id)) */ FOR VALUES FROM (0) TO (5);"
     "CREATE TABLE public.child () INHERITS (public.keyless);"
     "CREATE TABLE public.ref (id int PRIMARY KEY, k int CONSTRAINT ref_k REFERENCES public.keyed);"
     "CREATE TABLE public.secret (id int PRIMARY KEY); ALTER TABLE public.secret ENABLE ROW LEVEL SECURITY;"
     "ALTER TABLE public.secret FORCE ROW LEVEL SECURITY;"
     "CREATE FUNCTION public.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
-    "CREATE TRIGGER t BEFORE INSERT ON public.ref FOR EACH ROW EXECUTE FUNCTION public.f();"
+    "CREATE TRIGGER t BEFORE INSERT ON public.ref FOR EACH ROW EXECUTE PROCEDURE public.f();"
     "ALTER TABLE public.ref ENABLE ALWAYS TRIGGER t;"
     "CREATE SEQUENCE public.loose;"
     "CREATE MATERIALIZED VIEW public.mv AS SELECT 1 AS x WITH NO DATA;"
@@ -42,7 +42,7 @@ static const char fixture[] =
     "CREATE FOREIGN TABLE public.remote (v text) SERVER files OPTIONS (filename '/dev/null');"
     "CREATE TABLE public.member (id int PRIMARY KEY); ALTER EXTENSION file_fdw ADD TABLE public.member;"
     "CREATE FUNCTION public.e() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';"
-    "CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION public.e();"
+    "CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE PROCEDURE public.e();"
     "SELECT pg_catalog.lo_create(0), pg_catalog.lo_create(0);"
     "CREATE ROLE catalog_reader LOGIN; CREATE ROLE \"Own er\";"
     "ALTER TABLE public.gen OWNER TO \"Own er\"; GRANT SELECT ON public.keyed, public.secret TO catalog_reader;";
@@ -57,8 +57,10 @@ static void run(struct conn *c, const char *sql)
 {
     struct err err = ERR_INIT;
 
-    if (!conn_command(c, sql, &err))
+    char *text = pair_text(c->version, sql);
+    if (!conn_command(c, text, &err))
         fprintf(stderr, "\n%s\n%s\n", err.message, err.detail ? err.detail : "");
+    free(text);
     CU_ASSERT_TRUE_FATAL(!err_is_set(&err));
 }
 
@@ -96,23 +98,25 @@ static void test_tables(void)
     struct catalog catalog = loaded(&conn);
     char *text = summary(&catalog);
 
-    CHECK_STR(text, "T 1 rpd pk identity\n"
+    char *want = pair_text(conn.version, "T 1 rpd pk identity\n"
                     "by_index rpi identity\n"
                     "child rpd\n"
                     "deferrable rpd pk\n"
                     "fast rud pk identity\n"
                     "full_one rpf identity\n"
-                    "gen rpd pk identity generated\n"
+                    "gen rpd pk identity/*!12 generated*/\n"
                     "keyed rpd pk identity\n"
                     "keyless rpd\n"
-                    "m ppd pk identity\n"
-                    "m_1 ppd pk identity partition\n"
+                    "m ppd/*!11 pk identity*/\n"
+                    "m_1 ppd/*!11 pk identity*/ partition\n"
                     "m_1a rpd pk identity partition\n"
                     "member rpd pk identity\n"
                     "nothing rpn pk\n"
                     "ref rpd pk identity always\n"
                     "remote fpn\n"
                     "secret rpd pk identity\n");
+    CHECK_STR(text, want);
+    free(want);
     free(text);
     const struct catalog_table *keyed = catalog_table_by_name(&catalog, "public", "keyed");
     CHECK_INT(keyed->rows, 5000);

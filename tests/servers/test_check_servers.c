@@ -5,7 +5,7 @@
  *                                                        needs a cluster of its own is tested with it */
 #include "base/buf.h"
 #include "check/check.h"
-#include "unit.h"
+#include "pair.h"
 
 #define EXPECTED 16
 
@@ -18,6 +18,7 @@ struct expectation {
 };
 
 struct fixture {
+    int min_version;
     const char *name;
     const char *source_sql; /* run by the superuser in a new database of each side */
     const char *target_sql;
@@ -72,8 +73,10 @@ static void run(struct conn *c, const char *sql)
 {
     struct err err = ERR_INIT;
 
-    if (sql && !conn_command(c, sql, &err))
+    char *text = sql ? pair_text(c->version, sql) : NULL;
+    if (text && !conn_command(c, text, &err))
         die(&err);
+    free(text);
 }
 
 static void run_in(const char *uri, const char *dbname, const char *sql)
@@ -85,6 +88,16 @@ static void run_in(const char *uri, const char *dbname, const char *sql)
     connect_to(&c, uri, SIDE_SOURCE, NULL, dbname);
     run(&c, sql);
     conn_close(&c);
+}
+
+static int source_version(void)
+{
+    struct conn c = CONN_INIT;
+
+    connect_to(&c, source_uri, SIDE_SOURCE, NULL, "postgres");
+    int version = c.version;
+    conn_close(&c);
+    return version;
 }
 
 /* --- one run of the checks --- */
@@ -279,7 +292,7 @@ static const struct fixture fixtures[] = {
      .expected = {{"no-ri", S, 'I', "copied inside the freeze", NULL}}},
     {.name = "keyless tables, load only", .source_sql = KEYLESS, .change = load_only,
      .expected = {{"no-ri", S, 'F', NULL, NULL}}},
-    {.name = "kinds of tables",
+    {.name = "kinds of tables", .min_version = 120000,
      .source_sql = KEYED "CREATE TABLE public.\"Full\" (v text); ALTER TABLE public.\"Full\" REPLICA IDENTITY FULL;"
                    "CREATE UNLOGGED TABLE public.fast (id int PRIMARY KEY);"
                    "CREATE TABLE public.ident (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY);"
@@ -300,13 +313,13 @@ static const struct fixture fixtures[] = {
                   {"no-ri", S, 'F', NULL, NULL}}},
     {.name = "triggers",
      .source_sql = KEYED "CREATE FUNCTION public.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
-                   "CREATE TRIGGER plain BEFORE INSERT ON public.keyed FOR EACH ROW EXECUTE FUNCTION public.f();"
-                   "CREATE TRIGGER audit BEFORE INSERT ON public.keyed FOR EACH ROW EXECUTE FUNCTION public.f();"
+                   "CREATE TRIGGER plain BEFORE INSERT ON public.keyed FOR EACH ROW EXECUTE PROCEDURE public.f();"
+                   "CREATE TRIGGER audit BEFORE INSERT ON public.keyed FOR EACH ROW EXECUTE PROCEDURE public.f();"
                    "ALTER TABLE public.keyed ENABLE ALWAYS TRIGGER audit;"
                    "CREATE FUNCTION public.e() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';"
-                   "CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION public.e();",
+                   "CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE PROCEDURE public.e();",
      .target_sql = "CREATE FUNCTION public.e() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';"
-                   "CREATE EVENT TRIGGER guard ON ddl_command_end EXECUTE FUNCTION public.e();",
+                   "CREATE EVENT TRIGGER guard ON ddl_command_end EXECUTE PROCEDURE public.e();",
      .expected = {{"trg-always", S, 'I', ": audit on public.keyed (ENABLE ALWAYS)", NULL},
                   {"event-triggers", S, 'I', "\"watch\" on ddl_command_end", NULL},
                   {"event-triggers", T, 'I', "\"guard\" on ddl_command_end", NULL}}},
@@ -315,7 +328,7 @@ static const struct fixture fixtures[] = {
                    "Add \"public.customer\" to selectedTables."}}},
     {.name = "foreign keys within", .source_sql = ORDERS,
      .expected = {{"fk-outside", S, 'F', NULL, NULL}}},
-    {.name = "foreign keys to a partitioned table that is not whole", .source_sql = PARTS,
+    {.name = "foreign keys to a partitioned table that is not whole", .min_version = 120000, .source_sql = PARTS,
      .change = fails_fk,
      .expected = {{"fk-outside", S, 'F', "\"ref_m\" of public.ref refers to public.m,", NULL}}},
     {.name = "extensions",
@@ -342,7 +355,7 @@ static const struct fixture fixtures[] = {
                   {"slot-probe", S, 'F', NULL, NULL},
                   {"db-create", S, 'F', "database c_src", "GRANT CREATE ON DATABASE c_src TO plain;"},
                   {"db-create", T, 'F', "database c_dst", NULL},
-                  {"srr", T, 'F', "\"plain\"", "GRANT SET ON PARAMETER session_replication_role TO \"plain\";"},
+                  {"srr", T, 'F', "\"plain\"", "/*!15 GRANT SET ON PARAMETER session_replication_role TO \"plain\";*//*!-14 ALTER ROLE \"plain\" SUPERUSER;*/"},
                   {"k-owner", S, 'F', "database c_src belongs to postgres", "GRANT postgres TO plain;"},
                   {"k-signal", S, 'W', "role plain", "GRANT pg_signal_backend TO plain;"},
                   {"t-createdb", T, 'F', NULL, NULL}}},
@@ -367,7 +380,7 @@ static const struct fixture fixtures[] = {
     {.name = "a target in use", .source_sql = KEYED,
      .target_sql = "CREATE TABLE public.theirs (id int); CREATE SEQUENCE public.count;",
      .expected = {{"t-empty", T, 'F', "not empty: public.theirs, public.count", "existing"}}},
-    {.name = "an existing target",
+    {.name = "an existing target", .min_version = 120000,
      .source_sql = KEYED "CREATE TABLE public.other (id int PRIMARY KEY); CREATE TABLE public.empty (id int PRIMARY KEY);" PARTS,
      .target_sql = KEYED "INSERT INTO public.keyed VALUES (1); CREATE TABLE public.empty (id int PRIMARY KEY);"
                    PARTS "INSERT INTO public.m VALUES (1);",
@@ -448,13 +461,24 @@ static void drop_databases(const struct fixture *f)
 {
     if (f->cleanup)
         run_in(source_uri, "c_src", f->cleanup);
-    run_in(source_uri, "postgres", "DROP DATABASE c_src WITH (FORCE)");
-    run_in(target_uri, "postgres", "DROP DATABASE IF EXISTS c_dst WITH (FORCE)");
+    run_in(source_uri, "postgres", "DROP DATABASE c_src/*!13 WITH (FORCE)*/");
+    run_in(target_uri, "postgres", "DROP DATABASE IF EXISTS c_dst/*!13 WITH (FORCE)*/");
 }
 
 static bool has_part(const char *text, const char *part)
 {
     return !part || (text && strstr(text, part));
+}
+
+/* part as pair_text() takes it */
+static bool has_part_for(int version, const char *text, const char *part)
+{
+    char *wanted = part ? pair_text(version, part) : NULL;
+    const char *from = wanted ? wanted + strspn(wanted, " ") : NULL;
+    bool has = has_part(text, from);
+
+    free(wanted);
+    return has;
 }
 
 /* An id may have several findings of one side: one of them must fit. */
@@ -467,7 +491,7 @@ static bool is_met(const struct findings *findings, const struct expectation *wa
         if (!want->message)
             return false;
         if (got->severity == want->severity && has_part(got->message, want->message) &&
-            has_part(got->fix, want->fix))
+            has_part_for(source_version(), got->fix, want->fix))
             return true;
     }
     return !want->message;
@@ -514,7 +538,8 @@ static void check_fixture(const struct fixture *f)
 static void test_faults(void)
 {
     for (size_t i = 0; i < sizeof fixtures / sizeof *fixtures; i++)
-        check_fixture(&fixtures[i]);
+        if (source_version() >= fixtures[i].min_version)
+            check_fixture(&fixtures[i]);
     run_in(target_uri, "postgres", "SELECT pg_catalog.pg_replication_origin_drop(roname) "
                                    "FROM pg_catalog.pg_replication_origin");
 }
@@ -531,7 +556,10 @@ static void test_faultless(void)
     bench_plan(&b);
     bench_run(&b);
     char *text = findings_text(&b.findings);
-    CHECK_STR(text, "0 to be fixed, 0 warnings, 0 for information\n");
+    if (source_version() >= 110000)
+        CHECK_STR(text, "0 to be fixed, 0 warnings, 0 for information\n");
+    else /* truncate-10 */
+        CHECK_CONTAINS(text, "0 to be fixed, 1 warnings, 0 for information\n");
     free(text);
     CHECK_TRUE(conn_scalar(&b.source, "SELECT pg_catalog.count(*) FROM pg_catalog.pg_replication_slots",
                            0, NULL, &left, NULL));

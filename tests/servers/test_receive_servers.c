@@ -171,12 +171,24 @@ static char *hex(const char *data, size_t len)
     return out;
 }
 
+/* Logical messages are in the stream from 14 on, empty transactions up to 14. */
+static bool sends_messages(void)
+{
+    return sql.version >= 140000;
+}
+
+static bool sends_empty(void)
+{
+    return sql.version < 150000;
+}
+
 static PGresult *reference(const char *slot)
 {
     char *statement = xasprintf(
         "SELECT pg_catalog.encode(data, 'hex') FROM pg_catalog.pg_logical_slot_get_binary_changes("
-        "'%s_ref', NULL, NULL, 'proto_version', '1', 'publication_names', 'p', 'messages', 'true') "
-        "WHERE pg_catalog.get_byte(data, 0) NOT IN (82, 89)", slot);
+        "'%s_ref', NULL, NULL, 'proto_version', '1', 'publication_names', 'p'%s) "
+        "WHERE pg_catalog.get_byte(data, 0) NOT IN (82, 89)", slot,
+        sends_messages() ? ", 'messages', 'true'" : "");
     PGresult *res = conn_exec(&sql, statement, &err);
 
     EXPECT(res);
@@ -203,6 +215,8 @@ static void compare_some(struct comparison *cmp, struct spool_reader *reader,
             continue;
         bool counts = record.data[0] != 'R' && record.data[0] != 'Y';
         char *text = hex(record.data, record.len);
+        if (cmp->at >= PQntuples(cmp->want) && sends_empty() && strchr("BC", record.data[0]))
+            counts = false; /* of a transaction of the server's own, after the reference was read */
         if (counts && (cmp->at >= PQntuples(cmp->want) ||
                        strcmp(text, PQgetvalue(cmp->want, cmp->at, 0)) != 0) && !cmp->different++)
             printf("message %d differs: %.80s\n", cmp->at, text);
@@ -286,7 +300,7 @@ static void test_kinds(void)
            r.changes, r.transactions);
     EXPECT(equal > 111000);
     /* Every message but Begin, Commit and the one logical message is a change. */
-    EXPECT(r.changes == equal - 2 * r.transactions - 1);
+    EXPECT(r.changes == equal - 2 * r.transactions - sends_messages());
     lsn_t done = r.boundary.lsn;
     receiver_close(&r);
 
@@ -419,7 +433,7 @@ static void test_idle(void)
     while (confirmed_of("idle") < end && clock_mono_ms() - begun < 20000)
         EXPECT(receiver_step(&r, 200, -1, &err));
     EXPECT(confirmed_of("idle") >= end);
-    EXPECT(r.boundary.lsn >= end && r.transactions == 0);
+    EXPECT(r.boundary.lsn >= end && (sends_empty() || r.transactions == 0));
     printf("idle: confirmed after %" PRId64 " ms\n", clock_mono_ms() - begun);
     run("INSERT INTO public.log (writer, note) VALUES (0, 'after an idle time')");
     run("DROP TABLE public.other");
@@ -431,14 +445,15 @@ static void test_idle(void)
     receiver_close(&r);
     EXPECT(open_patiently(&r, &options));
     EXPECT(r.boundary.lsn >= end);
-    EXPECT(compare("idle", dir, start, &r.boundary) == 3);
+    int equal = compare("idle", dir, start, &r.boundary);
+    EXPECT(sends_empty() ? equal >= 7 : equal == 3);
     /* A message outside transactions is a position by itself. */
     lsn_t before = r.boundary.lsn;
     run("SELECT pg_catalog.pg_logical_emit_message(false, 'pgcutover', 'heartbeat')");
     begun = clock_mono_ms();
-    while (r.boundary.lsn == before && clock_mono_ms() - begun < 5000)
+    while (sends_messages() && r.boundary.lsn == before && clock_mono_ms() - begun < 5000)
         EXPECT(receiver_step(&r, 100, -1, &err));
-    EXPECT(r.boundary.lsn > before && clock_mono_ms() - begun < 1000);
+    EXPECT(!sends_messages() || (r.boundary.lsn > before && clock_mono_ms() - begun < 1000));
     receiver_close(&r);
     drop_slots("idle");
     free(dir);
@@ -484,7 +499,7 @@ static void stay_full(struct receiver *r, const char *slot)
     char *statement = xasprintf("SELECT reply_time >= pg_catalog.to_timestamp(%.3f) FROM "
                                 "pg_catalog.pg_stat_replication r JOIN pg_catalog.pg_replication_slots"
                                 " s ON s.active_pid = r.pid WHERE s.slot_name = '%s'", least, slot);
-    bool answered = false;
+    bool answered = sql.version < 120000; /* before 12 the server does not tell */
     while (!answered && clock_mono_ms() < until) { /* the server may get to read it later */
         char *value = scalar(statement);
         answered = value && strcmp(value, "t") == 0;

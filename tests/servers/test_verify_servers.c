@@ -170,7 +170,7 @@ static void forms_for_other_versions(void)
     pair_run(sapp, "CREATE TABLE forms (f float8, n float8, a float8[], p point, r frange, d fdom, c \"char\", e text, o fcomp)");
     pair_run(tapp, "CREATE TABLE forms (f float8, n float8, a float8[], p point, r frange, d fdom, c \"char\", e text, o fcomp)");
     both("INSERT INTO forms VALUES (0.3, 'NaN', '{1,NULL,NaN}', '(1,-0)', '[1,2]', 0.1, 'q', 'e', ROW(1)), (NULL, NULL, '{}', NULL, 'empty', NULL, NULL, NULL, NULL)");
-    src.version = 100000;
+    src.version = version < 120000 ? 120000 : 100000;
     CHECK_TRUE(is_equal(job, &result));
     CHECK_STR(result.note, "column \"o\" was not compared: its text differs between these versions");
     verify_result_release(&result);
