@@ -15,6 +15,8 @@
 #include "cli/cli.h"
 #include "control/client.h"
 
+#define FORGET_MS 10000
+
 struct follow {
     const struct options *options;
     const char *dir;
@@ -350,12 +352,26 @@ static int interrupted(struct follow *f)
     return 130;
 }
 
+/* The engine's last act when it is to forget a migration is to remove the directory, socket and all: it
+ * may still be at it. */
+static bool is_forgotten(const struct follow *f)
+{
+    int64_t until = clock_mono_ms() + FORGET_MS;
+
+    while (file_exists(f->dir)) {
+        if (clock_mono_ms() > until)
+            return false;
+        usleep(10000);
+    }
+    return true;
+}
+
 static int gone(struct follow *f)
 {
     const cJSON *culprit = NULL;
     struct err err = ERR_INIT;
 
-    if (strcmp(f->until, "gone") == 0 && !file_exists(f->dir)) {
+    if (strcmp(f->until, "gone") == 0 && is_forgotten(f)) {
         end_bar(f);
         return 0;
     }
