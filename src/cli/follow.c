@@ -23,7 +23,7 @@ struct follow {
     const char *name;
     const char *until;
     char *since; /* owned: older events are not told again */
-    cJSON *status;
+    struct control_view view;
     int64_t last_line_ms;
     bool bar_shown;
 };
@@ -154,7 +154,7 @@ static void show_progress(struct follow *f)
     if (now - f->last_line_ms < 1000)
         return;
     f->last_line_ms = now;
-    cJSON_ArrayForEach(item, cli_output(f->status))
+    cJSON_ArrayForEach(item, cli_output(f->view.status))
     {
         if (!cli_is_type(item, "DatabaseLevelOutput"))
             continue;
@@ -162,23 +162,13 @@ static void show_progress(struct follow *f)
             show_json("progress", item);
         if (f->options->quiet)
             continue;
-        char *line = cli_progress_line(item, f->status);
+        char *line = cli_progress_line(item, f->view.status);
         if (isatty(2))
             show_bar(f, line);
         else
             fprintf(stderr, "%s\n", line);
         free(line);
     }
-}
-
-static const cJSON *find_id(const cJSON *status, const char *id)
-{
-    const cJSON *item;
-
-    cJSON_ArrayForEach(item, cli_output(status))
-        if (json_str(item, "id") && strcmp(json_str(item, "id"), id) == 0)
-            return item;
-    return NULL;
 }
 
 /* -v: a line for each table that comes into another phase of its load. */
@@ -193,7 +183,7 @@ static void show_tables(struct follow *f, const cJSON *delta)
         const cJSON *before;
         if (!cli_is_type(item, "TableLevelOutput"))
             continue;
-        before = find_id(f->status, json_str(item, "id"));
+        before = control_view_find(&f->view, json_str(item, "id"));
         if (before && strcmp(json_str(before, "loadPhase"), json_str(item, "loadPhase")) == 0)
             continue;
         units_count((int64_t)num(item, "fullLoadTotalRows"), rows, sizeof rows);
@@ -255,7 +245,7 @@ static enum verdict judge(const struct follow *f, const cJSON **culprit)
 
     *culprit = NULL;
 
-    cJSON_ArrayForEach(item, cli_output(f->status))
+    cJSON_ArrayForEach(item, cli_output(f->view.status))
     {
         if (!is_followed(f, item) || is_reached(item, f->until))
             continue;
@@ -293,7 +283,7 @@ static void tell_reached(struct follow *f)
     const cJSON *item;
 
     end_bar(f);
-    cJSON_ArrayForEach(item, cli_output(f->status))
+    cJSON_ArrayForEach(item, cli_output(f->view.status))
     {
         if (!cli_is_type(item, "DatabaseLevelOutput"))
             continue;
@@ -301,7 +291,7 @@ static void tell_reached(struct follow *f)
             show_json("result", item);
         if (f->options->quiet)
             continue;
-        char *line = cli_progress_line(item, f->status);
+        char *line = cli_progress_line(item, f->view.status);
         fprintf(stderr, "%s\n", line);
         free(line);
     }
@@ -320,13 +310,12 @@ static void take(struct follow *f, cJSON *message)
     const char *type = json_str(message, "type");
 
     if (type && strcmp(type, "snapshot") == 0) {
-        cJSON_Delete(f->status);
-        f->status = cJSON_DetachItemFromObjectCaseSensitive(message, "status");
-        show_events(f, json_get(json_get(f->status, "properties"), "events"));
-    } else if (type && strcmp(type, "delta") == 0 && f->status) {
+        control_view_set(&f->view, cJSON_DetachItemFromObjectCaseSensitive(message, "status"));
+        show_events(f, json_get(json_get(f->view.status, "properties"), "events"));
+    } else if (type && strcmp(type, "delta") == 0 && f->view.status) {
         if (f->options->verbose)
             show_tables(f, message);
-        control_merge(f->status, message);
+        control_view_merge(&f->view, message);
         show_events(f, json_get(message, "events"));
     }
 }
@@ -337,8 +326,7 @@ static void read_stored(struct follow *f)
     cJSON *stored = cli_stored_status(f->dir);
 
     if (stored) {
-        cJSON_Delete(f->status);
-        f->status = stored;
+        control_view_set(&f->view, stored);
     }
 }
 
@@ -376,7 +364,7 @@ static int gone(struct follow *f)
         return 0;
     }
     read_stored(f);
-    enum verdict verdict = f->status ? judge(f, &culprit) : GO_ON;
+    enum verdict verdict = f->view.status ? judge(f, &culprit) : GO_ON;
     if (verdict == REACHED) {
         tell_reached(f);
         return 0;
@@ -411,7 +399,7 @@ static int run(struct follow *f, struct control *control)
         if (message)
             take(f, message);
         cJSON_Delete(message);
-        if (!f->status)
+        if (!f->view.status)
             continue;
         switch (judge(f, &culprit)) {
         case REACHED:
@@ -444,7 +432,7 @@ int cli_follow(const struct options *options, const char *dir, const char *name,
         control_close(&control);
     }
     err_clear(&err);
-    cJSON_Delete(f.status);
+    control_view_set(&f.view, NULL);
     free(f.since);
     return code;
 }

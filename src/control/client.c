@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <uthash.h>
+
 #include "base/json.h"
 #include "control/server.h"
 #include "control/socket.h"
@@ -88,32 +90,81 @@ cJSON *control_status(struct control *control, struct err *err)
     return status;
 }
 
-static void put(cJSON *output, const cJSON *item)
-{
-    const char *id = json_str(item, "id");
-    int index = 0;
-    cJSON *old;
+struct control_entry {
+    char *id; /* owned */
+    cJSON *item; /* borrowed: in the status */
+    UT_hash_handle hh;
+};
 
-    cJSON_ArrayForEach(old, output)
-    {
-        const char *old_id = json_str(old, "id");
-        if (id && old_id && strcmp(id, old_id) == 0) {
-            cJSON_ReplaceItemInArray(output, index, cJSON_Duplicate(item, true));
-            return;
-        }
-        index++;
-    }
-    cJSON_AddItemToArray(output, cJSON_Duplicate(item, true));
+static cJSON *output_of(const struct control_view *view)
+{
+    cJSON *properties = cJSON_GetObjectItemCaseSensitive(view->status, "properties");
+
+    return cJSON_GetObjectItemCaseSensitive(properties, "output");
 }
 
-void control_merge(cJSON *status, const cJSON *delta)
+static void remember(struct control_view *view, cJSON *item)
+{
+    const char *id = json_str(item, "id");
+
+    if (!id)
+        return;
+    struct control_entry *entry = xcalloc(1, sizeof *entry);
+    entry->id = xstrdup(id);
+    entry->item = item;
+    HASH_ADD_KEYPTR(hh, view->by_id, entry->id, strlen(entry->id), entry);
+}
+
+void control_view_set(struct control_view *view, cJSON *status)
+{
+    struct control_entry *entry;
+    struct control_entry *next;
+    cJSON *item;
+
+    HASH_ITER(hh, view->by_id, entry, next)
+    {
+        HASH_DEL(view->by_id, entry);
+        free(entry->id);
+        free(entry);
+    }
+    cJSON_Delete(view->status);
+    view->status = status;
+    cJSON_ArrayForEach(item, output_of(view)) remember(view, item);
+}
+
+const cJSON *control_view_find(const struct control_view *view, const char *id)
+{
+    struct control_entry *entry = NULL;
+
+    if (id)
+        HASH_FIND_STR(view->by_id, id, entry);
+    return entry ? entry->item : NULL;
+}
+
+static void put(struct control_view *view, const cJSON *item)
+{
+    const char *id = json_str(item, "id");
+    cJSON *copy = cJSON_Duplicate(item, true);
+    struct control_entry *entry = NULL;
+
+    if (id)
+        HASH_FIND_STR(view->by_id, id, entry);
+    if (entry) {
+        cJSON_ReplaceItemViaPointer(output_of(view), entry->item, copy);
+        entry->item = copy;
+    } else {
+        cJSON_AddItemToArray(output_of(view), copy);
+        remember(view, copy);
+    }
+}
+
+void control_view_merge(struct control_view *view, const cJSON *delta)
 {
     static const char *const whole[] = {"state", "errors", "events"};
-    cJSON *properties = cJSON_GetObjectItemCaseSensitive(status, "properties");
+    cJSON *properties = cJSON_GetObjectItemCaseSensitive(view->status, "properties");
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, json_get(delta, "output"))
-        put(cJSON_GetObjectItemCaseSensitive(properties, "output"), item);
+    cJSON_ArrayForEach(item, json_get(delta, "output")) put(view, item);
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
         item = json_get(delta, whole[i]);
         if (item)

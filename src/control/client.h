@@ -28,7 +28,19 @@ bool control_command(struct control *control, const char *command, const char *d
 /* The whole status, owned by the caller. */
 cJSON *control_status(struct control *control, struct err *err);
 
-/* Puts a delta's objects into a status by their "id" (events replace the status's events). */
-void control_merge(cJSON *status, const cJSON *delta);
+/* A copy of the engine's status that deltas keep up to date: each object is found by its "id" at once,
+ * also among many thousands of tables. */
+struct control_entry;
+struct control_view {
+    cJSON *status;                /* owned */
+    struct control_entry *by_id;  /* private */
+};
+
+/* Takes a whole status in place of the one before; NULL empties the view. */
+void control_view_set(struct control_view *view, cJSON *status);
+/* The object of that id, or NULL. Borrowed until the next merge. */
+const cJSON *control_view_find(const struct control_view *view, const char *id);
+/* Puts a delta's objects into the status (events replace the status's events). */
+void control_view_merge(struct control_view *view, const cJSON *delta);
 
 #endif
