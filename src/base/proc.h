@@ -24,14 +24,15 @@ struct proc_run {
  * ERR_STOPPED when a stop was requested (the program is ended first). Never leaves it running. */
 bool proc_run(const struct proc_run *run, struct err *err);
 
-/* Starts a program that is to run beside this process, in a session of its own: a terminal's keys do
- * not reach it. Standard output and error are appended to out_path (created 0600; NULL: /dev/null);
- * out, errors and timeout_ms are not looked at. When this process dies, it gets death_signal. *pid is
- * a child: end it with proc_end(). A program that cannot be run ends with 127 and says so in out_path. */
+/* Starts a program that is to run beside this process, in a session of its own: a terminal's keys
+ * do not reach it. Standard output and error are appended to out_path (created 0600; NULL:
+ * /dev/null); out, errors and timeout_ms are not looked at. When this process dies, it gets
+ * death_signal. *pid is a child: end it with proc_end(). A program that cannot be run ends with 127
+ * and says so in out_path. */
 bool proc_start(const struct proc_run *run, int death_signal, int *pid, struct err *err);
 
-/* Sends the child `signo` (0: nothing, it is only waited for), waits for grace_ms, then SIGKILL. Returns
- * waitpid()'s status; the child is gone afterwards. A request to stop is not heeded. */
+/* Sends the child `signo` (0: nothing, it is only waited for), waits for grace_ms, then SIGKILL.
+ * Returns waitpid()'s status; the child is gone afterwards. A request to stop is not heeded. */
 int proc_end(int pid, int signo, int grace_ms);
 
 /* Did the child end by itself? Then it is reaped and *status is waitpid()'s. */

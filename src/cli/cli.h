@@ -65,6 +65,9 @@ bool cli_ask_secret(const char *question, char **answer);
 int cli_follow(const struct options *options, const char *dir, const char *name,
                const char *until);
 
+/* What the engine of a migration's directory stored last, NULL when nothing. Owned. */
+cJSON *cli_stored_status(const char *dir);
+
 /* The objects of a status by resultType; borrowed. */
 const cJSON *cli_output(const cJSON *status);
 bool cli_is_type(const cJSON *item, const char *type);

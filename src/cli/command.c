@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/json.h"
 #include "cli/cli.h"
 #include "control/client.h"
 #include "engine/engine.h"
@@ -15,14 +16,15 @@ struct verb {
     const char *until;     /* what is waited for, NULL: nothing */
     bool starts_engine;    /* when none runs */
     const char *said;
+    const char *infinitive;
 };
 
 static const struct verb verbs[] = {
-    {"pause", NULL, false, "paused; slot and place are kept"},
-    {"resume", NULL, true, "resumed"},
-    {"cancel", "cancelled", true, "cancelled: everything made on the source is gone"},
-    {"cutover", "done", false, "cut over: the target is open"},
-    {"delete", "gone", true, "forgotten; nothing is left of it"},
+    {"pause", NULL, false, "paused; slot and place are kept", "pause"},
+    {"resume", NULL, true, "resumed", "resume"},
+    {"cancel", "cancelled", true, "cancelled: everything made on the source is gone", "cancel"},
+    {"cutover", "done", false, "cut over: the target is open", "cut over"},
+    {"delete", "gone", true, "forgotten; nothing is left of it", "delete"},
 };
 
 static const struct verb *find_verb(const char *name)
@@ -56,6 +58,24 @@ static bool start_engine(const struct options *o, const char *state_dir, const c
     return ok;
 }
 
+/* An engine is not missing where the migration has ended: says so instead, and that it did. */
+static bool refuse_ended(const char *dir, const char *name, const struct verb *verb,
+                         struct err *err)
+{
+    cJSON *status = cli_stored_status(dir);
+    const char *state = json_str(json_get(status, "properties"), "state");
+    bool done = state && strcmp(state, "Succeeded") == 0;
+    bool ended = done || (state && strcmp(state, "Canceled") == 0);
+
+    if (ended) {
+        err_set(err, ERR_USAGE, "migration \"%s\" has ended: it was %s; there is nothing to %s", name,
+                done ? "cut over" : "cancelled", verb->infinitive);
+        err_hint(err, "\"pgcutover delete %s\" forgets it.", name);
+    }
+    cJSON_Delete(status);
+    return ended;
+}
+
 static bool send_command(const struct options *o, const char *state_dir, const char *name,
                          const struct verb *verb, struct err *err)
 {
@@ -73,7 +93,7 @@ static bool send_command(const struct options *o, const char *state_dir, const c
     } else if (verb->starts_engine) {
         err_clear(err);
         ok = start_engine(o, state_dir, name, verb, err);
-    } else {
+    } else if (!refuse_ended(dir, name, verb, err)) {
         err_hint(err, "\"pgcutover resume %s\" starts its engine again.", name);
     }
     free(identity);

@@ -5,6 +5,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/files.h"
 #include "base/json.h"
 #include "base/stop.h"
 #include "cli/cli.h"
@@ -13,6 +15,11 @@
 int cli_fail(const struct options *options, struct err *err)
 {
     int code = err_exit_code(err);
+
+    if (err->code == ERR_STOPPED && !err->hint) {
+        err_set(err, ERR_STOPPED, "interrupted");
+        err_hint(err, "Nothing of this command goes on running; it changed nothing.");
+    }
     char *text = err_text(err);
 
     fprintf(stderr, "pgcutover: %s\n", text);
@@ -126,6 +133,21 @@ static bool greet(const struct plan_endpoint *endpoint, const char *database, en
     return ok;
 }
 
+static char *password_question(const struct plan_endpoint *endpoint, const char *database,
+                               enum conn_side side)
+{
+    struct conninfo info = CONNINFO_INIT;
+    char *label = plan_conninfo(endpoint, database, &info, NULL) ? conninfo_label(&info)
+                                                                 : xstrdup(database);
+    const char *user = conninfo_get(&info, "user");
+    char *question = xasprintf("Password for %s%sthe %s %s", user ? user : "", user ? " on " : "",
+                               side_name(side), label);
+
+    conninfo_release(&info);
+    free(label);
+    return question;
+}
+
 /* Connects; asks for the password, up to three times, where the server wants one. */
 static bool greet_side(const struct options *o, struct plan_endpoint *endpoint,
                        const char *database, enum conn_side side, struct err *err)
@@ -141,8 +163,7 @@ static bool greet_side(const struct options *o, struct plan_endpoint *endpoint,
         }
         if (!wants_password(err) && (tries == 0 || strcmp(err->sqlstate, "28P01") != 0))
             return false;
-        char *question = xasprintf("Password for the %s, %s", side_name(side),
-                                   endpoint->server_name ? endpoint->server_name : database);
+        char *question = password_question(endpoint, database, side);
         bool asked = !o->yes && cli_ask_secret(question, &answer);
         free(question);
         if (!asked) {
@@ -161,6 +182,17 @@ bool cli_greet_servers(const struct options *options, struct plan *plan, struct 
     stop_catch_signals(false);
     return greet_side(options, &plan->source, plan->databases[0].name, SIDE_SOURCE, err) &&
            greet_side(options, &plan->target, plan->databases[0].target_name, SIDE_TARGET, err);
+}
+
+cJSON *cli_stored_status(const char *dir)
+{
+    char *path = xasprintf("%s/status.json", dir);
+    struct buf text = BUF_INIT;
+    cJSON *status = file_read(path, &text, NULL) ? cJSON_Parse(text.data) : NULL;
+
+    buf_release(&text);
+    free(path);
+    return status;
 }
 
 const cJSON *cli_output(const cJSON *status)

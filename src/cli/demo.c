@@ -1,8 +1,8 @@
-/* How it works: everything lives in one temporary directory: two servers (demo_server.h), the plan and
- * the migration's state. The steps are a table; the first that fails ends it. Whatever happens, also a
- * signal, clean_up() then ends what still runs and removes the directory; it needs no server and does
- * not heed further signals. The migration itself goes through the same functions as --batch and the
- * commands; the verdict (demo_verdict.h) does not. */
+/* How it works: everything lives in one temporary directory: two servers (demo_server.h), the plan
+ * and the migration's state. The steps are a table; the first that fails ends it. Whatever happens,
+ * also a signal, clean_up() then ends what still runs and removes the directory; it needs no server
+ * and does not heed further signals. The migration itself goes through the same functions as
+ * --batch and the commands; the verdict (demo_verdict.h) does not. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +31,7 @@
 #define SYNC_MS 4000
 #define ENGINE_GRACE_MS 5000
 #define WRITERS_GRACE_MS 10000
+#define SESSIONS_GRACE_MS 5000
 #define DEADLINE_MS (10 * 60 * 1000) /* it takes half a minute: something hangs */
 #define LOG_LINES 12
 
@@ -352,9 +353,15 @@ static bool compare(struct demo *d, struct err *err)
     return on_both(d, demo_verdict_compare, err);
 }
 
+static bool find_leftovers(struct demo_verdict *verdict, struct conn *source, struct conn *target,
+                           struct err *err)
+{
+    return demo_verdict_leftovers(verdict, source, target, SESSIONS_GRACE_MS, err);
+}
+
 static bool look_for_leftovers(struct demo *d, struct err *err)
 {
-    if (!on_both(d, demo_verdict_leftovers, err))
+    if (!on_both(d, find_leftovers, err))
         return false;
     if (file_exists(d->migration_dir))
         cJSON_AddItemToArray(d->verdict.leftovers, cJSON_CreateString("the migration's directory"));
@@ -444,7 +451,8 @@ static void show_log(const struct demo_server *server)
     char *tail = demo_server_log_tail(server, LOG_LINES);
 
     if (tail)
-        fprintf(stderr, "The last lines of the %s server's log:\n%s", side_name(server->side), tail);
+        fprintf(stderr, "The last lines of the %s server's log:\n%s", side_name(server->side),
+                tail);
     free(tail);
 }
 
@@ -492,7 +500,6 @@ static bool clean_up(struct demo *d, struct err *err)
     demo_writers_end(&d->writers);
     demo_server_release(&d->source);
     demo_server_release(&d->target);
-    demo_programs_release(&d->programs);
     if (d->dir)
         ok = dir_remove(d->dir, err);
     free(d->dir);
@@ -552,6 +559,7 @@ int cmd_demo(const struct options *options)
     else if (!err_is_set(&err))
         print_report(&d);
     demo_verdict_release(&d.verdict);
+    demo_programs_release(&d.programs);
     err_clear(&failed);
     err_clear(&err);
     return fflush(stdout) == 0 || code ? code : 1;

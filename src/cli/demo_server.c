@@ -1,6 +1,6 @@
 /* How it works: the postmaster is a direct child of the demonstration, not one of pg_ctl's: so its
- * process id is known from the first moment, however early the demonstration is interrupted, and the
- * kernel ends it when the demonstration dies by a signal that nobody can catch. */
+ * process id is known from the first moment, however early the demonstration is interrupted, and
+ * the kernel ends it when the demonstration dies by a signal that nobody can catch. */
 #include "cli/demo_server.h"
 
 #include <glob.h>
@@ -35,7 +35,8 @@ static int version_in(const char *dir)
     struct proc_run run = {.argv = argv, .out = &out, .timeout_ms = 20000};
     int major = 0;
 
-    if (access(initdb, X_OK) == 0 && access(postgres, X_OK) == 0 && proc_run(&run, NULL) && out.data)
+    if (access(initdb, X_OK) == 0 && access(postgres, X_OK) == 0 && proc_run(&run, NULL) &&
+        out.data)
         major = schema_tools_parse_version(out.data);
     buf_release(&out);
     free(initdb);
@@ -104,14 +105,16 @@ bool demo_programs_find(struct demo_programs *programs, struct err *err)
     if (stop_check(err))
         return false;
     if (!programs->dir)
-        err_set(err, ERR_PREREQUISITE, "no PostgreSQL server programs (initdb, postgres) were found");
+        err_set(err, ERR_PREREQUISITE,
+                "no PostgreSQL server programs (initdb, postgres) were found");
     else if (programs->major < LEAST_MAJOR)
         err_set(err, ERR_PREREQUISITE, "the newest PostgreSQL server here is version %d",
                 programs->major);
     else
         return choose_user(programs, err);
     err_hint(err, "Install the server package of PostgreSQL %d or newer; no server needs to run. "
-                  "/usr/lib/postgresql/*/bin, /usr/pgsql-*/bin and PATH were searched.", LEAST_MAJOR);
+                  "/usr/lib/postgresql/*/bin, /usr/pgsql-*/bin and PATH were searched.",
+             LEAST_MAJOR);
     return false;
 }
 

@@ -14,8 +14,8 @@ struct demo_programs {
     gid_t gid;
 };
 
-/* ERR_PREREQUISITE when there are no server programs, none that is new enough for the sample data, or
- * (as root) no ordinary user to run them. */
+/* ERR_PREREQUISITE when there are no server programs, none that is new enough for the sample data,
+ * or (as root) no ordinary user to run them. */
 bool demo_programs_find(struct demo_programs *programs, struct err *err);
 void demo_programs_release(struct demo_programs *programs);
 
@@ -28,7 +28,7 @@ struct demo_server {
 /* initdb in DIR/source or DIR/target; nobody but its owner can reach it. */
 bool demo_server_make(struct demo_server *server, const struct demo_programs *programs,
                       const char *dir, struct err *err);
-/* Starts it and waits until it takes connections. It ends when this process does, however that ends. */
+/* Starts it and waits until it takes connections. It ends with this process, however that ends. */
 bool demo_server_start(struct demo_server *server, const struct demo_programs *programs,
                        struct err *err);
 /* Connects as its superuser. */

@@ -1,5 +1,6 @@
-/* How it works: both servers give lists of (name, value): relations with a digest of all their rows,
- * then definitions, which are names without a value. Two sorted lists are walked side by side. */
+/* How it works: both servers give lists of (name, value): relations with a digest of all their
+ * rows, then definitions, which are names without a value. Two sorted lists are walked side by
+ * side. */
 #include "cli/demo_verdict.h"
 
 #include <stdlib.h>
@@ -9,8 +10,6 @@
 #include "base/clock.h"
 #include "base/stop.h"
 #include "demo/sql.h"
-
-#define ENDING_MS 5000 /* a session is still listed for a moment after its client is gone */
 
 struct item {
     char *name;
@@ -100,7 +99,7 @@ static void compare_lists(struct demo_verdict *verdict, struct list *source, str
 
 static bool refresh_views(struct conn *source, struct err *err)
 {
-    PGresult *res = conn_command(source, "SET transaction_read_only = off", err)
+    PGresult *res = conn_command(source, "SET default_transaction_read_only = off", err)
                         ? conn_exec(source, sql_demo_relations, err) : NULL;
     bool ok = res != NULL;
 
@@ -203,9 +202,9 @@ static bool look_for_leftovers(struct conn *conn, cJSON *found, struct err *err)
 }
 
 bool demo_verdict_leftovers(struct demo_verdict *verdict, struct conn *source, struct conn *target,
-                            struct err *err)
+                            int timeout_ms, struct err *err)
 {
-    int64_t until = clock_mono_ms() + ENDING_MS;
+    int64_t until = clock_mono_ms() + timeout_ms;
 
     for (;;) {
         cJSON_Delete(verdict->leftovers);
@@ -213,7 +212,7 @@ bool demo_verdict_leftovers(struct demo_verdict *verdict, struct conn *source, s
         if (!look_for_leftovers(source, verdict->leftovers, err) ||
             !look_for_leftovers(target, verdict->leftovers, err))
             return false;
-        if (!cJSON_GetArraySize(verdict->leftovers) || clock_mono_ms() > until)
+        if (!cJSON_GetArraySize(verdict->leftovers) || clock_mono_ms() >= until)
             return true;
         if (!stop_sleep(100, err))
             return false;

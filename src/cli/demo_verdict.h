@@ -1,4 +1,4 @@
-/* The verdict of `pgcutover demo`, by plain SQL: nothing of what the program itself compares with. */
+/* The verdict of `pgcutover demo`, by plain SQL: without what the program itself compares with. */
 #ifndef PGC_CLI_DEMO_VERDICT_H
 #define PGC_CLI_DEMO_VERDICT_H
 
@@ -21,14 +21,15 @@ struct demo_verdict {
 void demo_verdict_init(struct demo_verdict *verdict);
 void demo_verdict_release(struct demo_verdict *verdict);
 
-/* Compares rows, sequences and definitions; nobody may be writing. The source's materialized views are
- * refreshed first, as the cutover does with the target's. An error is one of a server: differences
- * are none. */
+/* Compares rows, sequences and definitions; nobody may be writing. The source's materialized views
+ * are refreshed first, as the cutover does with the target's. An error is one of a server:
+ * differences are none. */
 bool demo_verdict_compare(struct demo_verdict *verdict, struct conn *source, struct conn *target,
                           struct err *err);
 
-/* What a migration left on either server. Sessions that are ending are waited for. */
+/* What a migration left on either server. A session is listed for a moment after its client is gone:
+ * there are timeout_ms for everything to vanish. */
 bool demo_verdict_leftovers(struct demo_verdict *verdict, struct conn *source, struct conn *target,
-                            struct err *err);
+                            int timeout_ms, struct err *err);
 
 #endif

@@ -1,6 +1,7 @@
-/* How it works: each writer is a process that sends one round of sql_demo_workload after the other with
- * plain libpq, as an application would: the program's own sessions are spared by the cutover, this
- * one must not be. It ends when the server cuts it off, and reports {"rounds","error"} into a pipe. */
+/* How it works: each writer is a process that sends one round of sql_demo_workload after the other
+ * with plain libpq, as an application would: the program's own sessions are spared by the cutover,
+ * this one must not be. It ends when the server cuts it off, and reports {"rounds","error"} into a
+ * pipe. */
 #include "cli/demo_writer.h"
 
 #include <fcntl.h>

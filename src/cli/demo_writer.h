@@ -21,9 +21,9 @@ struct demo_writers {
 bool demo_writers_start(struct demo_writers *writers, const char *host, const char *database,
                         const char *user, struct err *err);
 
-/* After the cutover: waits until all have ended, at most timeout_ms, and adds up their rounds. ERR_SERVER
- * when one failed for another reason than being cut off, or did nothing; ERR_TIMEOUT when one still
- * writes. None runs afterwards. */
+/* After the cutover: waits until all have ended, at most timeout_ms, and adds up their rounds.
+ * ERR_SERVER when one failed for another reason than being cut off, or did nothing; ERR_TIMEOUT
+ * when one still writes. None runs afterwards. */
 bool demo_writers_join(struct demo_writers *writers, int timeout_ms, int64_t *rounds,
                        struct err *err);
 

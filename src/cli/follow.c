@@ -169,6 +169,39 @@ static void show_progress(struct follow *f)
     }
 }
 
+static const cJSON *find_id(const cJSON *status, const char *id)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, cli_output(status))
+        if (json_str(item, "id") && strcmp(json_str(item, "id"), id) == 0)
+            return item;
+    return NULL;
+}
+
+/* -v: a line for each table that comes into another phase of its load. */
+static void show_tables(struct follow *f, const cJSON *delta)
+{
+    const cJSON *item;
+    char rows[32];
+    char bytes[32];
+
+    cJSON_ArrayForEach(item, json_get(delta, "output"))
+    {
+        const cJSON *before;
+        if (!cli_is_type(item, "TableLevelOutput"))
+            continue;
+        before = find_id(f->status, json_str(item, "id"));
+        if (before && strcmp(json_str(before, "loadPhase"), json_str(item, "loadPhase")) == 0)
+            continue;
+        units_count((int64_t)num(item, "fullLoadTotalRows"), rows, sizeof rows);
+        units_bytes((int64_t)num(item, "fullLoadTotalVolumeBytes"), bytes, sizeof bytes);
+        end_bar(f);
+        fprintf(stderr, "  table %s: %s, %s rows, %s\n", json_str(item, "tableName"),
+                json_str(item, "loadPhase"), rows, bytes);
+    }
+}
+
 /* --- deciding --- */
 
 enum verdict { GO_ON, REACHED, STOPPED };
@@ -197,8 +230,9 @@ static bool is_stopped(const cJSON *database, const char *until)
 
     if (strcmp(until, "gone") == 0) /* being deleted: only an error ends it here */
         return json_str(database, "hold") && strcmp(json_str(database, "hold"), "stopped") == 0;
-    if (strcmp(until, "done") == 0 && json_bool(database, "cutoverFailed", false))
-        return true;
+    if (strcmp(until, "done") == 0 && json_bool(database, "cutoverFailed", false) &&
+        strcmp(state, "FAILED") != 0)
+        return strcmp(json_str(database, "phase"), "thawing") != 0; /* until it is writable again */
     return strcmp(state, "FAILED") == 0 || strcmp(state, "CANCELLED") == 0;
 }
 
@@ -211,22 +245,24 @@ static bool is_followed(const struct follow *f, const cJSON *item)
            (!only || strcmp(only, json_str(item, "databaseName")) == 0);
 }
 
+/* Databases are independent: the verdict waits until each has come to its end. */
 static enum verdict judge(const struct follow *f, const cJSON **culprit)
 {
     const cJSON *item;
-    bool all = true;
+    bool going = false;
+
+    *culprit = NULL;
 
     cJSON_ArrayForEach(item, cli_output(f->status))
     {
         if (!is_followed(f, item) || is_reached(item, f->until))
             continue;
-        all = false;
-        if (is_stopped(item, f->until)) {
+        if (!is_stopped(item, f->until))
+            going = true;
+        else if (!*culprit)
             *culprit = item;
-            return STOPPED;
-        }
     }
-    return all ? REACHED : GO_ON;
+    return going ? GO_ON : *culprit ? STOPPED : REACHED;
 }
 
 static int tell_stopped(struct follow *f, const cJSON *database)
@@ -240,6 +276,10 @@ static int tell_stopped(struct follow *f, const cJSON *database)
     else
         err_set(&err, ERR_SERVER, "database \"%s\" is %s", json_str(database, "databaseName"),
                 json_str(database, "phase"));
+    if (!err.hint && !f->options->outer && json_bool(database, "cutoverFailed", false) &&
+        !json_str(database, "hold"))
+        err_hint(&err, "The source is writable again and replication goes on. Mend it and run \"pgcutover "
+                       "cutover %s\" again.", f->name);
     if (!err.hint && !f->options->outer && json_str(database, "hold"))
         err_hint(&err, "Mend it and run \"pgcutover resume %s\", or \"pgcutover cancel %s\" to undo "
                        "everything on the source.", f->name, f->name);
@@ -282,6 +322,8 @@ static void take(struct follow *f, cJSON *message)
         f->status = cJSON_DetachItemFromObjectCaseSensitive(message, "status");
         show_events(f, json_get(json_get(f->status, "properties"), "events"));
     } else if (type && strcmp(type, "delta") == 0 && f->status) {
+        if (f->options->verbose)
+            show_tables(f, message);
         control_merge(f->status, message);
         show_events(f, json_get(message, "events"));
     }
@@ -290,16 +332,12 @@ static void take(struct follow *f, cJSON *message)
 /* The engine is gone: its last word is in the status file. */
 static void read_stored(struct follow *f)
 {
-    char *path = xasprintf("%s/status.json", f->dir);
-    struct buf text = BUF_INIT;
-    cJSON *stored = file_read(path, &text, NULL) ? cJSON_Parse(text.data) : NULL;
+    cJSON *stored = cli_stored_status(f->dir);
 
     if (stored) {
         cJSON_Delete(f->status);
         f->status = stored;
     }
-    buf_release(&text);
-    free(path);
 }
 
 static int interrupted(struct follow *f)
@@ -348,11 +386,12 @@ static int run(struct follow *f, struct control *control)
             return 1;
         }
         cJSON *message = channel_receive(&control->channel, 1000, &err);
-        if (!message && err.code == ERR_STOPPED)
-            return interrupted(f);
-        if (!message && err.code != ERR_TIMEOUT)
-            return gone(f);
+        enum err_code code = err.code;
         err_clear(&err);
+        if (!message && code == ERR_STOPPED)
+            return interrupted(f);
+        if (!message && code != ERR_TIMEOUT)
+            return gone(f);
         if (message)
             take(f, message);
         cJSON_Delete(message);

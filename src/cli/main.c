@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "engine/model.h"
 
 struct command {
     const char *name;
@@ -38,7 +39,11 @@ static const struct command commands[] = {
     {"delete", cmd_command, 1, 1, "NAME",
      "Forgets a migration that has ended, and leaves nothing behind on either server."},
     {"demo", cmd_demo, 0, 0, "",
-     "Two throw-away servers on this machine, sample data, a workload, a migration."},
+     "One whole migration on this machine, in about half a minute: two private servers in a\n"
+     "temporary directory, sample data, a workload that writes all the time, cutover, and a\n"
+     "comparison of both servers by plain SQL. Everything is removed again, also on Ctrl-C.\n"
+     "Needs the server programs of PostgreSQL 12 or newer; as root they run as another user.\n"
+     "Exit code 0: both servers are equal, and nothing of the migration is left on either."},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
@@ -135,7 +140,7 @@ static const struct belongs belongings[] = {
                 "detach dry-run yes "},
     {"check", " name "},
     {"status", " watch "},
-    {"cutover", " database-name yes "},
+    {"cutover", " database-name "},
     {"resume", " yes "},
     {"cancel", " yes "},
     {"delete", " yes "},
@@ -162,11 +167,12 @@ static bool fits(const struct command *command, const char *option)
 static int check_values(const struct options *o)
 {
     enum log_level level;
+    enum goal goal;
 
     if (o->log_level && !log_level_parse(o->log_level, &level))
         return wrong_usage("--log-level takes debug, info, warning or error, not \"%s\"",
                            o->log_level);
-    if (o->until && !strstr(" checked schema loaded ready done ", o->until))
+    if (o->until && !goal_parse(o->until, &goal))
         return wrong_usage("--until takes checked, schema, loaded, ready or done, not \"%s\"",
                            o->until);
     return 0;

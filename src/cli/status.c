@@ -19,17 +19,6 @@ static double num(const cJSON *object, const char *key)
     return cJSON_IsNumber(item) ? item->valuedouble : 0;
 }
 
-static cJSON *read_stored(const char *dir)
-{
-    char *path = xasprintf("%s/status.json", dir);
-    struct buf text = BUF_INIT;
-    cJSON *status = file_read(path, &text, NULL) ? cJSON_Parse(text.data) : NULL;
-
-    buf_release(&text);
-    free(path);
-    return status;
-}
-
 /* From the engine, or, when none runs, what it stored last; *live says which. */
 static cJSON *fetch(const char *state_dir, const char *name, bool *live, struct err *err)
 {
@@ -42,7 +31,7 @@ static cJSON *fetch(const char *state_dir, const char *name, bool *live, struct 
         status = control_status(&control, err);
         control_close(&control);
     } else {
-        status = read_stored(dir);
+        status = cli_stored_status(dir);
         if (status)
             err_clear(err);
     }

@@ -91,12 +91,18 @@ bool engine_prepare_new(struct migration *m, struct plan *plan, enum goal goal,
 }
 
 /* Passwords are in no file of ours: the plan it was started with may hold them still. */
-static void recall_passwords(struct migration *m, const char *plan_path)
+static void recall_passwords(struct migration *m, const cJSON *identity)
 {
+    const char *plan_path = json_str(identity, "planPath");
+    const char *source_path = json_str(identity, "sourcePath");
+    const char *target_path = json_str(identity, "targetPath");
     struct plan original = {0};
     struct err err = ERR_INIT;
 
-    if (plan_path && plan_read(&original, plan_path, &err)) {
+    bool ok = source_path && target_path
+                  ? plan_read_azure(&original, source_path, target_path, NULL, m->name, &err)
+                  : plan_path && plan_read(&original, plan_path, &err);
+    if (ok) {
         if (!secret_is_known(&m->plan.source.password))
             secret_set(&m->plan.source.password, original.source.password.text);
         if (!secret_is_known(&m->plan.target.password))
@@ -133,7 +139,7 @@ bool engine_load(struct migration *m, const char *state_dir, const char *name, s
     m->started_us = json_i64(json, "startedUs", 0);
     if (!json_str(json, "goal") || !goal_parse(json_str(json, "goal"), &m->goal))
         m->goal = GOAL_READY;
-    recall_passwords(m, json_str(json, "planPath"));
+    recall_passwords(m, json);
     migration_make_pipelines(m);
     ok = true;
 out:
@@ -144,6 +150,15 @@ out:
     if (!ok)
         migration_release(m);
     return ok;
+}
+
+/* Absolute: "resume" may be said in another directory. */
+static void add_path(cJSON *json, const char *key, const char *path)
+{
+    char *absolute = path ? realpath(path, NULL) : NULL;
+
+    json_add_str(json, key, absolute);
+    free(absolute);
 }
 
 static bool store_identity(const struct migration *m, struct err *err)
@@ -157,7 +172,9 @@ static bool store_identity(const struct migration *m, struct err *err)
     json_add_str(json, "id", m->id);
     json_add_str(json, "name", m->name);
     json_add_str(json, "goal", goals[m->goal]);
-    json_add_str(json, "planPath", m->plan.path);
+    add_path(json, "planPath", m->plan.path);
+    add_path(json, "sourcePath", m->plan.source.path);
+    add_path(json, "targetPath", m->plan.target.path);
     json_add_i64(json, "startedUs", m->started_us);
     char *text = json_pretty_sorted(json);
     char *plan = plan_text(&m->plan);

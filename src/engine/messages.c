@@ -422,6 +422,9 @@ static void on_step(struct supervisor *s, struct worker *w, const cJSON *message
     struct step *step = pipeline_step(p, json_str(message, "name"));
     const char *state = json_str(message, "state");
 
+    /* It was stopped because of something else, which the step says already. */
+    if (w->stopping && strcmp(state, "failed") == 0)
+        return;
     str_replace(&step->state, state);
     if (json_str(message, "text"))
         str_replace(&step->text, json_str(message, "text"));

@@ -6,6 +6,7 @@
  * supervisor that was killed goes on from the journal. */
 #include "engine/pipeline.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -325,6 +326,11 @@ static bool checks_allow(struct supervisor *s, struct pipeline *p)
             continue;
         err_set(&err, other->error.code, "the checks of database \"%s\" failed: %s", other->name,
                 other->error.message);
+        snprintf(err.sqlstate, sizeof err.sqlstate, "%s", other->error.sqlstate);
+        if (other->error.detail)
+            err_detail(&err, "%s", other->error.detail);
+        if (other->error.hint)
+            err_hint(&err, "%s", other->error.hint);
         pipeline_give_up(s, p, &err);
         err_clear(&err);
         return false;
@@ -438,10 +444,14 @@ static bool refuse(struct err *err, const struct pipeline *p, const char *what)
     return false;
 }
 
-bool pipeline_pause(struct supervisor *s, struct pipeline *p, struct err *err)
+static bool may_pause(const struct supervisor *s, const struct pipeline *p, struct err *err)
 {
-    if (pipeline_has_ended(p) || p->state >= PIPE_CUTTING_OVER)
-        return refuse(err, p, "paused");
+    (void)s;
+    return (!pipeline_has_ended(p) && p->state < PIPE_CUTTING_OVER) || refuse(err, p, "paused");
+}
+
+static bool pause_it(struct supervisor *s, struct pipeline *p)
+{
     p->hold = HOLD_PAUSED;
     migration_event(s->m, "info", "%s: paused while %s; the slot and the place are kept", p->name,
                     pipeline_state_name(p->state));
@@ -449,14 +459,18 @@ bool pipeline_pause(struct supervisor *s, struct pipeline *p, struct err *err)
     return true;
 }
 
-bool pipeline_resume(struct supervisor *s, struct pipeline *p, struct err *err)
+static bool may_resume(const struct supervisor *s, const struct pipeline *p, struct err *err)
 {
-    if (pipeline_has_ended(p) && p->state != PIPE_FAILED)
-        return refuse(err, p, "resumed");
+    (void)s;
+    return !pipeline_has_ended(p) || p->state == PIPE_FAILED || refuse(err, p, "resumed");
+}
+
+static bool resume_it(struct supervisor *s, struct pipeline *p)
+{
     if (p->state == PIPE_FAILED) {
         /* Nothing of it is left on the source: it starts anew. */
         go(s, p, PIPE_QUEUED);
-        p->ended_us = 0;
+        p->ended_us = s->m->ended_us = 0;
     }
     /* --until a station before the stream: it has been there. */
     if (s->m->goal <= GOAL_SCHEMA)
@@ -472,13 +486,15 @@ bool pipeline_resume(struct supervisor *s, struct pipeline *p, struct err *err)
     return true;
 }
 
-bool pipeline_cancel(struct supervisor *s, struct pipeline *p, struct err *err)
+static bool may_cancel(const struct supervisor *s, const struct pipeline *p, struct err *err)
+{
+    (void)s;
+    return (p->state != PIPE_CLOSING && p->state != PIPE_DONE) || refuse(err, p, "cancelled");
+}
+
+static bool cancel_it(struct supervisor *s, struct pipeline *p)
 {
     if (p->state == PIPE_CANCELLED || (p->state == PIPE_UNDOING && p->hold == HOLD_NONE))
-        return true;
-    if (p->state == PIPE_CLOSING || p->state == PIPE_DONE)
-        return refuse(err, p, "cancelled");
-    if (p->state == PIPE_FAILED && !journal_has(&s->journal, p->index, NULL))
         return true;
     p->hold = HOLD_NONE;
     p->undo_to = PIPE_CANCELLED;
@@ -489,19 +505,27 @@ bool pipeline_cancel(struct supervisor *s, struct pipeline *p, struct err *err)
     return p->state == PIPE_UNDOING;
 }
 
-bool pipeline_cutover(struct supervisor *s, struct pipeline *p, struct err *err)
+static bool is_cutting_over(const struct pipeline *p)
+{
+    return p->state == PIPE_CUTTING_OVER || p->state == PIPE_CLOSING || p->state == PIPE_DONE;
+}
+
+static bool may_cutover(const struct supervisor *s, const struct pipeline *p, struct err *err)
 {
     char *why = NULL;
 
-    if (p->state == PIPE_CUTTING_OVER || p->state == PIPE_CLOSING || p->state == PIPE_DONE)
+    if (is_cutting_over(p) || pipeline_is_ready(p, s->m->plan.max_lag_us, &why))
         return true;
-    if (!pipeline_is_ready(p, s->m->plan.max_lag_us, &why)) {
-        err_set(err, ERR_USAGE, "database \"%s\" is not ready to be cut over: %s", p->name, why);
-        err_hint(err, "Wait until it is READY_TO_COMPLETE: \"pgcutover status %s --watch\".",
-                 s->m->name);
-        free(why);
-        return false;
-    }
+    err_set(err, ERR_USAGE, "database \"%s\" is not ready to be cut over: %s", p->name, why);
+    err_hint(err, "Wait until it is READY_TO_COMPLETE: \"pgcutover status %s --watch\".", s->m->name);
+    free(why);
+    return false;
+}
+
+static bool cutover_it(struct supervisor *s, struct pipeline *p)
+{
+    if (is_cutting_over(p))
+        return true;
     p->cutover_wanted = true;
     p->cutover_refused = false;
     err_clear(&p->error);
@@ -510,18 +534,63 @@ bool pipeline_cutover(struct supervisor *s, struct pipeline *p, struct err *err)
     return true;
 }
 
-bool pipeline_forget(struct supervisor *s, struct pipeline *p, struct err *err)
+static bool may_forget(const struct supervisor *s, const struct pipeline *p, struct err *err)
 {
-    if (!pipeline_has_ended(p)) {
-        refuse(err, p, "deleted");
-        err_hint(err, "Cut it over or cancel it first.");
-        return false;
-    }
+    (void)s;
+    if (pipeline_has_ended(p))
+        return true;
+    refuse(err, p, "deleted");
+    err_hint(err, "Cut it over or cancel it first.");
+    return false;
+}
+
+static bool forget_it(struct supervisor *s, struct pipeline *p)
+{
     if (journal_has(&s->journal, p->index, NULL)) {
         p->undo_to = p->state;
         p->recalled = true;
         p->hold = HOLD_NONE;
         go(s, p, PIPE_UNDOING);
+    }
+    return true;
+}
+
+struct pipeline_command {
+    const char *name;
+    bool (*may)(const struct supervisor *s, const struct pipeline *p, struct err *err);
+    bool (*act)(struct supervisor *s, struct pipeline *p);
+};
+
+static const struct pipeline_command commands[] = {
+    {"pause", may_pause, pause_it},       {"resume", may_resume, resume_it},
+    {"cancel", may_cancel, cancel_it},    {"cutover", may_cutover, cutover_it},
+    {"delete", may_forget, forget_it},    {NULL, NULL, NULL},
+};
+
+const struct pipeline_command *pipeline_command_find(const char *name)
+{
+    const struct pipeline_command *command = commands;
+
+    while (command->name && strcmp(command->name, name) != 0)
+        command++;
+    return command->name ? command : NULL;
+}
+
+bool pipeline_may(const struct supervisor *s, const struct pipeline *p,
+                  const struct pipeline_command *command, struct err *err)
+{
+    return command->may(s, p, err);
+}
+
+bool pipeline_command(struct supervisor *s, struct pipeline *p,
+                      const struct pipeline_command *command, struct err *err)
+{
+    if (!command->may(s, p, err))
+        return false;
+    if (!command->act(s, p)) {
+        err_set(err, ERR_IO, "%s: %s", p->name,
+                err_is_set(&p->error) ? p->error.message : "the journal cannot be written");
+        return false;
     }
     return true;
 }

@@ -23,12 +23,17 @@ void pipeline_worker_ended(struct supervisor *s, struct pipeline *p, const char 
 /* Gives the migration of this database up: what was made on the source is undone. err is taken. */
 void pipeline_give_up(struct supervisor *s, struct pipeline *p, struct err *err);
 
-/* Commands. Each is ERR_USAGE with the reason when the state does not allow it. */
-bool pipeline_pause(struct supervisor *s, struct pipeline *p, struct err *err);
-bool pipeline_resume(struct supervisor *s, struct pipeline *p, struct err *err);
-bool pipeline_cancel(struct supervisor *s, struct pipeline *p, struct err *err);
-bool pipeline_cutover(struct supervisor *s, struct pipeline *p, struct err *err);
-bool pipeline_forget(struct supervisor *s, struct pipeline *p, struct err *err);
+/* What operators ask for: pause, resume, cancel, cutover, delete. */
+struct pipeline_command;
+
+/* By its name, NULL: none is called so. */
+const struct pipeline_command *pipeline_command_find(const char *name);
+/* Does the state allow it? ERR_USAGE with the reason; nothing is changed. err may be NULL. */
+bool pipeline_may(const struct supervisor *s, const struct pipeline *p,
+                  const struct pipeline_command *command, struct err *err);
+/* Does it, where the state allows it. ERR_IO when the journal cannot be written. */
+bool pipeline_command(struct supervisor *s, struct pipeline *p,
+                      const struct pipeline_command *command, struct err *err);
 
 /* The table of states as text, for the manual: one "from -> to: comment" a line. Owned. */
 char *pipeline_transitions_text(void);

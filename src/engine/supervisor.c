@@ -174,35 +174,52 @@ static cJSON *give_delta(void *arg, uint64_t *version, uint64_t *events)
     return delta;
 }
 
-struct command {
-    const char *name;
-    bool (*run)(struct supervisor *s, struct pipeline *p, struct err *err);
-};
-
-static const struct command commands[] = {
-    {"pause", pipeline_pause},     {"resume", pipeline_resume}, {"cancel", pipeline_cancel},
-    {"cutover", pipeline_cutover}, {"delete", pipeline_forget},
-};
-
-/* For every database, or the one that is named. The first refusal is the answer. */
-static bool run_command(struct supervisor *s, const struct command *command, const char *database,
-                        struct err *err)
+/* What may be done to none of the databases that are meant is refused; so is what may not be done to one
+ * that is under way: all or nothing. Databases that have ended do not stand in the way of the others. */
+static bool is_allowed(struct supervisor *s, const struct pipeline_command *command,
+                       const char *database, struct err *err)
 {
+    struct err refusal = ERR_INIT;
     bool found = false;
+    bool allowed = false;
+    bool refused = false;
 
-    for (size_t i = 0; i < s->m->pipeline_count; i++) {
-        struct pipeline *p = &s->m->pipelines[i];
+    for (size_t i = 0; i < s->m->pipeline_count && !refused; i++) {
+        const struct pipeline *p = &s->m->pipelines[i];
         if (database && strcmp(database, p->name) != 0)
             continue;
         found = true;
-        if (!command->run(s, p, err))
-            return false;
+        if (pipeline_may(s, p, command, &refusal))
+            allowed = true;
+        else
+            refused = !pipeline_has_ended(p);
     }
     if (!found)
         err_set(err, ERR_USAGE, "migration \"%s\" has no database \"%s\"", s->m->name, database);
-    if (found && strcmp(command->name, "delete") == 0)
+    else if (refused || !allowed)
+        err_move(err, &refusal);
+    err_clear(&refusal);
+    return found && allowed && !refused;
+}
+
+/* For every database, or the one that is named. */
+static bool run_command(struct supervisor *s, const char *name, const char *database,
+                        struct err *err)
+{
+    const struct pipeline_command *command = pipeline_command_find(name);
+
+    if (!is_allowed(s, command, database, err))
+        return false;
+    for (size_t i = 0; i < s->m->pipeline_count; i++) {
+        struct pipeline *p = &s->m->pipelines[i];
+        if ((database && strcmp(database, p->name) != 0) || !pipeline_may(s, p, command, NULL))
+            continue;
+        if (!pipeline_command(s, p, command, err))
+            return false;
+    }
+    if (strcmp(name, "delete") == 0)
         s->deleting = true;
-    return found;
+    return true;
 }
 
 static bool on_command(void *arg, const char *name, const cJSON *request, cJSON *answer,
@@ -211,9 +228,8 @@ static bool on_command(void *arg, const char *name, const cJSON *request, cJSON 
     struct supervisor *s = arg;
 
     (void)answer;
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        if (strcmp(commands[i].name, name) == 0)
-            return run_command(s, &commands[i], json_str(request, "databaseName"), err);
+    if (pipeline_command_find(name))
+        return run_command(s, name, json_str(request, "databaseName"), err);
     if (strcmp(name, "goal") == 0 && json_str(request, "goal") &&
         goal_parse(json_str(request, "goal"), &s->m->goal))
         return true;
@@ -284,6 +300,11 @@ static void on_tick(void *arg)
 {
     struct supervisor *s = arg;
 
+    /* Without journal and spool it could only do harm: it ends, as if it had been killed. */
+    if (!s->leaving && !file_exists(s->m->dir)) {
+        log_msg(LOG_ERROR, "the state directory \"%s\" is gone", s->m->dir);
+        s->leaving = true;
+    }
     server_publish(s->server);
     if (s->stored_version != s->m->version && clock_mono_ms() > s->stored_ms + STORE_INTERVAL_MS)
         store_status(s);
@@ -339,6 +360,7 @@ void supervisor_run(struct supervisor *s)
         rewatch_workers(s);
         loop_turn(s->loop);
     }
-    store_status(s);
+    if (file_exists(s->m->dir))
+        store_status(s);
     server_publish(s->server);
 }

@@ -367,7 +367,7 @@ static bool open_target(struct work *work, struct err *err)
     ok = ok && schema_state_exists(&target, &exists, err);
     if (ok && exists) {
         work_step(work, "open the target", "running", NULL);
-        ok = schema_identity_restore(&target, err) &&
+        ok = work_lock_schema(&target, "0", err) && schema_identity_restore(&target, err) &&
              (work->m->plan.schema_mode != SCHEMA_COPY ||
               schema_apply_phase(&target, "held", NULL, err));
         work_step(work, "open the target", ok ? "done" : "failed", ok ? NULL : err->message);

@@ -353,7 +353,12 @@ bool work_copy(struct work *work, struct err *err)
 static bool index_one(struct work *work, struct conn *target, const struct table *table,
                       struct err *err)
 {
-    if (!schema_index_table(target, table->oid, err)) {
+    bool ok = work_lock_schema(target, table->oid, err) &&
+              schema_index_table(target, table->oid, err);
+
+    if (conn_is_open(target))
+        work_unlock_schema(target, table->oid);
+    if (!ok) {
         if (err->retryable || err->code == ERR_STOPPED || !conn_is_open(target))
             return false;
         report_failed(work, table, err);

@@ -120,6 +120,23 @@ static void report(void *arg, int done, int total, const char *object)
     free(text);
 }
 
+/* A worker that was killed leaves its last statement to a server process, which may make the database
+ * after all, between our look and our act. */
+static bool create_database(struct work *work, struct conn *source, const struct conninfo *info,
+                            struct err *err)
+{
+    struct err own = ERR_INIT;
+    bool exists = false;
+    bool ok = schema_target_database_create(source, info, work->p->target_name, &own);
+
+    if (!ok && (strcmp(own.sqlstate, "42P04") == 0 || strcmp(own.sqlstate, "23505") == 0))
+        ok = schema_target_database_exists(info, work->p->target_name, &exists, NULL) && exists;
+    if (!ok)
+        err_move(err, &own);
+    err_clear(&own);
+    return ok;
+}
+
 static bool make_database(struct work *work, struct conn *source, struct err *err)
 {
     struct conninfo info = CONNINFO_INIT;
@@ -130,7 +147,7 @@ static bool make_database(struct work *work, struct conn *source, struct err *er
 
     if (ok && !exists)
         ok = work_made(work, SIDE_TARGET, "database", NULL, work->p->target_name, NULL, &seq, err) &&
-             schema_target_database_create(source, &info, work->p->target_name, err);
+             create_database(work, source, &info, err);
     conninfo_release(&info);
     return ok;
 }
@@ -229,7 +246,7 @@ bool work_schema(struct work *work, struct err *err)
     bool ok = work_connect(work, &source, SIDE_SOURCE, CONN_PLAIN, err) &&
               make_database(work, &source, err) &&
               work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err) &&
-              make_state(work, &source, &target, err);
+              work_lock_schema(&target, "0", err) && make_state(work, &source, &target, err);
 
     if (ok && work->m->plan.schema_mode == SCHEMA_COPY)
         ok = copy_schema(work, &source, &target, err);
@@ -252,7 +269,7 @@ bool work_finish(struct work *work, struct err *err)
         return true;
     ok = work_connect(work, &source, SIDE_SOURCE, CONN_PLAIN, err) &&
          work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err) &&
-         schema_apply_phase(&target, "index", &progress, err) &&
+         work_lock_schema(&target, "0", err) && schema_apply_phase(&target, "index", &progress, err) &&
          schema_foreign_keys(&source, &target, &progress, err) &&
          schema_apply_phase(&target, "post", &progress, err);
     conn_close(&source);

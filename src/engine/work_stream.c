@@ -4,6 +4,7 @@
  * up to which LSN that covers the source. The applier reads the spool up to the limit, applies, and
  * tells what is committed on the target; when it has consumed everything to the limit, it has passed
  * whatever the limit covers. */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -323,6 +324,18 @@ static bool feed_again(struct apply *a, struct err *err)
     return open_reader(a, err);
 }
 
+/* An idle connection says nothing of its end: without a look, the target would seem to be up to date for as
+ * long as nothing comes. */
+static bool target_is_there(struct apply *a, struct err *err)
+{
+    struct pollfd pfd = {.fd = PQsocket(a->target.pg), .events = POLLIN};
+
+    if (poll(&pfd, 1, 0) <= 0 || PQconsumeInput(a->target.pg))
+        return true;
+    conn_error(&a->target, NULL, NULL, err);
+    return false;
+}
+
 static bool apply_stream(struct apply *a, struct err *err)
 {
     struct change change = CHANGE_INIT;
@@ -342,6 +355,7 @@ static bool apply_stream(struct apply *a, struct err *err)
             ok = feed_again(a, err);
         }
         if (ok && !fed) {
+            ok = target_is_there(a, err);
             applier_mark(a->applier, a->covers);
             a->consumed = a->limit_changes;
         }
@@ -414,8 +428,8 @@ bool work_monitor(struct work *work, struct err *err)
         lsn_t lsn;
         int64_t now = clock_mono_ms();
         ok = take_reading(work, &source, &lsn, err);
-        if (lsn != last || now - moved_ms > HEARTBEAT_INTERVAL_MS) {
-            if (ok && lsn == last)
+        if (ok && (lsn != last || now - moved_ms > HEARTBEAT_INTERVAL_MS)) {
+            if (lsn == last)
                 ok = heartbeat_emit(&source, "heartbeat", err);
             moved_ms = now;
             last = lsn;

@@ -9,6 +9,7 @@
 #include "engine/works.h"
 #include "load/publication.h"
 #include "load/slot.h"
+#include "pg/ident.h"
 #include "schema/target.h"
 
 struct undo {
@@ -58,21 +59,65 @@ static bool undo_database(struct undo *u, const struct made *made, struct err *e
     return true;
 }
 
+static char *quoted(const char *name)
+{
+    struct buf out = BUF_INIT;
+
+    ident_add(&out, name);
+    return buf_take(&out);
+}
+
 struct undo_kind {
     const char *kind;
     bool (*act)(struct undo *u, const struct made *made, struct err *err);
     enum conn_side side;
-    const char *by_hand; /* for the message when it cannot be done, %s is the name */
+    char *(*by_hand)(const struct made *made); /* the statement, where it cannot be done; NULL: none */
 };
 
+static char *slot_by_hand(const struct made *made)
+{
+    return xasprintf("SELECT pg_drop_replication_slot('%s')", made->name);
+}
+
+static char *publication_by_hand(const struct made *made)
+{
+    char *name = quoted(made->name);
+    char *text = xasprintf("DROP PUBLICATION IF EXISTS %s", name);
+
+    free(name);
+    return text;
+}
+
+static char *identity_by_hand(const struct made *made)
+{
+    return replident_statement(made->schema, made->name, made->previous);
+}
+
+static char *read_only_by_hand(const struct made *made)
+{
+    char *name = quoted(made->name);
+    char *text = made->previous
+                     ? xasprintf("ALTER DATABASE %s SET default_transaction_read_only = %s", name,
+                                 made->previous)
+                     : xasprintf("ALTER DATABASE %s RESET default_transaction_read_only", name);
+
+    free(name);
+    return text;
+}
+
+static char *state_schema_by_hand(const struct made *made)
+{
+    (void)made;
+    return xstrdup("DROP SCHEMA IF EXISTS pgcutover CASCADE");
+}
+
 static const struct undo_kind undo_kinds[] = {
-    {"slot", undo_slot, SIDE_SOURCE, "SELECT pg_drop_replication_slot('%s');"},
-    {"publication", undo_publication, SIDE_SOURCE, "DROP PUBLICATION \"%s\";"},
-    {"replica-identity", undo_identity, SIDE_SOURCE, "ALTER TABLE \"%s\" REPLICA IDENTITY DEFAULT;"},
-    {"read-only", undo_read_only, SIDE_SOURCE,
-     "ALTER DATABASE \"%s\" RESET default_transaction_read_only;"},
-    {"state-schema", undo_state_schema, SIDE_TARGET, "DROP SCHEMA \"%s\" CASCADE;"},
-    {"database", undo_database, SIDE_TARGET, "DROP DATABASE \"%s\";"},
+    {"slot", undo_slot, SIDE_SOURCE, slot_by_hand},
+    {"publication", undo_publication, SIDE_SOURCE, publication_by_hand},
+    {"replica-identity", undo_identity, SIDE_SOURCE, identity_by_hand},
+    {"read-only", undo_read_only, SIDE_SOURCE, read_only_by_hand},
+    {"state-schema", undo_state_schema, SIDE_TARGET, state_schema_by_hand},
+    {"database", undo_database, SIDE_TARGET, NULL},
 };
 
 static const struct undo_kind *find_undo(const char *kind)
@@ -116,15 +161,20 @@ static bool undo_one(struct undo *u, const struct made *made, struct err *err)
     } else if (ok) {
         ok = kind->act(u, made, err);
     }
-    if (!ok) {
-        err_hint(err, "It can be undone by hand on the %s: %s", side_name(kind->side),
-                 kind->by_hand);
-        char *by_hand = xasprintf("%s \"%s\": %s", made->kind, made->name, kind->by_hand);
-        log_msg(LOG_ERROR, "not undone: %s", by_hand);
-        free(by_hand);
-        return false;
-    }
-    return work_gone(u->work, made->seq, err);
+    return ok && work_gone(u->work, made->seq, err);
+}
+
+/* One more thing that is left, with the statement for it. */
+static void add_left(struct buf *left, const struct made *made)
+{
+    const struct undo_kind *kind = find_undo(made->kind);
+    char *statement = kind && kind->by_hand ? kind->by_hand(made) : NULL;
+
+    log_msg(LOG_ERROR, "not undone: %s \"%s\": %s", made->kind, made->name,
+            statement ? statement : "nothing needs to be done");
+    if (statement)
+        buf_addf(left, "\n    on the %s: %s;", side_name(kind->side), statement);
+    free(statement);
 }
 
 bool work_undo_kinds(struct work *work, const char *kinds, struct err *err)
@@ -132,6 +182,7 @@ bool work_undo_kinds(struct work *work, const char *kinds, struct err *err)
     struct undo u = {.work = work, .source = CONN_INIT, .target = CONN_INIT};
     struct journal journal;
     struct err first = ERR_INIT;
+    struct buf left = BUF_INIT;
     char *path = xasprintf("%s/journal.jsonl", work->m->dir);
     bool ok = journal_read(&journal, path, err);
 
@@ -140,10 +191,17 @@ bool work_undo_kinds(struct work *work, const char *kinds, struct err *err)
         struct err one = ERR_INIT;
         if (made->gone || made->db != work->p->index || !is_listed(kinds, made->kind))
             continue;
-        if (!undo_one(&u, made, &one) && !err_is_set(&first))
-            err_move(&first, &one);
+        if (!undo_one(&u, made, &one)) {
+            add_left(&left, made);
+            if (!err_is_set(&first))
+                err_move(&first, &one);
+        }
         err_clear(&one);
     }
+    if (left.len)
+        err_hint(&first, "\"pgcutover resume %s\" tries again. What is left can be undone by hand as "
+                         "well:%s", work->m->name, left.data);
+    buf_release(&left);
     if (ok)
         journal_close(&journal);
     conn_close(&u.source);

@@ -238,12 +238,6 @@ bool work_gone(struct work *work, int seq, struct err *err)
     return ask(work, request, NULL, err);
 }
 
-bool work_decide(struct work *work, cJSON *fields, struct err *err)
-{
-    json_add_str(fields, "type", "decide");
-    return ask(work, fields, NULL, err);
-}
-
 bool work_conninfo(const struct work *work, enum conn_side side, struct conninfo *info,
                    struct err *err)
 {

@@ -73,8 +73,6 @@ void work_event(struct work *work, const char *level, const char *fmt, ...) PGC_
 bool work_made(struct work *work, enum conn_side side, const char *kind, const char *schema,
                const char *name, const char *previous, int *seq, struct err *err);
 bool work_gone(struct work *work, int seq, struct err *err);
-/* Writes a pipeline's state entry with these fields (taken) beside the state; durable. */
-bool work_decide(struct work *work, cJSON *fields, struct err *err);
 
 /* Opens a connection to one side of this pipeline's database; role goes to application_name. */
 bool work_connect(struct work *work, struct conn *c, enum conn_side side, enum conn_profile profile,

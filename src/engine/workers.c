@@ -61,3 +61,19 @@ cJSON *work_limit_json(const struct spool_position *position, lsn_t covers)
     work_json_add_lsn(json, "covers", covers);
     return json;
 }
+
+/* 32 bits of our own name, 32 of the oid. */
+#define SCHEMA_LOCK_KEY                                                                            \
+    "(pg_catalog.hashtext('pgcutover schema')::pg_catalog.int8 << 32) | $1::pg_catalog.int8"
+
+bool work_lock_schema(struct conn *target, const char *oid, struct err *err)
+{
+    return conn_command_params(target, "SELECT pg_catalog.pg_advisory_lock(" SCHEMA_LOCK_KEY ")", 1,
+                               &oid, err);
+}
+
+void work_unlock_schema(struct conn *target, const char *oid)
+{
+    conn_command_params(target, "SELECT pg_catalog.pg_advisory_unlock(" SCHEMA_LOCK_KEY ")", 1, &oid,
+                        NULL);
+}

@@ -19,6 +19,12 @@ bool work_thaw(struct work *work, struct err *err);
 bool work_close(struct work *work, struct err *err);
 bool work_undo(struct work *work, struct err *err);
 
+/* A worker that was killed leaves its last statements to a server process, which may end and commit them
+ * meanwhile. Who changes the schema takes this lock first, and so waits for such a one: oid is a table's
+ * on the source, for its indexes, or "0", for all else. The session's end lets it go too. */
+bool work_lock_schema(struct conn *target, const char *oid, struct err *err);
+void work_unlock_schema(struct conn *target, const char *oid);
+
 /* "dir/spool" of this pipeline; owned. */
 char *work_spool_dir(const struct work *work);
 /* The address, "host:port", of a connection; owned. */

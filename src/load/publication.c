@@ -152,14 +152,12 @@ bool replident_get(struct conn *src, const char *schema, const char *name, char 
     return *previous != NULL;
 }
 
-static bool set_identity(struct conn *src, const struct table_name *table, const char *identity,
-                         struct err *err)
+char *replident_statement(const char *schema, const char *name, const char *identity)
 {
-    struct buf sql = BUF_INIT, array = BUF_INIT;
-    bool ok;
+    struct buf sql = BUF_INIT;
 
     buf_addstr(&sql, "ALTER TABLE ONLY ");
-    ident_add_qualified(&sql, table->schema, table->name);
+    ident_add_qualified(&sql, schema, name);
     buf_addstr(&sql, " REPLICA IDENTITY ");
     if (*identity == 'i') {
         buf_addstr(&sql, "USING INDEX ");
@@ -167,12 +165,21 @@ static bool set_identity(struct conn *src, const struct table_name *table, const
     } else {
         buf_addstr(&sql, *identity == 'f' ? "FULL" : *identity == 'n' ? "NOTHING" : "DEFAULT");
     }
+    return buf_take(&sql);
+}
+
+static bool set_identity(struct conn *src, const struct table_name *table, const char *identity,
+                         struct err *err)
+{
+    char *sql = replident_statement(table->schema, table->name, identity);
+    struct buf array = BUF_INIT;
+
     names_array_add(&array, table, 1);
-    ok = locked_command(src, sql.data, array.data, &replident_attempt, err);
+    bool ok = locked_command(src, sql, array.data, &replident_attempt, err);
     if (!ok)
         err_wrap(err, "could not set the replica identity of \"%s\".\"%s\"", table->schema, table->name);
     buf_release(&array);
-    buf_release(&sql);
+    free(sql);
     return ok;
 }
 

@@ -32,4 +32,7 @@ bool replident_set_full(struct conn *src, const char *schema, const char *name, 
 bool replident_restore(struct conn *src, const char *schema, const char *name, const char *previous,
                        struct err *err);
 
+/* The statement that gives a table a replica identity, as replident_get() names it; for people too. Owned. */
+char *replident_statement(const char *schema, const char *name, const char *identity);
+
 #endif

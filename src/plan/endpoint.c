@@ -205,6 +205,7 @@ bool plan_conninfo(const struct plan_endpoint *endpoint, const char *database,
 
 void endpoint_release(struct plan_endpoint *endpoint)
 {
+    free(endpoint->path);
     free(endpoint->server_name);
     free(endpoint->user_name);
     secret_release(&endpoint->password);

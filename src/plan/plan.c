@@ -229,8 +229,11 @@ bool plan_read_azure(struct plan *plan, const char *source_path, const char *tar
     *plan = (struct plan){0};
     reader_defaults(plan);
     plan->document = cJSON_CreateObject();
-    if (read_parts(plan, paths, name, err))
+    if (read_parts(plan, paths, name, err)) {
+        plan->source.path = xstrdup(source_path);
+        plan->target.path = xstrdup(target_path);
         return true;
+    }
     plan_release(plan);
     return false;
 }
@@ -320,9 +323,12 @@ static void put_dotted(cJSON *object, const char *dotted, cJSON *item)
         cJSON_AddItemToObject(object, part, item);
 }
 
-/* The document has no passwords: they are kept, except where the key sets another one. */
-static void keep_secret(struct plan_endpoint *endpoint, struct plan_endpoint *old, bool replaced)
+/* The document has neither passwords nor where they came from: they are kept, except where the key sets
+ * another one. */
+static void keep_endpoint(struct plan_endpoint *endpoint, struct plan_endpoint *old, bool replaced)
 {
+    endpoint->path = old->path;
+    old->path = NULL;
     if (replaced || secret_is_known(&endpoint->password))
         return;
     endpoint->password = old->password;
@@ -331,9 +337,9 @@ static void keep_secret(struct plan_endpoint *endpoint, struct plan_endpoint *ol
 
 static void take_over(struct plan *plan, struct plan *changed, const char *dotted)
 {
-    keep_secret(&changed->source, &plan->source,
+    keep_endpoint(&changed->source, &plan->source,
                 strcmp(dotted, "source.password") == 0 || strcmp(dotted, "source.uri") == 0);
-    keep_secret(&changed->target, &plan->target,
+    keep_endpoint(&changed->target, &plan->target,
                 strcmp(dotted, "target.password") == 0 || strcmp(dotted, "target.uri") == 0);
     changed->path = plan->path;
     plan->path = NULL;

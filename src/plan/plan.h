@@ -40,6 +40,7 @@ struct plan_endpoint {
     char *ssl_root_cert;
     char *uri;           /* without the password, which is moved to the secret */
     struct plan_ssh *ssh; /* owned, NULL: direct */
+    char *path;           /* the file of its own that it was read from (Azure DMS), NULL: the plan's */
 };
 
 enum plan_keyless { KEYLESS_REFUSE, KEYLESS_FULL, KEYLESS_AT_CUTOVER };

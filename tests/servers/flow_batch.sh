@@ -71,7 +71,7 @@ SQL
     assert_run "until loaded" 0 'pgcutover cutover chinook'
     assert_equal "until loaded: initializationCompleted" "$(status_of chinook "SELECT item->>'initializationCompleted' FROM output WHERE type = 'DatabaseLevelOutput'")" true
     wait_until 60 in_state chinook chinook READY_TO_COMPLETE || fail "chinook: not ready after it was loaded"
-    run cutover chinook --yes
+    run cutover chinook
     assert_run "chinook: cutover" 0
     workload_end chinook
     assert_finished chinook chinook "$before"

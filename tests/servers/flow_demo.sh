@@ -16,6 +16,8 @@ demo_start() {
         chown nobody "$demo_tmp"
         as="setpriv --reuid=nobody --regid=$(id -g nobody) --clear-groups --"
     fi
+    # What the last one said must not be taken for this one's.
+    : >"$PGC_DIR/out" 2>"$PGC_DIR/err"
     # What the environment says of servers must not matter.
     # shellcheck disable=SC2086
     (cd "$demo_tmp" && exec setsid env TMPDIR="$demo_tmp" PGHOST=/nowhere PGPORT=1 PGUSER=who PGOPTIONS=--nonsense=1 \
@@ -50,7 +52,7 @@ show() { # when something failed
 # interrupted USER SIGNAL MARKER: after the line, to the whole group.
 interrupted() {
     demo_start "$1"
-    if ! wait_until 120 grep -q "$3" "$PGC_DIR/err"; then
+    if ! wait_until 300 grep -q "$3" "$PGC_DIR/err"; then
         fail "$2: no «$3»"
         kill -KILL "$demo_pid"
         return
@@ -83,7 +85,7 @@ assert_equal "--json: lines" "$(wc -l <"$PGC_DIR/out")" 1
 for part in '"type":"result"' '"equal":true' '"differences":[]' '"leftovers":[]' '"exitCode":0' '"error":null'; do
     assert_contains "--json" "$(cat "$PGC_DIR/out")" "$part"
 done
-for number in tables rows sequences definitions workloadRounds appliedChanges downtimeMs; do
+for number in postgresMajor tables rows sequences definitions workloadRounds appliedChanges downtimeMs; do
     grep -q "\"$number\":[1-9]" "$PGC_DIR/out" && pass "--json: $number" || fail "--json: no $number"
 done
 nothing_left "--json"
@@ -95,7 +97,7 @@ interrupted self HUP "demo: cutting over"
 
 # A server that goes away in the middle.
 demo_start nobody
-if wait_until 120 grep -q "demo: syncing" "$PGC_DIR/err"; then
+if wait_until 300 grep -q "demo: syncing" "$PGC_DIR/err"; then
     kill -QUIT "$(head -n 1 "$demo_tmp"/pgcutover-demo.*/source/data/postmaster.pid)"
     demo_end
     assert_equal "server gone: exit code" "$demo_code" 1

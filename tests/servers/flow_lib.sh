@@ -25,6 +25,10 @@ pgc() {
     "$PGCUTOVER" "$@" --state-dir "$STATE"
 }
 
+pgc_in_background() { # only with "&": $! is then the program itself
+    exec "$PGCUTOVER" "$@" --state-dir "$STATE"
+}
+
 flow_plan() { # NAME DATABASE [JSON]
     cat >"$PGC_DIR/$1.json" <<JSON
 {"name": "$1", "source": {"uri": "$(uri source "$2")"}, "target": {"uri": "$(uri target "$2")"},
@@ -91,7 +95,49 @@ kill_engine() { # NAME: -9, and waits until it and its workers are gone
     kill -9 "$pid" && wait_until 10 engine_gone "$1"
 }
 
-# --- workload
+# No engine outlives its test.
+stop_engines() {
+    local dir pid
+    rm -f "$PGC_DIR/working"
+    for dir in "$STATE"/*/; do
+        pid=$(engine_pid "$(basename "$dir")") && [ -n "$pid" ] && kill -9 "$pid"
+    done
+}
+trap 'status=$?; stop_engines; (exit $status); finish' EXIT
+
+# --- data and workload
+
+# Fills a database with PGC_DATA ("sample", the default, or the path of dvdrental.tar), and a large table; $script is
+# its workload, which adds to public.ins_log and takes nothing from it.
+flow_data() { # NAME DATABASE
+    local data=${PGC_DATA:-sample}
+    script=$PGC_DIR/workload.sql
+    on "$1" postgres -c "CREATE DATABASE $2" || return 1
+    if [ "$data" = sample ]; then
+        on "$1" "$2" -o /dev/null -f "$flow_source/src/demo/sample.sql" || return 1
+        cp "$flow_source/src/demo/workload.sql" "$script"
+    else
+        "$PGC_BIN/pg_restore" -h "$PGC_DIR/$1" -U postgres --no-owner -d "$2" "$data" || return 1
+        cat >"$script" <<'SQL'
+\set rental random(1, 16000)
+\set film random(1, 1000)
+\set inventory random(1, 4581)
+\set customer random(1, 599)
+BEGIN;
+INSERT INTO public.rental (rental_date, inventory_id, customer_id, staff_id) VALUES (clock_timestamp(), :inventory, :customer, 1) ON CONFLICT DO NOTHING;
+INSERT INTO public.payment (customer_id, staff_id, rental_id, amount, payment_date) VALUES (:customer, 1, (SELECT max(rental_id) FROM public.rental), 2.99, now());
+COMMIT;
+UPDATE public.film SET rental_rate = rental_rate + 0.01, special_features = array_append(special_features[1:3], 'more') WHERE film_id = :film;
+DELETE FROM public.payment WHERE payment_id = (SELECT payment_id FROM public.payment WHERE rental_id >= :rental ORDER BY rental_id LIMIT 1 FOR UPDATE SKIP LOCKED);
+UPDATE public.customer SET email = 'c' || :rental || '@example' WHERE customer_id = :customer;
+SQL
+    fi
+    echo "INSERT INTO public.ins_log (t) VALUES ('x');" >>"$script"
+    on "$1" "$2" -c "CREATE TABLE public.bulk (id int PRIMARY KEY, text text NOT NULL, n int);
+        INSERT INTO public.bulk SELECT i, repeat(md5(i::text), 4), i % 1000 FROM generate_series(1, ${PGC_BULK:-200000}) i;
+        CREATE INDEX ON public.bulk (n); CREATE INDEX ON public.bulk (text);
+        CREATE TABLE public.ins_log (id bigserial PRIMARY KEY, t text)"
+}
 
 workload_start() { # DATABASE SCRIPT [pgbench options]
     local database=$1 script=$2

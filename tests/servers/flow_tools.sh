@@ -21,7 +21,7 @@ unset PGPASSFILE PGSERVICEFILE 2>/dev/null || true
 out= err= status=0
 
 run() {
-    "$PGC_PROGRAM" "$@" --state-dir "$STATE" >"$PGC_DIR/out" 2>"$PGC_DIR/err" </dev/null
+    timeout -k 5 120 "$PGC_PROGRAM" "$@" --state-dir "$STATE" >"$PGC_DIR/out" 2>"$PGC_DIR/err" </dev/null
     status=$?
     out=$(cat "$PGC_DIR/out")
     err=$(cat "$PGC_DIR/err")
@@ -113,16 +113,19 @@ workload_end() { # DATABASE
 
 # Everything on a server that a migration could have made or set, one a line.
 footprint() { # NAME DATABASE
-    leftovers_source "$1" "$2"
-    on "$1" "$2" -c "SELECT 'setting ' || datname || ' ' || coalesce(rolname, '') || array_to_string(setconfig, ' ') FROM pg_db_role_setting
-          JOIN pg_database d ON d.oid = setdatabase LEFT JOIN pg_roles r ON r.oid = setrole
+    on "$1" "$2" -c "SELECT 'slot ' || slot_name FROM pg_replication_slots WHERE database = current_database()
+        UNION ALL SELECT 'session ' || application_name FROM pg_stat_activity WHERE application_name LIKE 'pgcutover:%' AND datname = current_database()
+        UNION ALL SELECT 'publication ' || pubname FROM pg_publication
+        UNION ALL SELECT 'schema ' || nspname FROM pg_namespace WHERE nspname LIKE 'pgcutover%'
+        UNION ALL SELECT 'setting ' || datname || ' ' || coalesce(rolname, '') || array_to_string(setconfig, ' ') FROM pg_db_role_setting
+          JOIN pg_database d ON d.oid = setdatabase AND datname = current_database() LEFT JOIN pg_roles r ON r.oid = setrole
         UNION ALL SELECT 'identity ' || oid::regclass || ' ' || relreplident::text FROM pg_class WHERE relkind IN ('r', 'p') AND relreplident <> 'd' AND relnamespace <> 'pg_catalog'::regnamespace
         UNION ALL SELECT 'disabled trigger ' || tgname || ' ' || tgenabled::text FROM pg_trigger WHERE tgenabled <> 'O'
         UNION ALL SELECT 'origin ' || roname FROM pg_replication_origin
-        UNION ALL SELECT 'subscription ' || subname FROM pg_subscription
+        UNION ALL SELECT 'subscription ' || subname FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
         UNION ALL SELECT 'event trigger ' || evtname FROM pg_event_trigger
         UNION ALL SELECT 'invalid ' || conname FROM pg_constraint WHERE NOT convalidated
-        UNION ALL SELECT 'prepared ' || gid FROM pg_prepared_xacts ORDER BY 1" || echo "no footprint: $RANDOM"
+        UNION ALL SELECT 'prepared ' || gid FROM pg_prepared_xacts WHERE database = current_database() ORDER BY 1" || echo "no footprint: $RANDOM"
 }
 
 dump_schema() { # NAME DATABASE
@@ -142,7 +145,7 @@ assert_same_schema() { # WHAT NAME/DB NAME/DB
 # Materialized views are as new as their last refresh, on each side.
 refresh_source() { # DATABASE
     PGOPTIONS='-c default_transaction_read_only=off' on source "$1" -o /dev/null <<'SQL'
-SELECT format('REFRESH MATERIALIZED VIEW %s', oid::regclass) FROM pg_class WHERE relkind = 'm' ORDER BY oid \gexec
+SELECT format('REFRESH MATERIALIZED VIEW %s', oid::regclass) FROM pg_class WHERE relkind = 'm' AND relispopulated ORDER BY oid \gexec
 SQL
 }
 

@@ -38,6 +38,10 @@ as_server() {
     fi
 }
 
+programs_of() { # NAME: where the programs of its version are; a copy of a cluster has the usual ones
+    if [ -f "$PGC_DIR/$1.bin" ]; then cat "$PGC_DIR/$1.bin"; else echo "$PGC_BIN"; fi
+}
+
 cluster_start() {
     local name=$1 dir=$PGC_DIR/$1 setting
     shift
@@ -62,12 +66,12 @@ cluster_start() {
 }
 
 cluster_again() {
-    as_server "$(cat "$PGC_DIR/$1.bin")/pg_ctl" -D "$PGC_DIR/$1/data" -l "$PGC_DIR/$1/log" -w -t 60 start >/dev/null ||
+    as_server "$(programs_of "$1")/pg_ctl" -D "$PGC_DIR/$1/data" -l "$PGC_DIR/$1/log" -w -t 60 start >/dev/null ||
         { tail -n 20 "$PGC_DIR/$1/log"; return 1; }
 }
 
 cluster_stop() {
-    as_server "$(cat "$PGC_DIR/$1.bin")/pg_ctl" -D "$PGC_DIR/$1/data" -m "${2:-fast}" -w stop >/dev/null 2>&1
+    as_server "$(programs_of "$1")/pg_ctl" -D "$PGC_DIR/$1/data" -m "${2:-fast}" -w stop >/dev/null 2>&1
 }
 
 uri() { # NAME DATABASE
@@ -133,7 +137,7 @@ SELECT pg_catalog.format($f$SELECT %4$L || ' rows ' || count(*) || ' ' || coales
      LEFT JOIN pg_catalog.pg_type e ON e.oid = y.typelem AND e.typarray = y.oid
      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), 'NULL'), n.nspname || '.' || c.relname)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgcutover')
+WHERE c.relkind IN ('r', 'm') AND c.relispopulated AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgcutover')
 ORDER BY n.nspname, c.relname \gexec
 SELECT pg_catalog.format($f$SELECT %3$L || ' sequence ' || last_value || ' ' || is_called FROM %1$I.%2$I$f$, n.nspname, c.relname, n.nspname || '.' || c.relname)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -351,7 +351,7 @@ static const struct fixture fixtures[] = {
                   {"table-owner", S, 'F', "public.keyed, hidden.t, public.secret", "GRANT \"postgres\" TO \"plain\""},
                   {"rls", S, 'F', ": public.secret", "ALTER ROLE \"plain\" BYPASSRLS"},
                   {"repl-role", S, 'F', "role plain", "ALTER ROLE plain REPLICATION;"},
-                  {"repl-conn", S, 'F', "replication", "ALTER ROLE \"plain\" REPLICATION;"},
+                  {"repl-conn", S, 'F', "could not connect", "ALTER ROLE \"plain\" REPLICATION;"},
                   {"slot-probe", S, 'F', NULL, NULL},
                   {"db-create", S, 'F', "database c_src", "GRANT CREATE ON DATABASE c_src TO plain;"},
                   {"db-create", T, 'F', "database c_dst", NULL},

@@ -351,7 +351,8 @@ int main(void)
         {"errors", test_err},   {"buffers", test_buf}, {"time text", test_clock_text},
         {"units", test_units},  {"json", test_json},   {"files", test_files},
         {"programs", test_proc}, {"programs beside us", test_proc_start},
-        {"programs of another user", test_proc_user}, {"channel", test_channel}, {"loop", test_loop},
+        {"programs of another user", test_proc_user}, {"channel", test_channel},
+        {"loop", test_loop},
         {"log", test_log},      {"secrets", test_secret}, {NULL, NULL},
     };
     return unit_main("base", tests);
