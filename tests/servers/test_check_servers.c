@@ -219,7 +219,7 @@ static void old_target(struct check_context *context, struct plan *plan,
 {
     (void)plan;
     (void)database;
-    context->target->version = 140009;
+    context->target->version = context->source->version - 10000;
 }
 
 static void source_of_10(struct check_context *context, struct plan *plan,
@@ -351,7 +351,7 @@ static const struct fixture fixtures[] = {
                   {"table-owner", S, 'F', "public.keyed, hidden.t, public.secret", "GRANT \"postgres\" TO \"plain\""},
                   {"rls", S, 'F', ": public.secret", "ALTER ROLE \"plain\" BYPASSRLS"},
                   {"repl-role", S, 'F', "role plain", "ALTER ROLE plain REPLICATION;"},
-                  {"repl-conn", S, 'F', "replication", "ALTER ROLE \"plain\" REPLICATION;"},
+                  {"repl-conn", S, 'F', "could not connect", "ALTER ROLE \"plain\" REPLICATION;"},
                   {"slot-probe", S, 'F', NULL, NULL},
                   {"db-create", S, 'F', "database c_src", "GRANT CREATE ON DATABASE c_src TO plain;"},
                   {"db-create", T, 'F', "database c_dst", NULL},
@@ -395,8 +395,8 @@ static const struct fixture fixtures[] = {
      .expected = {{"encoding", T, 'F', "UTF8 on the source, SQL_ASCII on the target", "ENCODING 'UTF8'"}}},
     {.name = "one server twice", .source_sql = KEYED, .same_server = true,
      .expected = {{"same-cluster", T, 'F', "database \"c_src\" of the cluster", NULL}}},
-    {.name = "an older target", .source_sql = KEYED, .change = old_target,
-     .expected = {{"version-order", S, 'F', "the source is 15, the target is 14", NULL}}},
+    {.name = "an older target", .min_version = 110000, .source_sql = KEYED, .change = old_target,
+     .expected = {{"version-order", S, 'F', ", the target is ", NULL}}},
     {.name = "a source of version 10", .source_sql = KEYED, .change = source_of_10,
      .expected = {{"truncate-10", S, 'W', "does not send TRUNCATE", NULL},
                   {"version-order", S, 'F', NULL, NULL}}},

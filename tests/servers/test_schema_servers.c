@@ -258,7 +258,8 @@ static void test_whole(void)
     copy_roles(&pair, NULL); /* nothing is missing any more */
     check_scalar(&pair.target, "SELECT rolconnlimit || ' ' || rolcanlogin FROM pg_roles WHERE rolname = 'Schema Reader'",
                  "3 true");
-    check_scalar(&pair.target, "SELECT rolpassword LIKE 'SCRAM-SHA-256$%' FROM pg_authid WHERE rolname = 'Schema Reader'", "t");
+    check_scalar(&pair.target, "SELECT length(rolpassword) > 30 FROM pg_authid WHERE rolname = 'Schema Reader'", "t");
+    check_same(&pair, "SELECT rolpassword FROM pg_authid WHERE rolname = 'Schema Reader'");
     check_scalar(&pair.target, "SELECT roleid::regrole || ' ' || member::regrole FROM pg_auth_members "
                  "WHERE roleid = 'schema_group'::regrole", "schema_group \"Schema Reader\"");
     OK(schema_state_create(&pair.target, E));
@@ -535,7 +536,7 @@ static void test_database(void)
     struct pair pair;
     struct err err_ = ERR_INIT, *err = &err_;
 
-    administer(SIDE_SOURCE, "CREATE DATABASE %s TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'", "schema_latin");
+    administer(SIDE_SOURCE, "CREATE DATABASE %s TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'", "schema_latin");
     OK(connect_to(&pair.source, SIDE_SOURCE, "schema_latin", E));
     pair.db = "schema_latin";
     OK(schema_target_database_create(&pair.source, &target_info, pair.db, E));
