@@ -276,6 +276,10 @@ on source shop -o /dev/null <"$PGC_DIR/statements" &
 locker=$!
 exec 8>"$PGC_DIR/statements"
 echo 'BEGIN; LOCK TABLE pg_catalog.pg_trigger IN ACCESS EXCLUSIVE MODE;' >&8
+it_is_locked() {
+    [ "$(on source shop -c "SELECT count(*) FROM pg_locks WHERE relation = 'pg_catalog.pg_trigger'::regclass AND mode = 'AccessExclusiveLock' AND granted")" = 1 ]
+}
+wait_until 30 it_is_locked || fail "Ctrl-C: the catalog was not locked"
 it_waits() {
     [ "$(on source postgres -c "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pgcutover:%' AND wait_event_type = 'Lock'")" -gt 0 ]
 }
