@@ -97,7 +97,7 @@ go_and_undo schema schema schema
 # It begins after the checks, which would refuse it.
 begin starting schema schema
 mkfifo "$PGC_DIR/held" && exec 9<>"$PGC_DIR/held"
-on source d -o /dev/null <"$PGC_DIR/held" &
+on source d -o /dev/null <"$PGC_DIR/held" 9>&- & # it would keep itself from ending
 echo "BEGIN; INSERT INTO parent (t) VALUES ('open');" >&9
 writes() { [ "$(on source postgres -c "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND backend_xid IS NOT NULL")" = 1 ]; }
 wait_until 10 writes
@@ -168,7 +168,7 @@ undone thawed syncing
 # Past the point of no return cancel is refused, and a kill there only delays the end.
 ready closing
 mkfifo "$PGC_DIR/reader" && exec 9<>"$PGC_DIR/reader"
-on target closing -o /dev/null <"$PGC_DIR/reader" &
+on target closing -o /dev/null <"$PGC_DIR/reader" 9>&- &
 echo "BEGIN; SELECT count(*) FROM pgcutover.migration;" >&9
 reads() { [ "$(on target postgres -c "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = 'closing'")" = 1 ]; }
 wait_until 10 reads || fail "closing: no reader"
