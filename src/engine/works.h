@@ -31,8 +31,11 @@ char *work_spool_dir(const struct work *work);
 char *work_server_name(struct conn *c);
 /* The version as the server says it: "15.20"; owned. */
 char *work_server_version(struct conn *c);
-/* A limit of the spool's readers as JSON and back: {"segment","offset","lsn","covers"}. */
+/* How many row changes the spool holds from a position to a limit. */
 struct spool_position;
+bool work_count_changes(const struct work *work, lsn_t from, const struct spool_position *limit,
+                        int64_t *count, struct err *err);
+/* A limit of the spool's readers as JSON and back: {"segment","offset","lsn","covers"}. */
 cJSON *work_limit_json(const struct spool_position *position, lsn_t covers);
 lsn_t work_json_lsn(const cJSON *object, const char *key);
 void work_json_add_lsn(cJSON *object, const char *key, lsn_t lsn);
@@ -41,9 +44,12 @@ void work_json_add_lsn(cJSON *object, const char *key, lsn_t lsn);
 void work_step(struct work *work, const char *name, const char *state, const char *text);
 
 struct copy_result;
-/* Tells the supervisor that a table's rows are on the target. */
+/* Tells the supervisor that a table's rows are on the target; that a table failed (err is cleared). */
 void work_report_copied(struct work *work, const struct table *table,
                         const struct copy_result *result, lsn_t epoch);
+void work_report_failed(struct work *work, const struct table *table, struct err *err);
+/* The next job's table; NULL with err empty when the channel says something else. */
+const struct table *work_next_table(struct work *work, struct err *err);
 
 /* Undoes what the journal has for this pipeline, newest first. kinds: names separated by blanks, NULL:
  * all. Goes on after an error; the first one is reported. */

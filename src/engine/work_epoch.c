@@ -1,0 +1,132 @@
+/* epoch: makes and holds a snapshot whose LSN is known. The first one comes with the main slot. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "engine/works.h"
+#include "load/publication.h"
+#include "load/slot.h"
+#include "pg/repl.h"
+
+#define SLOT_TIMEOUT_MS 120000
+
+static bool set_identities(struct work *work, struct conn *source, struct err *err)
+{
+    for (size_t i = 0; i < work->p->table_count; i++) {
+        const struct table *t = work->p->by_size[i];
+        char *previous = NULL;
+        int seq;
+        if (!t->needs_full)
+            continue;
+        bool ok = replident_get(source, t->schema, t->name, &previous, err) &&
+                  work_made(work, SIDE_SOURCE, "replica-identity", t->schema, t->name, previous,
+                            &seq, err) &&
+                  replident_set_full(source, t->schema, t->name, NULL, err);
+        free(previous);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+static bool make_publication(struct work *work, struct conn *source, struct err *err)
+{
+    const struct pipeline *p = work->p;
+    struct table_name *names = xcalloc(p->table_count + 1, sizeof *names);
+    struct publication_tables tables = {.tables = names};
+    int seq;
+
+    for (size_t i = 0; i < p->table_count; i++)
+        if (!p->by_size[i]->at_cutover)
+            names[tables.count++] = (struct table_name){p->by_size[i]->schema, p->by_size[i]->name};
+    bool ok = work_made(work, SIDE_SOURCE, "publication", NULL, p->slot, NULL, &seq, err) &&
+              publication_create(source, p->slot, &tables, err);
+    free(names);
+    return ok;
+}
+
+/* A slot's creation waits for every transaction that writes: when it takes too long, it says for whom. */
+static void name_blockers(struct conn *source, struct err *err)
+{
+    struct buf text = BUF_INIT;
+
+    if (err->code == ERR_TIMEOUT && slot_blockers(source, &text, NULL) && text.len) {
+        err_detail(err, "It waits for these transactions to end:\n%s", text.data);
+        err_hint(err, "End them, or wait, and run \"pgcutover resume\".");
+        err->retryable = false;
+    }
+    buf_release(&text);
+}
+
+static bool begin_stream(struct work *work, struct conn *repl, struct repl_slot *slot,
+                         struct err *err)
+{
+    struct conn source = CONN_INIT;
+    int seq;
+    bool ok = work_connect(work, &source, SIDE_SOURCE, CONN_PLAIN, err);
+
+    work_phase(work, "publication and slot", 0, 0);
+    /* Nothing was loaded from an earlier try's slot: it is made anew, with its snapshot. */
+    ok = ok && set_identities(work, &source, err) && make_publication(work, &source, err) &&
+         work_made(work, SIDE_SOURCE, "slot", NULL, work->p->slot, NULL, &seq, err) &&
+         slot_drop(&source, work->p->slot, err);
+    repl->timeout_ms = SLOT_TIMEOUT_MS;
+    if (ok && !repl_create_slot(repl, work->p->slot, false, "pgoutput", slot, err)) {
+        name_blockers(&source, err);
+        slot_drop(&source, work->p->slot, NULL);
+        ok = false;
+    }
+    repl->timeout_ms = 0;
+    conn_close(&source);
+    return ok;
+}
+
+static bool begin_epoch(struct conn *repl, struct repl_slot *slot, struct err *err)
+{
+    char *name = xasprintf("pgcutover_epoch_%d_%lld", PQbackendPID(repl->pg),
+                           (long long)clock_wall_us());
+
+    repl->timeout_ms = SLOT_TIMEOUT_MS;
+    bool ok = repl_create_slot(repl, name, true, "pgoutput", slot, err);
+    repl->timeout_ms = 0;
+    free(name);
+    return ok;
+}
+
+/* The snapshot lives as long as this connection does nothing. */
+static bool hold(struct work *work, struct conn *repl, struct err *err)
+{
+    for (;;) {
+        int ready = conn_wait(repl, false, 1000, work->channel.fd, err);
+        if (ready < 0)
+            return false;
+        if (ready > 0 && !PQconsumeInput(repl->pg)) {
+            conn_error(repl, NULL, NULL, err);
+            return false;
+        }
+        if (!channel_read(&work->channel))
+            _exit(1);
+    }
+}
+
+bool work_epoch(struct work *work, struct err *err)
+{
+    struct conn repl = CONN_INIT;
+    struct repl_slot slot = {.name = ""};
+    char text[LSN_TEXT_SIZE];
+    bool first = work->p->state == PIPE_STARTING;
+    bool ok = work_connect(work, &repl, SIDE_SOURCE, CONN_REPLICATION, err);
+
+    ok = ok && (first ? begin_stream(work, &repl, &slot, err) : begin_epoch(&repl, &slot, err));
+    if (ok) {
+        cJSON *message = json_message("epoch");
+        json_add_str(message, "snapshot", slot.snapshot);
+        json_add_str(message, "lsn", lsn_format(slot.consistent_lsn, text));
+        work_send(work, message);
+        ok = hold(work, &repl, err);
+    }
+    repl_slot_release(&slot);
+    conn_close(&repl);
+    return ok;
+}
