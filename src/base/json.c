@@ -18,12 +18,27 @@ const char *json_str(const cJSON *object, const char *key)
     return cJSON_GetStringValue(json_get(object, key));
 }
 
+/* A double beyond the integers' range has no conversion in C: the nearest one instead. */
+static int64_t to_i64(double value)
+{
+    if (!(value > -0x1p63))
+        return INT64_MIN;
+    return value < 0x1p63 ? (int64_t)value : INT64_MAX;
+}
+
+static uint64_t to_u64(double value)
+{
+    if (!(value > 0))
+        return 0;
+    return value < 0x1p64 ? (uint64_t)value : UINT64_MAX;
+}
+
 int64_t json_i64(const cJSON *object, const char *key, int64_t otherwise)
 {
     const cJSON *item = json_get(object, key);
 
     if (cJSON_IsNumber(item))
-        return (int64_t)item->valuedouble;
+        return to_i64(item->valuedouble);
     if (cJSON_IsString(item))
         return strtoll(item->valuestring, NULL, 10);
     return otherwise;
@@ -34,7 +49,7 @@ uint64_t json_u64(const cJSON *object, const char *key, uint64_t otherwise)
     const cJSON *item = json_get(object, key);
 
     if (cJSON_IsNumber(item))
-        return (uint64_t)item->valuedouble;
+        return to_u64(item->valuedouble);
     if (cJSON_IsString(item))
         return strtoull(item->valuestring, NULL, 10);
     return otherwise;

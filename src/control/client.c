@@ -48,6 +48,17 @@ static bool is_unasked(const char *type)
     return strcmp(type, "delta") == 0 || strcmp(type, "observer") == 0;
 }
 
+/* An engine's error without a code or words is an error still. */
+static void take_error(const cJSON *json, struct err *err)
+{
+    struct err heard = ERR_INIT;
+
+    err_from_json(&heard, json);
+    if (heard.code == ERR_NONE || !heard.message)
+        err_set(&heard, ERR_PROTOCOL, "the engine sent an error that says nothing");
+    err_move(err, &heard);
+}
+
 cJSON *control_ask(struct control *control, cJSON *request, struct err *err)
 {
     if (!channel_send(&control->channel, request, err))
@@ -58,7 +69,7 @@ cJSON *control_ask(struct control *control, cJSON *request, struct err *err)
         if (!answer)
             return NULL;
         if (type && strcmp(type, "error") == 0) {
-            err_from_json(err, json_get(answer, "error"));
+            take_error(json_get(answer, "error"), err);
             cJSON_Delete(answer);
             return NULL;
         }
@@ -86,6 +97,8 @@ cJSON *control_status(struct control *control, struct err *err)
     cJSON *answer = control_ask(control, json_message("status"), err);
     cJSON *status = answer ? cJSON_DetachItemFromObjectCaseSensitive(answer, "status") : NULL;
 
+    if (answer && !status)
+        err_set(err, ERR_PROTOCOL, "the engine's answer holds no status");
     cJSON_Delete(answer);
     return status;
 }

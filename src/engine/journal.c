@@ -11,6 +11,9 @@
 #include "base/files.h"
 #include "base/json.h"
 
+#define MAX_SEQ (INT64_C(1) << 30)
+#define MAX_DATABASES (INT64_C(1) << 20)
+
 static void made_release(struct made *made)
 {
     free(made->side);
@@ -46,6 +49,28 @@ static void remember_state(struct journal *journal, const cJSON *line)
     cJSON_ReplaceItemInArray(journal->states, db, cJSON_Duplicate(line, true));
 }
 
+static bool is_number_below(const cJSON *line, const char *key, int64_t limit)
+{
+    int64_t value = json_i64(line, key, -1);
+
+    return value >= 0 && value < limit;
+}
+
+/* What cannot be undone for want of a name, or makes no sense, is damage, not something to pass over. */
+static bool is_sound(const cJSON *line)
+{
+    const char *op = json_str(line, "op");
+
+    if (!op)
+        return false;
+    if (strcmp(op, "made") == 0)
+        return is_number_below(line, "seq", MAX_SEQ) && is_number_below(line, "db", MAX_DATABASES) &&
+               json_str(line, "side") && json_str(line, "kind") && json_str(line, "name");
+    if (strcmp(op, "state") == 0)
+        return is_number_below(line, "db", MAX_DATABASES);
+    return strcmp(op, "gone") != 0 || is_number_below(line, "seq", MAX_SEQ);
+}
+
 static void remember(struct journal *journal, const cJSON *line)
 {
     const char *op = json_str(line, "op");
@@ -68,7 +93,8 @@ static bool replay(struct journal *journal, char *text, size_t len, size_t *good
 
     for (char *at = text; (end = memchr(at, '\n', len - (size_t)(at - text))); at = end + 1) {
         cJSON *line = cJSON_ParseWithLength(at, (size_t)(end - at));
-        if (!line) {
+        if (!line || !is_sound(line)) {
+            cJSON_Delete(line);
             err_set(err, ERR_PROTOCOL, "journal \"%s\" is damaged in line %d", journal->path, number);
             err_hint(err, "What was made on the servers is named pgcutover_...: look for it there.");
             return false;

@@ -1,24 +1,17 @@
 /* libFuzzer: any bytes as the first segment of a spool, read and then opened for writing. Checksums
  * are put right first where there is a record to see, else nothing would get past them. */
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <zlib.h>
 
-#include "base/files.h"
 #include "cdc/segment.h"
 #include "cdc/spool.h"
+#include "scratch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static char dir[64];
-
-static void remove_dir(void)
-{
-    dir_remove(dir, NULL);
-}
+static const char *dir;
 
 static void mend_checksums(uint8_t *bytes, size_t size)
 {
@@ -63,16 +56,13 @@ static void write_some(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (!dir[0]) {
-        snprintf(dir, sizeof dir, "/dev/shm/pgcutover_fuzz.%ld", (long)getpid());
-        atexit(remove_dir);
-    }
+    dir = scratch();
     uint8_t *copy = malloc(size + 1);
     if (size)
         memcpy(copy, data, size);
     mend_checksums(copy, size);
     char *path = segment_path(dir, 1);
-    bool ok = dir_make_private(dir, NULL) && file_replace(path, copy, size, NULL);
+    bool ok = file_replace(path, copy, size, NULL);
     free(path);
     free(copy);
     if (!ok)
