@@ -59,6 +59,7 @@ cluster_start() {
         echo "max_replication_slots = 20"
         echo "shared_buffers = 64MB"
         echo "autovacuum_naptime = 5s"
+        echo "fsync = off" # tests end processes, never the kernel
         for setting in "$@"; do echo "${setting%%=*} = ${setting#*=}"; done
     } | as_server tee -a "$dir/data/postgresql.conf" >/dev/null
     cluster_again "$name"
