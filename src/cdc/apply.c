@@ -53,6 +53,7 @@ static bool read_tables(struct applier *applier, struct err *err)
     if (res)
         apply_tables_read(&applier->tables, res);
     PQclear(res);
+    apply_report_news(applier);
     return res != NULL;
 }
 
@@ -68,6 +69,7 @@ static bool start(struct applier *applier, struct err *err)
         return false;
     status->passed_lsn = status->applied_lsn;
     status->passed_commit_us = status->applied_commit_us;
+    status->needed_lsn = apply_needed_lsn(applier);
     applier->passed_written_ms = clock_mono_ms();
     return apply_pipe_begin(&applier->pipe, applier->conn, err);
 }
@@ -114,6 +116,7 @@ void applier_close(struct applier *applier)
     apply_tables_release(&applier->tables);
     apply_batch_release(&applier->batch);
     buf_release(&applier->sql);
+    free(applier->failed_row);
     free(applier->values);
     free(applier->lengths);
     free(applier->formats);
@@ -125,7 +128,10 @@ void applier_close(struct applier *applier)
 
 static bool begin_transaction(struct applier *applier, const struct change *change, struct err *err)
 {
-    lsn_t known = applier->group.transactions ? applier->group.end_lsn : applier->status.passed_lsn;
+    const struct apply_catch_up *pass = &applier->catch_up;
+    lsn_t known = applier->group.transactions ? applier->group.end_lsn
+                  : pass->on                  ? pass->done_lsn
+                                              : applier->status.passed_lsn;
 
     if (applier->in_transaction) {
         err_set(err, ERR_PROTOCOL, "source transaction %" PRIu32 " begins within transaction %" PRIu32,
@@ -136,7 +142,7 @@ static bool begin_transaction(struct applier *applier, const struct change *chan
     applier->commit_lsn = change->commit_lsn;
     applier->commit_us = change->commit_us;
     applier->xid = change->xid;
-    applier->skipping = change->commit_lsn < known;
+    applier->skipping = change->commit_lsn < known || (pass->on && change->commit_lsn >= pass->until);
     return true;
 }
 
@@ -156,6 +162,10 @@ static bool end_transaction(struct applier *applier, const struct change *change
     applier->in_transaction = false;
     if (applier->skipping)
         return true;
+    if (!group->open && applier->catch_up.on) {
+        applier->catch_up.done_lsn = change->end_lsn;
+        return true;
+    }
     if (!group->open) {
         applier->status.passed_lsn = change->end_lsn;
         applier->status.passed_commit_us = change->commit_us;
@@ -253,6 +263,19 @@ static void begin_call(struct applier *applier)
 {
     applier->status.retry_single = false;
     applier->status.failure = (struct applier_failure){0};
+    applier->failed = NULL;
+    free(applier->failed_row);
+    applier->failed_row = NULL;
+}
+
+bool apply_call(struct applier *applier, bool (*act)(struct applier *applier, struct err *err),
+                struct err *err)
+{
+    struct err own = ERR_INIT;
+
+    begin_call(applier);
+    bool ok = is_usable(applier, &own) && act(applier, &own);
+    return finish(applier, ok, &own, err);
 }
 
 bool applier_change(struct applier *applier, const struct change *change, struct err *err)
@@ -273,6 +296,8 @@ static bool flush(struct applier *applier, struct err *err)
         return apply_batch_send(applier, err) && apply_pipe_push(&applier->pipe, err);
     if (group->open)
         return apply_group_commit(applier, err);
+    if (applier->catch_up.on)
+        return true;
     if (status->passed_lsn == status->applied_lsn ||
         clock_mono_ms() - applier->passed_written_ms < PASSED_WRITE_MS)
         return true;
@@ -285,34 +310,36 @@ static bool flush(struct applier *applier, struct err *err)
 
 bool applier_flush(struct applier *applier, struct err *err)
 {
-    struct err own = ERR_INIT;
+    return apply_call(applier, flush, err);
+}
 
-    begin_call(applier);
-    bool ok = is_usable(applier, &own) && flush(applier, &own);
-    return finish(applier, ok, &own, err);
+static bool reload_tables(struct applier *applier, struct err *err)
+{
+    return apply_read_tables(applier, err) &&
+           (applier->group.open || apply_pipe_sync(&applier->pipe, err));
 }
 
 bool applier_reload_tables(struct applier *applier, struct err *err)
 {
-    struct err own = ERR_INIT;
-
-    begin_call(applier);
-    bool ok = is_usable(applier, &own) && apply_read_tables(applier, &own) &&
-              (applier->group.open || apply_pipe_sync(&applier->pipe, &own));
-    return finish(applier, ok, &own, err);
+    return apply_call(applier, reload_tables, err);
 }
 
 void applier_mark(struct applier *applier, lsn_t lsn)
 {
     lsn_t *place = applier->group.open ? &applier->group.mark_lsn : &applier->status.passed_lsn;
 
-    if (!applier->in_transaction && lsn > *place)
+    if (!applier->in_transaction && !applier->catch_up.on && lsn > *place)
         *place = lsn;
 }
 
 const struct applier_status *applier_status(const struct applier *applier)
 {
     return &applier->status;
+}
+
+bool applier_has_changed(const struct applier *applier)
+{
+    return applier->changed != NULL;
 }
 
 bool applier_next_changed(struct applier *applier, struct applier_table *out)
@@ -331,6 +358,9 @@ bool applier_next_changed(struct applier *applier, struct applier_table *out)
         .updates = table->counts[COUNT_UPDATES],
         .deletes = table->counts[COUNT_DELETES],
         .truncates = table->counts[COUNT_TRUNCATES],
+        .conflicts = table->conflicts,
+        .is_behind = apply_table_is_detached(table),
+        .stopped = table->is_stopped ? &table->stop : NULL,
     };
     return true;
 }

@@ -22,8 +22,15 @@
 #include "pg/conn.h"
 #include "pg/lsn.h"
 
+/* What to do with a change that does not fit the target's rows. */
+enum applier_policy {
+    APPLIER_FAILS,      /* it is an error of the applier */
+    APPLIER_STOPS_TABLE /* its table is detached, the others go on */
+};
+
 struct applier_options {
     int lane;
+    enum applier_policy on_conflict;
     int64_t max_group_changes; /* of one target transaction; 0: 50,000. A source transaction is never cut */
     int64_t max_group_bytes;   /* the same in bytes of values; 0: 64 MiB */
     lsn_t start_lsn;           /* where a lane without progress begins; LSN_INVALID: that is an error */
@@ -54,8 +61,10 @@ struct applier_status {
     int64_t ignored;           /* changes of tables that are not of the migration or wait for cutover */
     int64_t covered;           /* changes that the table's snapshot already had */
     /* After an error: feed again from applied_lsn. Transactions and changes are then applied one by one,
-     * so that all before the bad one get applied, and its error names the very row. */
+     * so that all before the bad one get applied, and its error names the very row; or, by the policy,
+     * the bad one was taken care of. */
     bool retry_single;
+    lsn_t needed_lsn;          /* what commits from here on is needed: applied_lsn, or less for detached tables */
     struct applier_failure failure;
 };
 
@@ -67,6 +76,9 @@ struct applier_table {
     int64_t updates;
     int64_t deletes;
     int64_t truncates;
+    int64_t conflicts;         /* kept in pgcutover.conflicts */
+    bool is_behind;            /* the stream passes over it, until a catch-up pass has brought it here */
+    const struct err *stopped; /* ... and that waits for this to be mended; NULL: no. Borrowed */
 };
 
 struct applier;
@@ -88,13 +100,28 @@ bool applier_flush(struct applier *applier, struct err *err);
 /* Notes, between transactions, that every transaction that commits before lsn has been fed: an idle
  * source's position moves on. */
 void applier_mark(struct applier *applier, lsn_t lsn);
-/* Reads pgcutover.tables again (tables added or loaded again); only between transactions. A group
- * that meets a table loaded again fails by itself, retryable, and nothing of it stays. */
+/* Reads pgcutover.tables again (tables added, loaded again, detached); only between transactions. A group
+ * that meets a table loaded again or detached fails by itself, retryable, and nothing of it stays. */
 bool applier_reload_tables(struct applier *applier, struct err *err);
+
+/* Detached tables. The stream passes over a table while pgcutover.tables has a behind_lsn for it; what it
+ * misses must stay readable (needed_lsn). A catch-up pass reads the stream from behind_lsn a second time and
+ * applies that table's changes alone; when it has come to where the stream is, the table is back in it.
+ *
+ * True when a pass is wanted, between transactions: *from is where to read from. */
+bool applier_wants_catch_up(const struct applier *applier, lsn_t *from);
+/* From here on what is fed is a pass: everything from `from` on, up to the first transaction that commits at
+ * *until or later, or to the end of what there is. An error ends the pass; the tables keep their places. */
+bool applier_begin_catch_up(struct applier *applier, lsn_t *until, struct err *err);
+bool applier_end_catch_up(struct applier *applier, struct err *err);
+/* Stopped tables may go on: whatever stopped them was mended. Only between transactions. */
+bool applier_retry_stopped(struct applier *applier, struct err *err);
 
 /* Borrowed; always up to date. */
 const struct applier_status *applier_status(const struct applier *applier);
-/* Takes the next table whose counters changed since it was last taken; false: no more. */
+/* Is there a table whose counters or standing changed since it was last taken? */
+bool applier_has_changed(const struct applier *applier);
+/* Takes the next such table; false: no more. */
 bool applier_next_changed(struct applier *applier, struct applier_table *table);
 
 #endif

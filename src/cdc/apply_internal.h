@@ -34,6 +34,13 @@ struct apply_batch {
     size_t cap;
 };
 
+/* A second reading of the stream for the detached tables. */
+struct apply_catch_up {
+    bool on;
+    lsn_t until;    /* where the stream is: transactions that commit from here on are not for the pass */
+    lsn_t done_lsn; /* end of its last transaction */
+};
+
 struct applier {
     struct conn *conn; /* borrowed */
     struct applier_options options;
@@ -49,6 +56,7 @@ struct applier {
     uint32_t xid;
 
     struct apply_group group;
+    struct apply_catch_up catch_up;
     lsn_t single_until;       /* transactions that commit up to here get a group each */
     struct apply_table *changed; /* counters that nobody took yet */
     bool sources_changed;     /* some table has source_changed */
@@ -64,9 +72,17 @@ struct applier {
     uint64_t *set;
     size_t set_cap;
     struct buf sql;      /* TRUNCATE */
+    struct apply_table *failed; /* the table that the error is about, NULL: none */
+    char *failed_row;    /* owned: its values as JSON */
     char failure_table[256];
     char failure_key[PIPE_KEY_SIZE];
 };
+
+/* --- apply.c --- */
+
+/* What every public call does around its act: errors roll back, and are settled where the policy can. */
+bool apply_call(struct applier *applier, bool (*act)(struct applier *applier, struct err *err),
+                struct err *err);
 
 /* --- apply_target.c --- */
 
@@ -108,15 +124,37 @@ bool apply_batch_send(struct applier *applier, struct err *err);
 void apply_batch_clear(struct apply_batch *batch);
 void apply_batch_release(struct apply_batch *batch);
 
+/* --- apply_conflict.c --- */
+
+/* After a failure that was rolled back: what the policy says is done to it. True: feed again. */
+bool apply_settle(struct applier *applier, const struct err *err);
+/* The values of a change as JSON, by column name; owned. NULL when they are too large to be kept. */
+char *apply_row_json(const struct apply_table *table, const struct change *change);
+
+/* --- apply_behind.c --- */
+
+/* The least LSN from which on the stream is needed. */
+lsn_t apply_needed_lsn(const struct applier *applier);
+/* Ends a pass without a word: its tables keep their places. */
+void apply_abandon_catch_up(struct applier *applier);
+/* Puts a table on the list of what the caller should learn. */
+void apply_report(struct applier *applier, struct apply_table *table);
+/* All tables that have news. */
+void apply_report_news(struct applier *applier);
+
 /* --- apply_group.c --- */
 
 bool apply_group_open(struct applier *applier, struct err *err);
 bool apply_group_commit(struct applier *applier, struct err *err);
 /* Records that the open group changes a table. */
 void apply_touch(struct applier *applier, struct apply_table *table, enum apply_count what);
+/* ... or that it is to be told of the group's end. */
+void apply_join(struct applier *applier, struct apply_table *table);
 /* After an error: rolls back, and prepares for another try or for the connection's end. */
 void apply_group_fail(struct applier *applier, struct err *err);
 /* Relation messages since the last boundary are kept for good. */
 void apply_keep_sources(struct applier *applier);
+/* Back to the definitions that held at the last boundary that was kept. Nothing may be on its way. */
+bool apply_restore_sources(struct applier *applier, struct err *err);
 
 #endif

@@ -34,6 +34,7 @@ static void forget(struct apply_pipe *pipe)
         struct apply_statement *statement = pipe->entries[pipe->head].statement;
         if (statement)
             statement->in_flight--;
+        free(pipe->entries[pipe->head].row);
         pipe->head = (pipe->head + 1) % pipe->cap;
     }
     pipe->head = pipe->bytes = pipe->unasked = 0;
@@ -149,6 +150,7 @@ static bool read_one(struct apply_pipe *pipe, bool judging, struct err *err)
     }
     struct pipe_entry entry = take_head(pipe);
     ok = !judging || judge(pipe, &entry, res, err);
+    free(entry.row);
     if (ok && entry.what == PIPE_ANSWER) {
         PQclear(pipe->answer);
         pipe->answer = res;

@@ -29,6 +29,7 @@ struct pipe_entry {
     uint64_t commit_lsn;
     uint32_t xid;
     size_t bytes;
+    char *row;                         /* owned: the change's values as JSON, where they may be wanted */
     char key[PIPE_KEY_SIZE];
 };
 

@@ -31,6 +31,9 @@ void apply_blame(struct applier *applier, const struct pipe_entry *entry, struct
         .commit_lsn = entry->commit_lsn,
         .xid = entry->xid,
     };
+    applier->failed = entry->table;
+    free(applier->failed_row);
+    applier->failed_row = entry->row ? xstrdup(entry->row) : NULL;
     err_wrap(err, "could not apply %s of table %s%s%s (source transaction %" PRIu32 ", committed at %s)",
              failure->kind, failure->table, *entry->key ? " " : "", entry->key, failure->xid,
              lsn_format(failure->commit_lsn, lsn));
@@ -101,12 +104,23 @@ bool apply_judge(void *arg, const struct pipe_entry *entry, const PGresult *res,
 
 /* --- which changes --- */
 
+/* The stream takes what is not detached, a catch-up pass what is, and from its own place on. */
+static bool is_its_turn(const struct applier *applier, const struct apply_table *table)
+{
+    if (!applier->catch_up.on)
+        return !apply_table_is_detached(table);
+    return table->behind_lsn != LSN_INVALID && !table->is_stopped && table->ready &&
+           applier->commit_lsn >= table->behind_lsn;
+}
+
 static bool check_stranger(struct applier *applier, uint32_t relation, struct err *err)
 {
-    const struct apply_table *namesake = apply_tables_namesake(&applier->tables, relation);
+    struct apply_table *namesake = apply_tables_namesake(&applier->tables, relation);
 
-    if (!namesake || !namesake->sync || !namesake->ready || applier->commit_lsn < namesake->epoch_lsn)
+    if (!namesake || !namesake->sync || !namesake->ready ||
+        applier->commit_lsn < namesake->epoch_lsn || !is_its_turn(applier, namesake))
         return true;
+    applier->failed = namesake;
     err_set(err, ERR_CONFLICT, "source table %s is another table now: it was dropped and created again",
             namesake->source_name);
     err_hint(err, "Load the table again.");
@@ -121,7 +135,7 @@ bool apply_wanted(struct applier *applier, uint32_t relation, struct apply_table
     *table = NULL;
     if (!found && !check_stranger(applier, relation, err))
         return false;
-    if (!found || !found->sync) {
+    if (!found || !found->sync || !is_its_turn(applier, found)) {
         applier->status.ignored++;
         return true;
     }
@@ -337,6 +351,8 @@ static bool send_statement(struct applier *applier, struct apply_table *table,
     entry->rows = 1;
     entry->bytes = bytes;
     describe_key(table, change, entry->key);
+    if (applier->options.on_conflict != APPLIER_FAILS && applier->commit_lsn <= applier->single_until)
+        entry->row = apply_row_json(table, change);
     applier->pipe.bytes += bytes;
     applier->group.bytes += (int64_t)bytes;
     return true;
@@ -372,9 +388,12 @@ static void blame_change(struct applier *applier, struct apply_table *table,
     if (applier->status.failure.table || !err || err->code == ERR_STOPPED ||
         err->code == ERR_CONNECTION)
         return;
-    if (table->mapped && change->kind != CHANGE_TRUNCATE)
+    if (table->mapped && change->kind != CHANGE_TRUNCATE) {
         describe_key(table, change, entry.key);
+        entry.row = apply_row_json(table, change);
+    }
     apply_blame(applier, &entry, err);
+    free(entry.row);
 }
 
 bool apply_row(struct applier *applier, const struct change *change, struct err *err)

@@ -46,7 +46,7 @@ void apply_tables_note_stranger(struct apply_tables *tables, const struct change
     HASH_ADD(hh, tables->strangers, oid, sizeof stranger->oid, stranger);
 }
 
-const struct apply_table *apply_tables_namesake(const struct apply_tables *tables, uint32_t oid)
+struct apply_table *apply_tables_namesake(const struct apply_tables *tables, uint32_t oid)
 {
     const struct apply_stranger *stranger = find_stranger(tables, oid);
 
@@ -93,6 +93,54 @@ static struct apply_table *read_table(struct apply_tables *tables, const PGresul
     return table;
 }
 
+bool apply_table_is_detached(const struct apply_table *table)
+{
+    return table->behind_lsn != LSN_INVALID || table->is_stopped;
+}
+
+bool apply_table_may_catch_up(const struct apply_table *table)
+{
+    return table->sync && table->ready && table->behind_lsn != LSN_INVALID && !table->is_stopped;
+}
+
+void apply_tables_survey(struct apply_tables *tables)
+{
+    tables->waiting_count = 0;
+    tables->least_behind = LSN_INVALID;
+    for (const struct apply_table *t = tables->by_oid; t; t = t->by_oid.next) {
+        tables->waiting_count += apply_table_may_catch_up(t);
+        if (t->behind_lsn && (!tables->least_behind || t->behind_lsn < tables->least_behind))
+            tables->least_behind = t->behind_lsn;
+    }
+}
+
+static void read_stop(struct apply_table *table, const char *text)
+{
+    cJSON *json = text ? cJSON_Parse(text) : NULL;
+
+    err_clear(&table->stop);
+    if (json)
+        err_from_json(&table->stop, json);
+    cJSON_Delete(json);
+}
+
+/* True when the caller has something to learn of it. */
+static bool read_detachment(struct apply_table *table, const PGresult *rows, int row)
+{
+    const char *stopped = PQgetisnull(rows, row, 12) ? NULL : PQgetvalue(rows, row, 12);
+    int64_t conflicts = strtoll(PQgetvalue(rows, row, 13), NULL, 10);
+    lsn_t behind_lsn = LSN_INVALID;
+
+    lsn_parse(PQgetisnull(rows, row, 11) ? NULL : PQgetvalue(rows, row, 11), &behind_lsn);
+    bool news = (behind_lsn != 0) != (table->behind_lsn != 0) || conflicts != table->conflicts ||
+                (stopped != NULL) != table->is_stopped;
+    table->behind_lsn = behind_lsn;
+    table->is_stopped = stopped != NULL;
+    table->conflicts = conflicts;
+    read_stop(table, stopped);
+    return news;
+}
+
 const struct apply_table *apply_tables_read(struct apply_tables *tables, const PGresult *rows)
 {
     const struct apply_table *reloaded = NULL;
@@ -105,10 +153,14 @@ const struct apply_table *apply_tables_read(struct apply_tables *tables, const P
         lsn_t epoch_lsn = LSN_INVALID;
         table = read_table(tables, rows, row);
         table->ready = lsn_parse(PQgetisnull(rows, row, 6) ? NULL : PQgetvalue(rows, row, 6), &epoch_lsn);
-        if (table->touched && epoch_lsn != table->epoch_lsn)
+        bool detached = apply_table_is_detached(table);
+        table->has_news |= read_detachment(table, rows, row);
+        if (table->touched &&
+            (epoch_lsn != table->epoch_lsn || detached != apply_table_is_detached(table)))
             reloaded = table;
         table->epoch_lsn = epoch_lsn;
     }
+    apply_tables_survey(tables);
     return reloaded;
 }
 
@@ -131,6 +183,7 @@ void apply_tables_release(struct apply_tables *tables)
         source_table_release(&table->before);
         table_map_release(&table->map);
         target_table_release(&table->target);
+        err_clear(&table->stop);
         free(table->source_name);
         free(table->display);
         free(table->target_schema);

@@ -26,6 +26,10 @@ struct apply_table {
     bool sync;         /* else at cutover: its changes are ignored */
     bool ready;        /* loaded: epoch_lsn is known */
     lsn_t epoch_lsn;
+    lsn_t behind_lsn;  /* detached: the stream passes over it; its changes from here on wait. 0: not */
+    bool is_stopped;   /* detached, and waits for somebody */
+    struct err stop;   /* ... because of this */
+    int64_t conflicts; /* kept in pgcutover.conflicts */
 
     struct source_table source; /* as the last Relation message had it; name NULL: none came */
     struct source_table before; /* ... before the open group, while source_changed */
@@ -38,7 +42,8 @@ struct apply_table {
     int64_t counts[COUNT_KINDS];  /* committed on the target */
     int64_t pending[COUNT_KINDS]; /* in the open group */
     bool touched;                 /* in the applier's list of the open group */
-    bool reported;                /* counts are as the caller knows them */
+    bool reported;                /* all of it is as the caller knows it */
+    bool has_news;                /* read_tables saw something that is to be reported */
     struct apply_table *next_touched;
     struct apply_table *next_changed;
     UT_hash_handle by_oid;
@@ -48,11 +53,13 @@ struct apply_table {
 /* A relation that is not ours but has the name of one that is: dropped and made again. */
 struct apply_stranger {
     uint32_t oid;
-    const struct apply_table *namesake; /* borrowed */
+    struct apply_table *namesake; /* borrowed */
     UT_hash_handle hh;
 };
 
 struct apply_tables {
+    size_t waiting_count; /* detached tables that may be caught up */
+    lsn_t least_behind;   /* the least place of a detached table; 0: none is */
     struct apply_table *by_oid;
     struct apply_table *by_name;
     struct apply_stranger *strangers;
@@ -62,9 +69,13 @@ struct apply_table *apply_tables_find(const struct apply_tables *tables, uint32_
 /* Remembers a relation that is not of the migration, if its name is. */
 void apply_tables_note_stranger(struct apply_tables *tables, const struct change *relation);
 /* The table that had the name of this relation when the migration was set up, or NULL. */
-const struct apply_table *apply_tables_namesake(const struct apply_tables *tables, uint32_t oid);
+struct apply_table *apply_tables_namesake(const struct apply_tables *tables, uint32_t oid);
+bool apply_table_is_detached(const struct apply_table *table);
+bool apply_table_may_catch_up(const struct apply_table *table);
+/* Looks which tables are detached, after their places changed. */
+void apply_tables_survey(struct apply_tables *tables);
 /* Takes over what sql/apply_tables gave. Returns a table that has changes in the open group and was
- * loaded again meanwhile, or NULL. */
+ * loaded again or detached meanwhile, or NULL. */
 const struct apply_table *apply_tables_read(struct apply_tables *tables, const PGresult *rows);
 void apply_tables_release(struct apply_tables *tables);
 

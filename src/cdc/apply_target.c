@@ -188,8 +188,9 @@ bool apply_read_tables(struct applier *applier, struct err *err)
     const struct apply_table *reloaded = res ? apply_tables_read(&applier->tables, res) : NULL;
 
     PQclear(res);
+    apply_report_news(applier);
     if (reloaded) {
-        err_set(err, ERR_CONFLICT, "target table %s was loaded again while changes were applied to it",
+        err_set(err, ERR_CONFLICT, "target table %s was loaded again or taken out of the stream while changes were applied to it",
                 reloaded->display);
         if (err)
             err->retryable = true;

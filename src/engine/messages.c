@@ -118,8 +118,23 @@ static void forget_tables(struct pipeline *p)
         HASH_DEL(p->tables, table);
         table_free(table);
     }
-    p->table_count = p->index_count = p->index_head = p->next_load = 0;
+    p->table_count = p->index_count = p->index_head = p->next_load = p->behind_count = 0;
     p->applied_changes = 0;
+    p->first_stopped = NULL;
+}
+
+/* {"behind", "stopped", "conflicts"} of a table. True when it was stopped just now. */
+static bool take_detachment(struct pipeline *p, struct table *t, const cJSON *item)
+{
+    const cJSON *stopped = json_get(item, "stopped");
+    struct err why = ERR_INIT;
+    bool was_stopped = t->is_stopped;
+
+    if (cJSON_IsObject(stopped))
+        err_from_json(&why, stopped);
+    t->conflicts = json_i64(item, "conflicts", t->conflicts);
+    table_detach(p, t, json_bool(item, "behind", false), cJSON_IsObject(stopped) ? &why : NULL);
+    return t->is_stopped && !was_stopped;
 }
 
 static void on_tables(struct supervisor *s, struct worker *w, const cJSON *message)
@@ -150,6 +165,7 @@ static void on_tables(struct supervisor *s, struct worker *w, const cJSON *messa
         t->deletes = json_i64(item, "deletes", 0);
         t->truncates = json_i64(item, "truncates", 0);
         p->applied_changes += t->inserts + t->updates + t->deletes + t->truncates;
+        take_detachment(p, t, item);
         lsn_t epoch = lsn_of(item, "epochLsn");
         if (epoch > p->last_epoch_lsn)
             p->last_epoch_lsn = epoch;
@@ -303,9 +319,20 @@ static void on_received(struct supervisor *s, struct worker *w, const cJSON *mes
     tell_appliers(s, p);
 }
 
+void pipeline_tell_retry(struct supervisor *s, struct pipeline *p)
+{
+    struct worker *apply = supervisor_worker(s, p, "apply");
+
+    if (!apply || apply->stopping || !p->retry_stopped)
+        return;
+    p->retry_stopped = false;
+    channel_queue(&apply->channel, json_message("retry"));
+}
+
 static void on_want_limit(struct supervisor *s, struct worker *w, const cJSON *message)
 {
     (void)message;
+    pipeline_tell_retry(s, w->pipeline);
     tell_appliers(s, w->pipeline);
 }
 
@@ -319,6 +346,9 @@ static void tell_drained(struct supervisor *s, struct pipeline *p)
     cJSON *message = json_message("drained");
     json_add_str(message, "lsn", lsn_format(p->drain_lsn, text));
     json_add_str(message, "lastChange", lsn_format(p->last_change_lsn, text));
+    /* Passed is not applied where a table was taken out of the stream. */
+    if (p->behind_count)
+        json_add_str(message, "behind", p->first_stopped ? p->first_stopped->name : "");
     channel_queue(&cutover->channel, message);
     p->drain_lsn = LSN_INVALID;
 }
@@ -332,7 +362,7 @@ static void tell_receiver(struct supervisor *s, struct pipeline *p)
         return;
     p->told_receiver_ms = clock_mono_ms();
     cJSON *message = json_message("applied");
-    json_add_str(message, "lsn", lsn_format(p->applied_lsn, text));
+    json_add_str(message, "lsn", lsn_format(p->needed_lsn, text));
     channel_queue(&receive->channel, message);
 }
 
@@ -343,6 +373,7 @@ static void on_applied(struct supervisor *s, struct worker *w, const cJSON *mess
 
     p->applied_lsn = lsn_of(message, "applied");
     p->passed_lsn = lsn_of(message, "passed");
+    p->needed_lsn = lsn_of(message, "needed");
     /* An applier that starts again forgets what it has seen: the proof at cutover must not. */
     if (lsn_of(message, "lastChange") > p->last_change_lsn)
         p->last_change_lsn = lsn_of(message, "lastChange");
@@ -367,6 +398,9 @@ static void on_applied(struct supervisor *s, struct worker *w, const cJSON *mess
         t->deletes = json_i64(item, "deletes", 0);
         t->truncates = json_i64(item, "truncates", 0);
         p->applied_changes += t->inserts + t->updates + t->deletes + t->truncates - before;
+        if (take_detachment(p, t, item))
+            migration_event(s->m, "error", "%s: table %s.%s is stopped, the others go on: %s", p->name,
+                            t->schema, t->name, t->error.message);
         table_touch(s->m, p, t);
     }
     if (p->attempts && p->state != PIPE_LOADING)

@@ -183,6 +183,31 @@ struct table *pipeline_add_table(struct pipeline *pipeline, const char *oid)
     return table;
 }
 
+static struct table *find_stopped(const struct pipeline *pipeline)
+{
+    struct table *table = pipeline->tables;
+
+    while (table && !table->is_stopped)
+        table = table->hh.next;
+    return table;
+}
+
+void table_detach(struct pipeline *pipeline, struct table *table, bool is_behind, struct err *why)
+{
+    pipeline->behind_count += is_behind;
+    pipeline->behind_count -= table->is_behind;
+    table->is_behind = is_behind;
+    if (table->is_stopped || why)
+        err_clear(&table->error);
+    table->is_stopped = why != NULL;
+    if (why)
+        err_move(&table->error, why);
+    if (why)
+        pipeline->first_stopped = table;
+    else if (pipeline->first_stopped == table)
+        pipeline->first_stopped = find_stopped(pipeline);
+}
+
 static int larger_first(const void *a, const void *b)
 {
     const struct table *x = *(struct table *const *)a;
@@ -260,8 +285,14 @@ bool pipeline_is_ready(const struct pipeline *pipeline, int64_t max_lag_us, char
         return not_ready(why, "it is stopped by an error: %s", pipeline->error.message);
     if (pipeline->hold == HOLD_PAUSED)
         return not_ready(why, "it is paused");
+    if (pipeline->first_stopped)
+        return not_ready(why, "table %s.%s is stopped by an error: %s", pipeline->first_stopped->schema,
+                         pipeline->first_stopped->name, pipeline->first_stopped->error.message);
     if (pipeline->state != PIPE_SYNCING)
         return not_ready(why, "it is %s", pipeline_state_name(pipeline->state));
+    if (pipeline->behind_count)
+        return not_ready(why, "%zu table%s still to be caught up with the stream", pipeline->behind_count,
+                         pipeline->behind_count == 1 ? " is" : "s are");
     if (pipeline->passed_lsn < pipeline->last_epoch_lsn)
         return not_ready(why, "changes made while loading are still being applied");
     int64_t lag = pipeline_lag_us(pipeline, clock_wall_us());

@@ -64,7 +64,10 @@ struct table {
     int64_t load_started_us, load_ended_us;
     int64_t inserts, updates, deletes, truncates;
     int64_t modified_us;
-    int errors;
+    int errors;        /* failures of the load */
+    int64_t conflicts; /* changes that did not fit, as pgcutover.conflicts keeps them */
+    bool is_behind;    /* detached from the stream */
+    bool is_stopped;   /* ... until what error says is mended */
     struct err error;
     enum table_state failed_in; /* what it was doing when it came into TABLE_ERROR */
     uint64_t version; /* of the last change a client should see */
@@ -103,6 +106,9 @@ struct pipeline {
     struct table *tables;             /* hash by oid */
     struct table **by_size;           /* owned array of borrowed, largest first */
     size_t table_count;
+    size_t behind_count;              /* detached tables */
+    struct table *first_stopped;      /* one of those that wait for somebody, NULL none */
+    bool retry_stopped;               /* the applier is still to be told that they may go on */
     size_t next_load;                 /* nothing before it in by_size waits to be copied */
     struct table **index_queue;       /* owned array of borrowed: loaded, indexes wanted */
     size_t index_head, index_count, index_cap;
@@ -114,6 +120,7 @@ struct pipeline {
     int64_t snapshot_us;              /* since when the snapshot is held: it holds back vacuum */
 
     lsn_t received_lsn, confirmed_lsn, applied_lsn, passed_lsn, server_lsn;
+    lsn_t needed_lsn;                 /* the spool is needed from here on */
     lsn_t last_change_lsn;            /* commit LSN of the last transaction that changed a picked table */
     int64_t received_changes, consumed_changes; /* their difference waits; as the receiver counts */
     int receive_session;              /* its process */
@@ -190,6 +197,8 @@ void table_touch(struct migration *m, struct pipeline *pipeline, struct table *t
 /* Adds a table (strings copied); one that is known is returned. */
 struct table *pipeline_add_table(struct pipeline *pipeline, const char *oid);
 struct table *pipeline_table(const struct pipeline *pipeline, const char *oid);
+/* Notes how a table stands to the stream; why: NULL, or the error that stopped it (taken). */
+void table_detach(struct pipeline *pipeline, struct table *table, bool is_behind, struct err *why);
 /* Releases a table that is in no list any more. */
 void table_free(struct table *table);
 /* Sorts by_size; call after the last pipeline_add_table(). */

@@ -236,6 +236,8 @@ static bool tables_are_loaded(const struct supervisor *s, struct pipeline *p)
 static bool epochs_are_passed(const struct supervisor *s, struct pipeline *p)
 {
     (void)s;
+    if (p->behind_count)
+        return false;
     return p->apply_idle ? p->passed_lsn >= p->last_epoch_lsn
                          : p->applied_lsn >= p->last_epoch_lsn;
 }
@@ -481,6 +483,8 @@ static bool resume_it(struct supervisor *s, struct pipeline *p)
     p->cutover_refused = false;
     err_clear(&p->error);
     load_retry_errors(s, p);
+    p->retry_stopped = true;
+    pipeline_tell_retry(s, p);
     migration_event(s->m, "info", "%s: resumed while %s", p->name, pipeline_state_name(p->state));
     pipeline_touch(s->m, p);
     return true;

@@ -35,6 +35,9 @@ bool pipeline_may(const struct supervisor *s, const struct pipeline *p,
 bool pipeline_command(struct supervisor *s, struct pipeline *p,
                       const struct pipeline_command *command, struct err *err);
 
+/* Tells the applier, when there is one, that stopped tables may go on. */
+void pipeline_tell_retry(struct supervisor *s, struct pipeline *p);
+
 /* The table of states as text, for the manual: one "from -> to: comment" a line. Owned. */
 char *pipeline_transitions_text(void);
 

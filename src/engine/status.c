@@ -31,6 +31,14 @@ static bool any_error(const struct migration *m, enum err_code code)
     return false;
 }
 
+static bool any_stopped_table(const struct migration *m)
+{
+    for (size_t i = 0; i < m->pipeline_count; i++)
+        if (m->pipelines[i].first_stopped && !pipeline_has_ended(&m->pipelines[i]))
+            return true;
+    return false;
+}
+
 const char *status_task_state(const struct migration *m)
 {
     if (any_state(m, PIPE_FAILED))
@@ -50,7 +58,7 @@ static const char *migration_level_state(const struct migration *m)
 {
     if (any_state(m, PIPE_FAILED))
         return "FAILED";
-    if (any_hold(m, HOLD_STOPPED))
+    if (any_hold(m, HOLD_STOPPED) || any_stopped_table(m))
         return "ACTION_REQUIRED";
     if (any_state(m, PIPE_CHECKING))
         return "VALIDATING";
@@ -254,7 +262,7 @@ static cJSON *table_json(const struct pipeline *p, const struct table *t)
     json_add_num(json, "cdcInsertCounter", (double)t->inserts);
     json_add_num(json, "cdcUpdateCounter", (double)t->updates);
     json_add_num(json, "cdcTruncateCounter", (double)t->truncates);
-    json_add_num(json, "dataErrorsCount", t->errors);
+    json_add_num(json, "dataErrorsCount", (double)(t->errors + t->conflicts));
     json_add_str(json, "databaseName", p->name);
     json_add_time(json, "fullLoadStartedOn", t->load_started_us);
     json_add_time(json, "fullLoadEndedOn", t->load_ended_us);
@@ -266,9 +274,12 @@ static cJSON *table_json(const struct pipeline *p, const struct table *t)
     json_add_str(json, "id", id);
     json_add_time(json, "lastModifiedTime", t->modified_us);
     json_add_str(json, "resultType", "TableLevelOutput");
-    json_add_str(json, "state", cancelled ? "CANCELED" : table_states[t->state]);
+    json_add_str(json, "state", cancelled ? "CANCELED"
+                                : t->is_stopped ? "ERROR" : table_states[t->state]);
     json_add_str(json, "loadPhase", t->at_cutover && t->state == TABLE_BEFORE_LOAD
                                         ? "copied at cutover" : load_phases[t->state]);
+    json_add_str(json, "streamPhase", t->is_stopped  ? "stopped"
+                                      : t->is_behind ? "catching up" : NULL);
     json_add_str(json, "tableName", name);
     json_add_str(json, "targetTableName", target);
     json_add_num(json, "totalChangesApplied",
@@ -299,17 +310,30 @@ static cJSON *migration_json(const struct migration *m)
     return json;
 }
 
+static void add_error_item(cJSON *errors, const struct pipeline *p, const struct err *err,
+                           const struct table *table)
+{
+    if (!err_is_set(err))
+        return;
+    cJSON *item = err_to_json(err);
+    char *name = table ? xasprintf("%s.%s", table->schema, table->name) : NULL;
+
+    json_add_str(item, "databaseName", p->name);
+    json_add_str(item, "tableName", name);
+    cJSON_AddItemToArray(errors, item);
+    free(name);
+}
+
 static cJSON *errors_json(const struct migration *m)
 {
     cJSON *errors = cJSON_CreateArray();
 
     for (size_t i = 0; i < m->pipeline_count; i++) {
         const struct pipeline *p = &m->pipelines[i];
-        if (!err_is_set(&p->error))
-            continue;
-        cJSON *item = err_to_json(&p->error);
-        json_add_str(item, "databaseName", p->name);
-        cJSON_AddItemToArray(errors, item);
+        add_error_item(errors, p, &p->error, NULL);
+        for (const struct table *t = p->first_stopped ? p->tables : NULL; t; t = t->hh.next)
+            if (t->is_stopped)
+                add_error_item(errors, p, &t->error, t);
     }
     return errors;
 }

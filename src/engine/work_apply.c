@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/stop.h"
 #include "cdc/apply.h"
 #include "cdc/decode.h"
 #include "cdc/spool.h"
@@ -30,8 +31,10 @@ struct apply {
     int64_t limit_changes; /* changes before the limit, as the present receiver counts them */
     int session;          /* which receiver that is: each begins at 0 */
     bool new_session;
+    bool retry;           /* stopped tables may go on */
     lsn_t last_change_lsn;
     lsn_t begin_lsn;      /* of the transaction being read */
+    bool in_transaction;
     lsn_t told_passed, told_applied;
     int64_t told_ms;
     bool told_idle;
@@ -43,6 +46,8 @@ static bool take_limits(struct apply *a, int timeout_ms, struct err *err)
 
     while ((message = work_receive(a->work, timeout_ms, err))) {
         const cJSON *limit = json_get(message, "limit");
+        const char *type = json_str(message, "type");
+        a->retry = a->retry || (type && strcmp(type, "retry") == 0);
         if (limit) {
             a->limit.segment = json_u64(limit, "segment", 0);
             a->limit.offset = json_u64(limit, "offset", 0);
@@ -73,6 +78,10 @@ static cJSON *changed_tables(struct apply *a)
         json_add_i64(item, "updates", t.updates);
         json_add_i64(item, "deletes", t.deletes);
         json_add_i64(item, "truncates", t.truncates);
+        json_add_i64(item, "conflicts", t.conflicts);
+        json_add_bool(item, "behind", t.is_behind);
+        if (t.stopped)
+            cJSON_AddItemToObject(item, "stopped", err_to_json(t.stopped));
         cJSON_AddItemToArray(tables, item);
     }
     return tables;
@@ -83,13 +92,14 @@ static void report_applied(struct apply *a, bool idle)
     const struct applier_status *status = applier_status(a->applier);
     int64_t now = clock_mono_ms();
     bool moved = status->applied_lsn != a->told_applied || status->passed_lsn != a->told_passed ||
-                 idle != a->told_idle;
+                 idle != a->told_idle || applier_has_changed(a->applier);
 
     if (!moved || (!idle && now - a->told_ms < REPORT_INTERVAL_MS))
         return;
     cJSON *message = json_message("applied");
     work_json_add_lsn(message, "applied", status->applied_lsn);
     work_json_add_lsn(message, "passed", status->passed_lsn);
+    work_json_add_lsn(message, "needed", status->needed_lsn);
     work_json_add_lsn(message, "lastChange", a->last_change_lsn);
     json_add_i64(message, "consumed", a->consumed);
     json_add_num(message, "session", a->session);
@@ -112,6 +122,25 @@ static bool is_row_change(enum change_kind kind)
            kind == CHANGE_TRUNCATE;
 }
 
+static void note_change(struct apply *a, const struct change *change)
+{
+    if (change->kind == CHANGE_BEGIN)
+        a->begin_lsn = change->commit_lsn;
+    if (change->kind == CHANGE_BEGIN || change->kind == CHANGE_COMMIT)
+        a->in_transaction = change->kind == CHANGE_BEGIN;
+    if (!is_row_change(change->kind))
+        return;
+    a->consumed++;
+    a->last_change_lsn = a->begin_lsn;
+}
+
+static bool wants_boundary(const struct apply *a)
+{
+    lsn_t from;
+
+    return a->retry || applier_wants_catch_up(a->applier, &from);
+}
+
 /* Feeds what can be read now; *fed says whether there was anything. */
 static bool feed(struct apply *a, struct change *change, int *fed, struct err *err)
 {
@@ -129,16 +158,67 @@ static bool feed(struct apply *a, struct change *change, int *fed, struct err *e
         }
         if (!decode_message(record.data, record.len, change, err))
             return false;
-        if (change->kind == CHANGE_BEGIN)
-            a->begin_lsn = change->commit_lsn;
-        if (is_row_change(change->kind)) {
-            a->consumed++;
-            a->last_change_lsn = a->begin_lsn;
+        note_change(a, change);
+        if (!applier_change(a->applier, change, err))
+            return false;
+        if (change->kind == CHANGE_COMMIT && wants_boundary(a)) {
+            ++*fed;
+            return true;
         }
+    }
+    return true;
+}
+
+/* --- detached tables --- */
+
+static bool feed_pass(struct apply *a, struct spool_reader *pass, lsn_t until, struct change *change,
+                      struct err *err)
+{
+    struct spool_record record;
+    int got;
+
+    while ((got = spool_reader_next(pass, &a->limit, &record, err)) > 0) {
+        if (stop_check(err))
+            return false;
+        if (record.type == SPOOL_MARK)
+            continue;
+        if (!decode_message(record.data, record.len, change, err))
+            return false;
+        if (change->kind == CHANGE_BEGIN && change->commit_lsn >= until)
+            return true;
         if (!applier_change(a->applier, change, err))
             return false;
     }
-    return true;
+    return got == 0;
+}
+
+/* Tables that the stream has passed over get what they missed, from a reader of their own. */
+static bool catch_up(struct apply *a, struct change *change, struct err *err)
+{
+    struct spool_reader *pass = NULL;
+    lsn_t from;
+    lsn_t until;
+
+    if (!applier_wants_catch_up(a->applier, &from))
+        return true;
+    char *dir = work_spool_dir(a->work);
+    bool ok = applier_begin_catch_up(a->applier, &until, err) &&
+              spool_reader_open(dir, a->work->m->id, from, &pass, err) &&
+              feed_pass(a, pass, until, change, err) && applier_end_catch_up(a->applier, err);
+    spool_reader_close(pass);
+    free(dir);
+    return ok;
+}
+
+/* What can only be done where a group may end. */
+static bool at_boundary(struct apply *a, struct change *change, struct err *err)
+{
+    if (a->in_transaction || !wants_boundary(a))
+        return true;
+    if (a->retry && !applier_retry_stopped(a->applier, err))
+        return false;
+    a->retry = false;
+    return catch_up(a, change, err);
 }
 
 /* A receiver that begins to count anew, or an applier that begins to read, does not know how many
@@ -160,6 +240,7 @@ static bool open_reader(struct apply *a, struct err *err)
 
     spool_reader_close(a->reader);
     a->reader = NULL;
+    a->in_transaction = false;
     bool ok = spool_reader_open(dir, a->work->m->id, applier_status(a->applier)->applied_lsn,
                                 &a->reader, err);
     free(dir);
@@ -201,7 +282,7 @@ static bool apply_stream(struct apply *a, struct err *err)
             continue;
         fed = 0;
         ok = (!a->new_session || count_waiting(a, err)) && feed(a, &change, &fed, err) &&
-             (fed > 0 || applier_flush(a->applier, err));
+             (fed > 0 || applier_flush(a->applier, err)) && at_boundary(a, &change, err);
         if (!ok && err->code != ERR_STOPPED) {
             /* What is read again is not passed, whatever the limit covers. */
             fed = 1;
@@ -225,6 +306,7 @@ bool work_apply(struct work *work, struct err *err)
     struct applier_options options = {
         .start_lsn = work->p->start_lsn,
         .same_types = work->m->plan.schema_mode == SCHEMA_COPY,
+        .on_conflict = APPLIER_STOPS_TABLE,
     };
     bool ok = work_connect(work, &a.target, SIDE_TARGET, CONN_WRITER, err);
 

@@ -132,6 +132,17 @@ static bool stop_writes(struct cutover *c, struct err *err)
     return ok;
 }
 
+static void refuse_behind(const char *table, struct err *err)
+{
+    if (!table)
+        return;
+    if (*table)
+        err_set(err, ERR_CONFLICT, "table \"%s\" was stopped by an error", table);
+    else
+        err_set(err, ERR_CONFLICT, "a table is not caught up with the stream");
+    err_hint(err, "Its error is in the status: mend it, resume, and cut over again.");
+}
+
 /* Waits until everything before lsn is applied. */
 static bool drain(struct cutover *c, lsn_t lsn, struct err *err)
 {
@@ -149,8 +160,11 @@ static bool drain(struct cutover *c, lsn_t lsn, struct err *err)
         if (type && strcmp(type, "drained") == 0) {
             c->last_change = work_json_lsn(answer, "lastChange");
             drained = true;
+            refuse_behind(json_str(answer, "behind"), err);
         }
         cJSON_Delete(answer);
+        if (err_is_set(err))
+            return false;
     }
     if (!drained)
         err_set(err, ERR_TIMEOUT, "the last changes were not applied within %d s",

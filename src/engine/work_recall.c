@@ -42,6 +42,10 @@ static cJSON *table_item(const PGresult *res, int row)
     json_add_bool(item, "indexed", *PQgetvalue(res, row, 12) == 't');
     for (int i = 0; i < 8; i++)
         json_add_i64(item, counters[i], atoll(PQgetvalue(res, row, 13 + i)));
+    json_add_bool(item, "behind", !PQgetisnull(res, row, 21) || !PQgetisnull(res, row, 22));
+    if (!PQgetisnull(res, row, 22))
+        cJSON_AddItemToObject(item, "stopped", cJSON_Parse(PQgetvalue(res, row, 22)));
+    json_add_i64(item, "conflicts", atoll(PQgetvalue(res, row, 23)));
     return item;
 }
 

@@ -35,8 +35,27 @@ CREATE TABLE pgcutover.tables (
     inserts bigint NOT NULL DEFAULT 0,
     updates bigint NOT NULL DEFAULT 0,
     deletes bigint NOT NULL DEFAULT 0,
-    truncates bigint NOT NULL DEFAULT 0
+    truncates bigint NOT NULL DEFAULT 0,
+    -- Detached tables: the stream passes over them. Their changes from behind_lsn on are still in the spool,
+    -- and are brought over in a pass of their own while stopped is null.
+    behind_lsn pg_lsn,
+    stopped json                    -- the error that has to be mended first
 ) WITH (fillfactor = 50);
+
+CREATE TABLE pgcutover.conflicts (  -- changes that did not fit the target's rows
+    id bigserial PRIMARY KEY,
+    source_oid oid NOT NULL,        -- the table, as in pgcutover.tables
+    kind text NOT NULL,             -- INSERT | UPDATE | DELETE | TRUNCATE
+    key text,                       -- what the row is found by: "(id)=(5)"
+    row_values json,                -- of the change, as text, by column; null where it is not one row's
+    resolution text NOT NULL,       -- stopped | skipped | upserted
+    sqlstate text,
+    message text NOT NULL,
+    commit_lsn pg_lsn,              -- of the source transaction
+    xid bigint,
+    occurred timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+CREATE INDEX conflicts_by_table ON pgcutover.conflicts (source_oid);
 
 CREATE TABLE pgcutover.progress (
     lane integer PRIMARY KEY,

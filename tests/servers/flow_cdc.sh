@@ -128,24 +128,34 @@ on source cdc -c "INSERT INTO raised VALUES (100, 'x'); UPDATE raised SET t = 'y
 wait_until 20 target_has "SELECT count(*) FROM raised WHERE id IN (1, 2, 100)" 2 && pass "a trigger planted on the target is inert" || fail "trigger on the target"
 on target cdc -c "DROP TRIGGER raises ON raised; DROP FUNCTION public.raises()"
 
-# L2: a row that is there already. Nothing after it is applied, and after mending nothing is lost. Several
-# transactions at once, so that they meet the planted row in the middle of a group.
+# L2: a row that is there already. Nothing after it is applied to its table, all others go on, and after mending
+# nothing is lost. Several transactions at once, so that they meet the planted row in the middle of a group.
+planted_is() { # PHASE of the table in the stream
+    [ "$(table_field cdc public.planted streamPhase)" = "$1" ]
+}
 on target cdc -c "INSERT INTO planted VALUES (1005, 'planted')"
 {
     for i in $(seq 1001 1040); do echo "INSERT INTO planted VALUES ($i, 'from the source');"; done
     echo "UPDATE planted SET t = 'later' WHERE id < 5; DELETE FROM planted WHERE id = 6;"
 } | on source cdc || fail "the source's changes"
-wait_until 30 is_held cdc && pass "L2: stopped" || fail "L2: did not stop: $(pgc status cdc 2>&1)"
+wait_until 30 planted_is stopped && pass "L2: stopped" || fail "L2: did not stop: $(pgc status cdc 2>&1)"
+assert_equal "L2: the table is in error" "$(table_field cdc public.planted state) $(table_field cdc public.planted dataErrorsCount)" "ERROR 1"
 shown=$(pgc status cdc --json | tr -d '\n')
 assert_contains "L2: the SQLSTATE is named" "$shown" 23505
 assert_contains "L2: the row is named" "$shown" 1005
 case "$shown" in *'"hint": "'*) pass "L2: there is a hint" ;; *) fail "L2: no hint" ;; esac
+on source cdc -c "INSERT INTO saves VALUES (400, 'beside a stopped table')"
+wait_until 20 target_has "SELECT count(*) FROM saves WHERE id = 400" 1 && pass "L2: other tables go on" || fail "L2: other tables"
+assert_equal "L2: the conflict is kept" "$(on target cdc -c "SELECT kind, key, row_values -> 'new' ->> 't', sqlstate FROM pgcutover.conflicts")" "INSERT|(id)=(1005)|from the source|23505"
 assert_equal "L2: nothing after it is applied" "$(on target cdc -c "SELECT count(*), max(id) FROM planted WHERE id > 1000 AND t <> 'planted'")" "4|1004"
 inserted=$(table_field cdc public.planted cdcInsertCounter)
 [ "$inserted" -le 4 ] && pass "L17: counted $inserted" || fail "L17: $inserted inserts counted, 4 are there"
 pgc cutover cdc -q 2>/dev/null && fail "a stopped migration was cut over" || pass "a stopped migration is not cut over"
 pgc resume cdc -q || fail "resume without mending"
-wait_until 30 is_held cdc && pass "L2: stops again while it is not mended" || fail "L2: went on over the planted row"
+wait_until 30 target_has "SELECT count(*) FROM pgcutover.conflicts" 2 && wait_until 30 planted_is stopped && pass "L2: stops again while it is not mended" ||
+    fail "L2: went on over the planted row"
+kill_engine cdc && pgc resume cdc -q || fail "resume after a kill with a stopped table"
+wait_until 30 target_has "SELECT count(*) FROM pgcutover.conflicts" 3 && wait_until 30 planted_is stopped && pass "L2: a killed engine knows it" || fail "L2: after a kill"
 on target cdc -c "DELETE FROM planted WHERE id = 1005"
 pgc resume cdc -q && pass "resume after mending" || fail "resume after mending"
 wait_until 30 target_has "SELECT count(*) FROM planted WHERE id > 1000" 40 && pass "L2: goes on without loss" || fail "L2: lost"

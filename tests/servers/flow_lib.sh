@@ -49,7 +49,8 @@ field() { # NAME KEY
 }
 
 table_field() { # NAME TABLE KEY
-    status "$1" | grep "\"tableName\": *\"$2\"" | value "$3"
+    pgc status "$1" --json 2>/dev/null | tr -d '\n' | sed 's/"lastError": *{[^}{]*}/"lastError": null/g; s/[}{]/\n/g' |
+        grep "\"tableName\": *\"$2\"" | value "$3"
 }
 
 in_phase() { # NAME PHASE...

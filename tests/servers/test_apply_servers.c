@@ -733,6 +733,96 @@ static void test_batch_failure(void)
     check_counts("a", "400 0 0 0");
 }
 
+static bool feed_pass(void)
+{
+    struct change change = CHANGE_INIT;
+    lsn_t from, until;
+    bool ok = applier_wants_catch_up(applier, &from) && applier_begin_catch_up(applier, &until, &last);
+
+    for (size_t i = 0; ok && i < message_count; i++) {
+        ok = feed_one(&messages[i], &change);
+        if (change.kind == CHANGE_COMMIT && change.end_lsn >= until)
+            break;
+    }
+    change_release(&change);
+    return ok && applier_end_catch_up(applier, &last);
+}
+
+/* As the worker does, until nothing is left that can be settled. */
+static void sync_settling(void)
+{
+    lsn_t from;
+
+    for (int i = 0; i < 10 && (!feed_once(false) || applier_wants_catch_up(applier, &from)); i++) {
+        if (!err_is_set(&last) && feed_pass())
+            continue;
+        CHECK_TRUE(applier_status(applier)->retry_single);
+        if (!applier_status(applier)->retry_single)
+            complain("settle", &last);
+        err_clear(&last);
+    }
+    CHECK_TRUE(!err_is_set(&last));
+}
+
+/* L2: a conflict stops its table alone; after mending it goes on without loss, as often as it takes. */
+static void test_stopped_table(void)
+{
+    lsn_t from;
+
+    begin_test();
+    both("CREATE TABLE a (id int PRIMARY KEY, v text); CREATE TABLE b (id int PRIMARY KEY, v text)");
+    begin_stream();
+    for (int i = 1; i <= 20; i++) {
+        char *sql = xasprintf("BEGIN; INSERT INTO a VALUES (%d, 'source'); INSERT INTO b VALUES (%d, 'b'); COMMIT", i, i);
+        src(sql);
+        free(sql);
+    }
+    run(&target, "INSERT INTO a VALUES (7, 'planted'), (13, 'planted')");
+    CHECK_TRUE(open_applier_as(&target_info, (struct applier_options){.on_conflict = APPLIER_STOPS_TABLE}));
+    fetch();
+    sync_settling();
+    check_counts("a", "6 0 0 0");
+    check_counts("b", "20 0 0 0");
+    check_progress();
+    check_scalar(&target, "SELECT format('%s %s %s %s %s %s', kind, key, row_values->'new'->>'v', resolution, sqlstate, message LIKE '%(id)=(7)%') "
+                 "FROM pgcutover.conflicts", "INSERT (id)=(7) source stopped 23505 t");
+    check_scalar(&target, "SELECT (stopped->>'sqlstate') || (behind_lsn < (SELECT end_lsn FROM pgcutover.progress)) FROM pgcutover.tables "
+                 "WHERE source_table = 'a'", "23505true");
+    CHECK_TRUE(!applier_wants_catch_up(applier, &from));
+    CHECK_TRUE(applier_status(applier)->needed_lsn < applier_status(applier)->applied_lsn);
+    struct applier_table t;
+    bool told = false;
+    while (applier_next_changed(applier, &t))
+        told = told || (strcmp(t.target_name, "a") == 0 && t.stopped && t.is_behind && t.conflicts == 1);
+    CHECK_TRUE(told);
+    /* What comes meanwhile waits, also for an applier that begins anew, and a definition that changes. */
+    src("INSERT INTO a VALUES (21, 'later'); INSERT INTO b VALUES (21, 'later'); ALTER TABLE a ADD n int; UPDATE a SET n = id, v = v || '.'");
+    run(&target, "ALTER TABLE a ADD n int");
+    CHECK_TRUE(open_applier_as(&target_info, (struct applier_options){.on_conflict = APPLIER_STOPS_TABLE}));
+    fetch();
+    sync_settling();
+    check_scalar(&target, "SELECT (SELECT count(*) FROM a) || ' ' || (SELECT count(*) FROM b)", "8 21");
+    /* One of the two is mended. */
+    run(&target, "DELETE FROM a WHERE id = 7");
+    CHECK_TRUE(applier_retry_stopped(applier, &last));
+    CHECK_TRUE(applier_wants_catch_up(applier, &from));
+    sync_settling();
+    check_counts("a", "12 0 0 0");
+    check_scalar(&target, "SELECT count(*) || max(key) FROM pgcutover.conflicts", "2(id)=(7)");
+    run(&target, "DELETE FROM a WHERE v = 'planted'");
+    CHECK_TRUE(applier_retry_stopped(applier, &last));
+    sync_settling();
+    check_same();
+    check_counts("a", "21 21 0 0");
+    check_scalar(&target, "SELECT count(*) FROM pgcutover.tables WHERE behind_lsn IS NOT NULL OR stopped IS NOT NULL", "0");
+    CHECK_TRUE(applier_status(applier)->needed_lsn == applier_status(applier)->applied_lsn);
+    src("DELETE FROM a WHERE id > 15; UPDATE b SET v = 'in the stream again'");
+    fetch();
+    sync_settling();
+    check_same();
+    check_counts("a", "21 21 6 0");
+}
+
 /* Asked to stop: nothing hangs, nothing half is left, another applier goes on. */
 static void test_stop(void)
 {
@@ -1233,6 +1323,7 @@ int main(void)
         {"COPY", test_copy},
         {"session killed", test_killed},
         {"stop", test_stop},
+        {"a conflict stops its table alone", test_stopped_table},
         {"selection and epochs", test_selection},
         {"loaded again", test_loaded_again},
         {"schema changes", test_schema_changes},
