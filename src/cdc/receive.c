@@ -13,16 +13,23 @@
  * - A server sends message by message with a system call each when the reader is always ready, so the
  *   reader lets data gather for 100 us while there is traffic.
  * - While the spool is full nothing is read, and feedback with the old positions is sent once a second:
- *   for the server's wal_sender_timeout that is as good as answering its keepalives. */
+ *   for the server's wal_sender_timeout that is as good as answering its keepalives.
+ * - A large backlog is fetched by SQL functions (catchup.h), piece by piece: a piece is spooled and synced,
+ *   then the slot is moved behind it, then the next one is asked for. The stream takes over when little is left,
+ *   and is left again, between transactions, when it has been busy for long and much is waiting.
+ *   A piece holds a snapshot on the source, so it is given up when the spool stays full. */
 #include "cdc/receive.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/stop.h"
+#include "base/units.h"
 #include "cdc/segment.h"
 #include "sql/sql.h"
 
@@ -37,6 +44,10 @@
 #define MARK_MS 10000
 #define FULL_MS 200
 #define OFFSET_MS 60000
+#define CATCHUP_BYTES (INT64_C(64) << 20) /* a piece has half of it; below a quarter the stream goes on */
+#define CATCHUP_CHECK_MS 10000
+#define SLOT_WAIT_MS 10000  /* for the session that had the slot to end */
+#define SLOT_RETRY_MS 50
 
 static bool check_slot(struct conn *c, const char *slot, lsn_t *confirmed, struct err *err)
 {
@@ -63,41 +74,43 @@ static bool check_slot(struct conn *c, const char *slot, lsn_t *confirmed, struc
     return ok;
 }
 
-static bool read_confirmed(const struct receiver_options *options, lsn_t *confirmed,
-                           struct err *err)
+static bool open_sql(struct receiver *r, struct err *err)
 {
-    struct conn plain = CONN_INIT;
     struct conn_options how = {.side = SIDE_SOURCE,
-                               .profile = CONN_PLAIN,
+                               .profile = CONN_READER,
                                .role = "receive",
-                               .dbname = options->dbname};
-    bool ok = conn_open(&plain, options->source, &how, err) &&
-              check_slot(&plain, options->slot, confirmed, err);
+                               .dbname = r->options.dbname};
 
-    conn_close(&plain);
-    return ok;
+    return conn_is_open(&r->sql) || conn_open(&r->sql, &r->source, &how, err);
 }
 
-static bool open_spool(struct receiver *r, const struct receiver_options *options, lsn_t confirmed,
-                       struct err *err)
+static bool open_spool(struct receiver *r, lsn_t confirmed, struct err *err)
 {
-    struct spool_options how = {.segment_bytes = options->segment_bytes,
-                                .limit_bytes = options->limit_bytes,
-                                .start_lsn = options->start_lsn,
+    struct spool_options how = {.segment_bytes = r->options.segment_bytes,
+                                .limit_bytes = r->options.limit_bytes,
+                                .start_lsn = r->options.start_lsn,
                                 .confirmed_lsn = confirmed};
 
-    return spool_writer_open(options->dir, options->identity, &how, &r->writer, err);
+    return spool_writer_open(r->options.dir, r->options.identity, &how, &r->writer, err);
 }
 
-static bool open_stream(struct receiver *r, const struct receiver_options *options, struct err *err)
+static bool enter_stream(struct receiver *r, struct err *err)
 {
     struct conn_options how = {.side = SIDE_SOURCE,
                                .profile = CONN_REPLICATION,
                                .role = "receive",
-                               .dbname = options->dbname};
+                               .dbname = r->options.dbname};
+    char lsn[LSN_TEXT_SIZE];
 
-    return conn_open(&r->conn, options->source, &how, err) &&
-           repl_start(&r->conn, options->slot, spool_end(r->writer).lsn, options->publications, err);
+    conn_close(&r->sql);
+    r->mode = RECEIVER_STREAM;
+    r->feedback_ms = r->mark_ms = r->busy_since_ms = clock_mono_ms();
+    if (!conn_open(&r->conn, &r->source, &how, err) ||
+        !repl_start(&r->conn, r->options.slot, spool_end(r->writer).lsn, r->options.publications, err))
+        return false;
+    log_msg(LOG_INFO, "%s: receiving the stream from %s on", r->conn.label,
+            lsn_format(spool_end(r->writer).lsn, lsn));
+    return true;
 }
 
 static void take_boundary(struct receiver *r)
@@ -108,29 +121,113 @@ static void take_boundary(struct receiver *r)
         r->received_lsn = r->synced_lsn;
 }
 
+static void copy_options(struct receiver *r, const struct receiver_options *options)
+{
+    r->options = *options;
+    conninfo_copy(&r->source, options->source);
+    r->options.source = &r->source;
+    r->options.dbname = options->dbname ? xstrdup(options->dbname) : NULL;
+    r->options.slot = xstrdup(options->slot);
+    r->options.publications = xstrdup(options->publications);
+    r->options.dir = xstrdup(options->dir);
+    r->options.identity = xstrdup(options->identity);
+    if (!options->catchup_bytes)
+        r->options.catchup_bytes = CATCHUP_BYTES;
+    if (!options->catchup_check_ms)
+        r->options.catchup_check_ms = CATCHUP_CHECK_MS;
+}
+
+static void release_options(struct receiver *r)
+{
+    free((char *)r->options.dbname);
+    free((char *)r->options.slot);
+    free((char *)r->options.publications);
+    free((char *)r->options.dir);
+    free((char *)r->options.identity);
+    conninfo_release(&r->source);
+    r->options = (struct receiver_options){0};
+}
+
+static void note_clock(struct receiver *r, int64_t sent_us);
+
+/* Looks at the slot by SQL. */
+static bool measure(struct receiver *r, struct err *err)
+{
+    r->measured_ms = clock_mono_ms();
+    if (!open_sql(r, err) || !catchup_measure(&r->sql, r->options.slot, &r->place, err))
+        return false;
+    note_clock(r, r->place.now_us);
+    return true;
+}
+
+static bool may_catch_up(const struct receiver *r, int version)
+{
+    return version >= CATCHUP_MIN_VERSION && r->options.catchup_bytes > 0 && !r->no_catch_up;
+}
+
+static bool much_is_waiting(struct receiver *r)
+{
+    return catchup_piece_end(&r->place, spool_end(r->writer).lsn, r->options.catchup_bytes,
+                             r->options.catchup_bytes / 2) != LSN_INVALID;
+}
+
+static void enter_catch_up(struct receiver *r)
+{
+    char bytes[32];
+
+    conn_close(&r->conn);
+    r->mode = RECEIVER_CATCH_UP;
+    r->slot_wait_ms = clock_mono_ms();
+    catchup_bound(&r->sql);
+    units_bytes((int64_t)(r->place.wal_lsn - spool_end(r->writer).lsn), bytes, sizeof bytes);
+    log_msg(LOG_INFO, "%s: %s of WAL behind: catching up in pieces, by SQL functions", r->sql.label, bytes);
+}
+
+static bool enter_mode(struct receiver *r, struct err *err)
+{
+    if (may_catch_up(r, r->sql.version)) {
+        if (!measure(r, err))
+            return false;
+        if (much_is_waiting(r)) {
+            enter_catch_up(r);
+            return true;
+        }
+    }
+    return enter_stream(r, err);
+}
+
 bool receiver_open(struct receiver *r, const struct receiver_options *options, struct err *err)
 {
     lsn_t confirmed = LSN_INVALID;
 
     *r = (struct receiver)RECEIVER_INIT;
-    if (!read_confirmed(options, &confirmed, err) || !open_spool(r, options, confirmed, err) ||
-        !open_stream(r, options, err)) {
+    copy_options(r, options);
+    if (!open_sql(r, err) || !check_slot(&r->sql, options->slot, &confirmed, err) ||
+        !open_spool(r, confirmed, err) || !enter_mode(r, err)) {
         receiver_close(r);
         return false;
     }
     take_boundary(r);
+    r->base_changes = spool_changes(r->writer);
     r->confirmed_lsn = confirmed;
     r->server_lsn = r->received_lsn;
-    r->feedback_ms = r->mark_ms = clock_mono_ms();
     return true;
 }
 
 void receiver_close(struct receiver *r)
 {
+    catchup_abandon(&r->catchup);
     repl_msg_release(&r->msg);
     conn_close(&r->conn);
+    conn_close(&r->sql);
     spool_writer_close(r->writer);
     r->writer = NULL;
+    release_options(r);
+}
+
+const char *receiver_mode_name(enum receiver_mode mode)
+{
+    return mode == RECEIVER_CATCH_UP ? "catch-up" : "stream";
 }
 
 void receiver_want(struct receiver *r, lsn_t lsn)
@@ -154,30 +251,26 @@ static void note_clock(struct receiver *r, int64_t sent_us)
     r->clock_offset_us = r->offset_best_us;
 }
 
-static void count_message(struct receiver *r, const struct repl_msg *msg)
+static void count_message(struct receiver *r, const char *data, size_t len)
 {
     struct segment_peek peek;
 
     r->messages++;
-    r->bytes += msg->len;
-    r->unsynced_bytes += msg->len;
-    if (msg->data[0] == 'B') {
-        r->pending_changes = 0;
-    } else if (strchr("IUDT", msg->data[0])) {
-        r->pending_changes++;
-    } else if (msg->data[0] == 'C' && segment_peek(msg->data, (size_t)msg->len, &peek)) {
-        r->transactions++;
-        r->changes += r->pending_changes;
-        r->pending_changes = 0;
-        r->last_commit_us = peek.commit_us;
-    }
+    r->bytes += (int64_t)len;
+    r->unsynced_bytes += (int64_t)len;
+    if (data[0] != 'C' || !segment_peek(data, len, &peek))
+        return;
+    r->transactions++;
+    r->changes = spool_changes(r->writer) - r->base_changes;
+    r->last_commit_us = peek.commit_us;
 }
 
-static bool handle_data(struct receiver *r, const struct repl_msg *msg, struct err *err)
+/* The one place where what the source says becomes what the spool holds, whatever way it came. */
+static bool handle_data(struct receiver *r, lsn_t lsn, const char *data, size_t len, struct err *err)
 {
-    if (!spool_append(r->writer, msg->start_lsn, msg->data, (size_t)msg->len, err))
+    if (!spool_append(r->writer, lsn, data, len, err))
         return false;
-    count_message(r, msg);
+    count_message(r, data, len);
     lsn_t end = spool_end(r->writer).lsn;
     if (r->received_lsn < end)
         r->received_lsn = end;
@@ -213,7 +306,7 @@ static bool handle(struct receiver *r, struct err *err)
     if (r->server_lsn < msg->end_lsn)
         r->server_lsn = msg->end_lsn;
     if (msg->kind == REPL_DATA)
-        return handle_data(r, msg, err);
+        return handle_data(r, msg->start_lsn, msg->data, (size_t)msg->len, err);
     if (msg->kind == REPL_KEEPALIVE)
         handle_keepalive(r, msg);
     return true;
@@ -236,6 +329,8 @@ static bool drain(struct receiver *r, int *count, struct err *err)
             note_clock(r, r->msg.sent_us);
         if (!handle(r, err))
             return false;
+        if (spool_is_full(r->writer))
+            return true;
     }
     return true;
 }
@@ -292,7 +387,7 @@ static int feedback_in_ms(const struct receiver *r)
 
 static bool feedback_turn(struct receiver *r, struct err *err)
 {
-    if (feedback_in_ms(r) > 0)
+    if (r->mode != RECEIVER_STREAM || feedback_in_ms(r) > 0)
         return true;
     if (!repl_feedback(&r->conn, r->received_lsn, r->synced_lsn, r->synced_lsn, false, err))
         return false;
@@ -305,7 +400,7 @@ static bool feedback_turn(struct receiver *r, struct err *err)
 
 static int wait_ms(const struct receiver *r, int timeout_ms)
 {
-    int due = feedback_in_ms(r);
+    int due = r->mode == RECEIVER_STREAM ? feedback_in_ms(r) : FEEDBACK_MS;
 
     return timeout_ms < 0 || due < timeout_ms ? due : timeout_ms;
 }
@@ -329,19 +424,166 @@ static bool step_full(struct receiver *r, int timeout_ms, int extra_fd, struct e
     return !stop_check(err);
 }
 
-bool receiver_step(struct receiver *r, int timeout_ms, int extra_fd, struct err *err)
+/* Catching up */
+
+/* The spool stays full in the middle of a piece: forgets the piece, whose rest would keep a snapshot on the
+ * source for as long, and waits in the stream, which begins with the transaction that was cut. */
+static bool give_piece_up(struct receiver *r, struct err *err)
+{
+    log_msg(LOG_INFO, "%s: the spool is full: going over to the stream", r->sql.label);
+    catchup_abandon(&r->catchup);
+    conn_close(&r->sql);
+    spool_writer_close(r->writer);
+    r->writer = NULL;
+    if (!open_spool(r, r->confirmed_lsn, err))
+        return false;
+    r->changes = spool_changes(r->writer) - r->base_changes;
+    r->unsynced_bytes = r->unsynced_since_ms = 0;
+    take_boundary(r);
+    return enter_stream(r, err);
+}
+
+/* What the server refuses to do by functions it does in a stream; a slot that is not free yet will be. */
+static bool piece_failed(struct receiver *r, struct err *err)
+{
+    struct err why = ERR_INIT;
+    bool refused = strncmp(err->sqlstate, "53", 2) == 0 || strcmp(err->sqlstate, "42501") == 0;
+
+    if (strcmp(err->sqlstate, "55006") == 0 && clock_mono_ms() - r->slot_wait_ms < SLOT_WAIT_MS) {
+        err_clear(err);
+        return stop_sleep(SLOT_RETRY_MS, err);
+    }
+    if (!refused || !conn_is_open(&r->sql) || spool_in_transaction(r->writer))
+        return false;
+    err_move(&why, err);
+    log_msg(LOG_WARNING, "catching up by SQL functions failed, the stream is used: %s", why.message);
+    err_clear(&why);
+    r->no_catch_up = true;
+    return enter_stream(r, err);
+}
+
+/* Moves the slot to where the spool is durable; a piece begins where the slot stands. */
+static bool slot_follows(struct receiver *r, struct err *err)
+{
+    if (!measure(r, err))
+        return false;
+    if (r->place.confirmed_lsn < r->synced_lsn &&
+        (!catchup_advance(&r->sql, r->options.slot, r->synced_lsn, err) || !measure(r, err)))
+        return false;
+    r->confirmed_lsn = r->place.confirmed_lsn;
+    r->server_lsn = r->place.wal_lsn;
+    return true;
+}
+
+static bool next_piece(struct receiver *r, struct err *err)
+{
+    lsn_t from = spool_end(r->writer).lsn;
+
+    if (!slot_follows(r, err))
+        return piece_failed(r, err);
+    int64_t most = r->options.catchup_bytes;
+    lsn_t end = catchup_piece_end(&r->place, from, most / 4, most / 2);
+    if (end == LSN_INVALID || r->place.confirmed_lsn != from)
+        return enter_stream(r, err);
+    return catchup_begin(&r->catchup, &r->sql, r->options.slot, r->options.publications, end, err);
+}
+
+static bool piece_ended(struct receiver *r, lsn_t end, struct err *err)
+{
+    /* The server's functions go no further than the WAL that was flushed, which is where `end` lies. */
+    if (r->catchup.whole && spool_end(r->writer).lsn < end && !spool_mark(r->writer, end, err))
+        return false;
+    if (r->received_lsn < end && r->catchup.whole)
+        r->received_lsn = end;
+    r->slot_wait_ms = clock_mono_ms();
+    return sync_now(r, err);
+}
+
+/* Takes rows of the piece until none is there, or for long enough. */
+static bool drain_piece(struct receiver *r, int timeout_ms, int extra_fd, struct err *err)
+{
+    int64_t until = clock_mono_ms() + DRAIN_MS;
+    int64_t bytes = r->bytes;
+    lsn_t lsn, end = r->catchup.end_lsn;
+    const char *data;
+    size_t len;
+
+    for (int count = 0; r->bytes - bytes < DRAIN_BYTES && !spool_is_full(r->writer); count++) {
+        if (count % 64 == 63 && clock_mono_ms() >= until)
+            return true;
+        switch (catchup_next(&r->catchup, count ? 0 : timeout_ms, extra_fd, &lsn, &data, &len, err)) {
+        case CATCHUP_ERROR:
+            return piece_failed(r, err);
+        case CATCHUP_NOTHING:
+            return true;
+        case CATCHUP_END:
+            return piece_ended(r, end, err);
+        case CATCHUP_MESSAGE:
+            if (!handle_data(r, lsn, data, len, err))
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool step_catch_up(struct receiver *r, int timeout_ms, int extra_fd, struct err *err)
+{
+    r->idle = false;
+    if (!r->catchup.end_lsn)
+        return next_piece(r, err) && !stop_check(err);
+    return drain_piece(r, wait_ms(r, timeout_ms), extra_fd, err) &&
+           (r->mode != RECEIVER_CATCH_UP || spool_turn(r, false, err)) && !stop_check(err);
+}
+
+/* The stream has been busy for long: is so much waiting that the other way is the faster one? */
+static bool look_at_backlog(struct receiver *r, struct err *err)
+{
+    int64_t now = clock_mono_ms();
+    int check_ms = r->options.catchup_check_ms;
+
+    if (now - r->busy_since_ms < check_ms || now - r->measured_ms < check_ms ||
+        spool_in_transaction(r->writer) || !may_catch_up(r, r->conn.version))
+        return true;
+    if (!measure(r, err))
+        return false;
+    if (!much_is_waiting(r)) {
+        conn_close(&r->sql);
+        return true;
+    }
+    if (!sync_now(r, err))
+        return false;
+    if (r->synced_lsn == spool_end(r->writer).lsn)
+        enter_catch_up(r);
+    return true;
+}
+
+static bool step_stream(struct receiver *r, int timeout_ms, int extra_fd, struct err *err)
 {
     int count;
 
-    if (r->full || spool_is_full(r->writer))
-        return step_full(r, timeout_ms, extra_fd, err);
     if (!drain(r, &count, err) || !spool_turn(r, count == 0, err) || !feedback_turn(r, err))
         return false;
+    r->idle = count == 0;
     if (count > 0) {
         struct timespec gather = {.tv_nsec = GATHER_US * 1000};
         nanosleep(&gather, NULL);
-        return !stop_check(err);
+        return look_at_backlog(r, err) && !stop_check(err);
     }
+    r->busy_since_ms = clock_mono_ms();
     return repl_next(&r->conn, &r->msg, wait_ms(r, timeout_ms), extra_fd, err) &&
            (r->msg.kind == REPL_NONE || handle(r, err));
+}
+
+bool receiver_step(struct receiver *r, int timeout_ms, int extra_fd, struct err *err)
+{
+    if (r->full || spool_is_full(r->writer)) {
+        if (!r->full_since_ms)
+            r->full_since_ms = clock_mono_ms();
+        if (r->catchup.end_lsn && clock_mono_ms() - r->full_since_ms > r->options.catchup_check_ms)
+            return give_piece_up(r, err);
+        return step_full(r, timeout_ms, extra_fd, err);
+    }
+    r->full_since_ms = 0;
+    return r->mode == RECEIVER_CATCH_UP ? step_catch_up(r, timeout_ms, extra_fd, err)
+                                        : step_stream(r, timeout_ms, extra_fd, err);
 }

@@ -2,6 +2,7 @@
 #ifndef PGC_CDC_RECEIVE_H
 #define PGC_CDC_RECEIVE_H
 
+#include "cdc/catchup.h"
 #include "cdc/spool.h"
 #include "pg/conn.h"
 #include "pg/repl.h"
@@ -16,14 +17,28 @@ struct receiver_options {
     lsn_t start_lsn;          /* where a new spool begins: the slot's consistent LSN */
     int64_t limit_bytes;      /* of the spool, 0: none */
     int64_t segment_bytes;    /* 0: the usual */
+    int64_t catchup_bytes;    /* a backlog larger than that is fetched by SQL functions; 0: the usual, -1: never */
+    int catchup_check_ms;     /* how long the stream is busy before the backlog is measured, or a piece waits
+                               * for room in the spool before it is given up; 0: the usual */
 };
+
+enum receiver_mode {
+    RECEIVER_STREAM,   /* a WAL sender's stream, for as long as it lasts */
+    RECEIVER_CATCH_UP, /* pieces of a large backlog, by SQL functions (catchup.h) */
+};
+
+/* "stream", "catch-up". */
+const char *receiver_mode_name(enum receiver_mode mode);
 
 struct receiver {
     /* For reports; everything counts from receiver_open() on. */
     lsn_t received_lsn;  /* everything before it was received */
     lsn_t synced_lsn;    /* ... and is durable here, and was or will be confirmed */
     lsn_t confirmed_lsn; /* what the source was told last */
-    lsn_t server_lsn;    /* the latest position of the source that was heard of */
+    lsn_t server_lsn;    /* the latest position of the source that was heard of: how far it has decoded; while
+                          * catching up, where its WAL ends */
+    enum receiver_mode mode;
+    bool idle;           /* the source has sent all that it had to send, when it was looked at last */
     int64_t last_commit_us; /* source clock, 0: none yet */
     struct spool_position boundary; /* how far readers may read */
     int64_t bytes;
@@ -35,10 +50,17 @@ struct receiver {
     char full_reason[64];
 
     /* Its own. */
-    struct conn conn;
+    struct receiver_options options; /* with copies of what it points to */
+    struct conninfo source;
+    struct conn conn;                /* the stream's */
+    struct conn sql;                 /* to look at the slot, and to catch up */
+    struct catchup catchup;
+    struct catchup_place place;
+    int64_t base_changes;            /* spool_changes() when it was opened */
+    int64_t full_since_ms, busy_since_ms, measured_ms, slot_wait_ms;
+    bool no_catch_up;                /* the server has refused: only the stream is left */
     struct spool_writer *writer;
     struct repl_msg msg;
-    int64_t pending_changes; /* of the transaction being received */
     int64_t unsynced_bytes;
     int64_t unsynced_since_ms; /* when the oldest boundary not synced came; 0: none */
     int64_t feedback_ms, mark_ms, offset_ms; /* when the last one was */
@@ -48,9 +70,10 @@ struct receiver {
     bool reply_requested, mark_requested;
 };
 
-#define RECEIVER_INIT {.conn = CONN_INIT}
+#define RECEIVER_INIT {.conn = CONN_INIT, .sql = CONN_INIT, .source = CONNINFO_INIT}
 
-/* Checks the slot, opens or makes the spool and starts the stream where the spool ends. Errors are
+/* Checks the slot, opens or makes the spool and goes on where the spool ends: by catching up where much is
+ * waiting on the source, else with the stream; later it changes over by itself, both ways. Errors are
  * those of the connection (retryable: also while the slot is still active for a lost connection) and
  * of spool_writer_open(); ERR_PREREQUISITE when slot or WAL are gone. On error r is closed. */
 bool receiver_open(struct receiver *r, const struct receiver_options *options, struct err *err);

@@ -15,8 +15,8 @@
 #include "base/xalloc.h"
 
 #define MAGIC "pgcspool"
-#define VERSION 1
-#define HEADER_FIXED 44 /* magic, version, number, start, open commit, known, identity length */
+#define VERSION 2
+#define HEADER_FIXED 52 /* magic, version, number, start, open commit, changes, known, identity length */
 #define READ_BYTES (256u << 10)
 
 static uint64_t get_int(const char *at, size_t size)
@@ -123,6 +123,7 @@ void segment_add_header(struct buf *out, const struct segment_header *header, co
     buf_put_u64(&payload, header->number);
     buf_put_u64(&payload, header->start_lsn);
     buf_put_u64(&payload, header->open_commit_lsn);
+    buf_put_u64(&payload, header->changes);
     buf_put_u32(&payload, header->known);
     buf_put_u32(&payload, (uint32_t)strlen(identity));
     buf_addstr(&payload, identity);
@@ -203,7 +204,7 @@ static bool parse_header(struct segment_file *file, const struct spool_record *r
     const char *at = record->data;
 
     if ((int)record->type != SEGMENT_HEADER || record->len < HEADER_FIXED ||
-        memcmp(at, MAGIC, 8) != 0 || record->len - HEADER_FIXED != get_int(at + 40, 4))
+        memcmp(at, MAGIC, 8) != 0 || record->len - HEADER_FIXED != get_int(at + 48, 4))
         return damaged(file, "it has no header", err);
     if (get_int(at + 8, 4) != VERSION) {
         err_set(err, ERR_PREREQUISITE, "spool segment \"%s\" has format %u, this program knows %u",
@@ -214,7 +215,8 @@ static bool parse_header(struct segment_file *file, const struct spool_record *r
     file->header = (struct segment_header){.number = get_int(at + 12, 8),
                                            .start_lsn = get_int(at + 20, 8),
                                            .open_commit_lsn = get_int(at + 28, 8),
-                                           .known = (uint32_t)get_int(at + 36, 4)};
+                                           .changes = get_int(at + 36, 8),
+                                           .known = (uint32_t)get_int(at + 44, 4)};
     if (file->header.number != number)
         return damaged(file, "its header has another segment's number", err);
     const char *owner = at + HEADER_FIXED;
@@ -274,6 +276,11 @@ bool segment_serves(const struct segment_header *header, lsn_t from_lsn)
 {
     /* A segment that begins inside a transaction serves those who leave that transaction out. */
     return header->start_lsn <= from_lsn && header->open_commit_lsn < from_lsn;
+}
+
+bool segment_is_change(char kind)
+{
+    return kind == 'I' || kind == 'U' || kind == 'D' || kind == 'T';
 }
 
 bool segment_peek(const char *data, size_t len, struct segment_peek *peek)

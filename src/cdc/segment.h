@@ -19,6 +19,7 @@ struct segment_header {
     uint64_t number;
     lsn_t start_lsn;       /* the last boundary before this segment */
     lsn_t open_commit_lsn; /* commit LSN of the transaction that the segment begins inside of, or 0 */
+    uint64_t changes;      /* row changes in all segments before it, since the spool began */
     uint32_t known;        /* 'd' records that follow */
 };
 
@@ -74,6 +75,9 @@ struct segment_peek {
     uint32_t oid;     /* 'R', 'Y' */
     bool outside;     /* 'M': not part of a transaction */
 };
+
+/* Is it an INSERT, UPDATE, DELETE or TRUNCATE? */
+bool segment_is_change(char kind);
 
 /* False when it is too short for its kind. */
 bool segment_peek(const char *data, size_t len, struct segment_peek *peek);

@@ -56,6 +56,8 @@ struct spool_writer {
     struct buf out;    /* records that come behind `written` */
     struct spool_position end;
     struct spool_position synced;
+    uint64_t changes;      /* appended since the spool began */
+    uint64_t end_changes;  /* ... up to `end` */
     lsn_t open_commit_lsn; /* of the transaction being received, or 0 */
     uint64_t open_segment; /* where it began */
     struct known *known;
@@ -132,6 +134,7 @@ static void add_preamble(struct spool_writer *w, uint64_t number, struct buf *ou
     struct segment_header header = {.number = number,
                                     .start_lsn = w->end.lsn,
                                     .open_commit_lsn = w->open_commit_lsn,
+                                    .changes = w->changes,
                                     .known = HASH_COUNT(w->known)};
 
     segment_add_header(out, &header, w->identity);
@@ -279,6 +282,7 @@ static void set_boundary(struct spool_writer *w, lsn_t lsn)
     w->end.offset = w->written + w->out.len;
     if (w->end.lsn < lsn)
         w->end.lsn = lsn;
+    w->end_changes = w->changes;
     w->open_commit_lsn = 0;
 }
 
@@ -323,6 +327,7 @@ bool spool_append(struct spool_writer *w, lsn_t lsn, const char *message, size_t
     }
     if (!check_order(w, &peek, err) || !add(w, SPOOL_MESSAGE, lsn, message, len, err))
         return false;
+    w->changes += segment_is_change(peek.kind);
     if (peek.kind == 'B') {
         w->open_commit_lsn = peek.commit_lsn;
         w->open_segment = w->number;
@@ -458,6 +463,7 @@ static bool scan(struct spool_writer *w, uint64_t number, uint64_t limit,
     if (!segment_open(&file, w->dir, number, w->identity, err))
         return false;
     lsn_t lsn = file.header.start_lsn;
+    w->changes = w->end_changes = file.header.changes;
     if (limit == UINT64_MAX)
         limit = segment_size(&file);
     bool ok = scan_known(w, &file, limit, err);
@@ -468,8 +474,11 @@ static bool scan(struct spool_writer *w, uint64_t number, uint64_t limit,
         if (record.type == SPOOL_MESSAGE && segment_peek(record.data, record.len, &peek) &&
             (peek.kind == 'R' || peek.kind == 'Y'))
             known_remember(w, &peek, record.data, record.len);
-        if (is_boundary(&record, &peek, &lsn))
-            *end = (struct spool_position){number, file.offset, lsn};
+        w->changes += segment_is_change(peek.kind);
+        if (!is_boundary(&record, &peek, &lsn))
+            continue;
+        *end = (struct spool_position){number, file.offset, lsn};
+        w->end_changes = w->changes;
     }
     err_clear(&torn);
     segment_close(&file);
@@ -552,6 +561,7 @@ static bool open_existing(struct spool_writer *w, struct segment_list *list, str
         !check_confirmed(w, w->end.lsn, err) || !cut_tail(w, list, all, err))
         return false;
     w->number = w->end.segment;
+    w->changes = w->end_changes;
     w->written = w->end.offset;
     w->synced = w->end;
     return true;
@@ -643,6 +653,11 @@ struct spool_position spool_end(const struct spool_writer *w)
 struct spool_position spool_synced(const struct spool_writer *w)
 {
     return w->synced;
+}
+
+int64_t spool_changes(const struct spool_writer *w)
+{
+    return (int64_t)w->end_changes;
 }
 
 bool spool_in_transaction(const struct spool_writer *w)

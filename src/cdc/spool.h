@@ -78,6 +78,8 @@ const char *spool_full_reason(struct spool_writer *writer, char *out, size_t siz
 /* The last boundary appended / made durable. The LSN of the second may be confirmed. */
 struct spool_position spool_end(const struct spool_writer *writer);
 struct spool_position spool_synced(const struct spool_writer *writer);
+/* Row changes (INSERT, UPDATE, DELETE, TRUNCATE) before spool_end() since the spool began, dropped ones too. */
+int64_t spool_changes(const struct spool_writer *writer);
 bool spool_in_transaction(const struct spool_writer *writer);
 /* Bytes appended and not yet durable. */
 int64_t spool_unsynced_bytes(const struct spool_writer *writer);
@@ -96,6 +98,9 @@ bool spool_reader_open(const char *dir, const char *identity, lsn_t from_lsn,
 int spool_reader_next(struct spool_reader *reader, const struct spool_position *limit,
                       struct spool_record *record, struct err *err);
 void spool_reader_close(struct spool_reader *reader);
+/* How many row changes a reader from from_lsn gets up to limit. Reads no more than two segments for it. */
+bool spool_count(const char *dir, const char *identity, lsn_t from_lsn,
+                 const struct spool_position *limit, int64_t *count, struct err *err);
 
 /* Deletes the segments that nobody needs who starts at lsn or later. The last one stays. */
 bool spool_drop_before(const char *dir, lsn_t lsn, struct err *err);

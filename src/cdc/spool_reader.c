@@ -19,6 +19,7 @@ struct spool_reader {
     char *dir;
     char *identity;
     lsn_t from_lsn;
+    uint64_t changes; /* row changes before the next record, since the spool began */
     struct segment_file file;
     uint32_t known_left; /* 'd' records of this segment still to come */
     bool skip_known;
@@ -31,6 +32,7 @@ static bool enter(struct spool_reader *reader, uint64_t number, struct err *err)
     if (!segment_open(&reader->file, reader->dir, number, reader->identity, err))
         return false;
     reader->known_left = reader->file.header.known;
+    reader->changes = reader->file.header.changes;
     return true;
 }
 
@@ -182,6 +184,7 @@ static int read_one(struct spool_reader *reader, uint64_t limit, struct spool_re
     if (record->type != SPOOL_MARK && (record->type != SPOOL_MESSAGE ||
                                        !segment_peek(record->data, record->len, &peek)))
         return bad_record(reader, err);
+    reader->changes += segment_is_change(peek.kind);
     return is_wanted(reader, record, &peek) ? 1 : 2;
 }
 
@@ -204,6 +207,45 @@ int spool_reader_next(struct spool_reader *reader, const struct spool_position *
         if (!enter(reader, number + 1, err))
             return -1;
     }
+}
+
+/* The row changes before limit since the spool began: its segment's header knows those before it. */
+static bool changes_before(const char *dir, const char *identity, const struct spool_position *limit,
+                           uint64_t *changes, struct err *err)
+{
+    struct segment_file file;
+    struct spool_record record;
+    int got;
+
+    if (!segment_open(&file, dir, limit->segment, identity, err))
+        return false;
+    *changes = file.header.changes;
+    while ((got = segment_next(&file, limit->offset, &record, err)) > 0)
+        *changes += record.type == SPOOL_MESSAGE && record.len && segment_is_change(record.data[0]);
+    segment_close(&file);
+    return got == 0;
+}
+
+bool spool_count(const char *dir, const char *identity, lsn_t from_lsn,
+                 const struct spool_position *limit, int64_t *count, struct err *err)
+{
+    struct spool_reader *reader = NULL;
+    struct spool_record record;
+    uint64_t all = 0;
+    int got;
+
+    *count = 0;
+    if (!spool_reader_open(dir, identity, from_lsn, &reader, err))
+        return false;
+    /* Relation and Type messages come also where nothing is wanted yet; a transaction begins with BEGIN. */
+    do
+        got = spool_reader_next(reader, limit, &record, err);
+    while (got > 0 && record.type == SPOOL_MESSAGE && (record.data[0] == 'R' || record.data[0] == 'Y'));
+    bool ok = got == 0 || (got > 0 && changes_before(dir, identity, limit, &all, err));
+    if (ok && got > 0)
+        *count = (int64_t)(all - reader->changes);
+    spool_reader_close(reader);
+    return ok;
 }
 
 bool spool_drop_before(const char *dir, lsn_t lsn, struct err *err)

@@ -1,4 +1,5 @@
 /* What workers say, and what the supervisor makes of it: a table of message types. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -297,6 +298,7 @@ static void on_received(struct supervisor *s, struct worker *w, const cJSON *mes
 {
     struct pipeline *p = w->pipeline;
     char *limit = json_line(json_get(message, "limit"));
+    const char *mode = json_str(message, "mode");
 
     free(p->spool_limit);
     p->spool_limit = limit;
@@ -306,6 +308,9 @@ static void on_received(struct supervisor *s, struct worker *w, const cJSON *mes
     p->received_changes = json_i64(message, "changes", 0);
     p->receive_session = (int)w->pid;
     p->spool_bytes = json_i64(message, "spoolBytes", 0);
+    snprintf(p->receive_mode, sizeof p->receive_mode, "%s", mode ? mode : "");
+    p->source_idle = json_bool(message, "sourceIdle", false);
+    p->received_per_s = json_i64(message, "bytesPerSecond", 0);
     p->clock_offset_us = json_i64(message, "clockOffsetUs", 0);
     if (json_bool(message, "full", false) != p->spool_full) {
         p->spool_full = !p->spool_full;

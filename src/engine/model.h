@@ -127,6 +127,9 @@ struct pipeline {
     int64_t applied_changes, transactions;
     char *spool_limit;                /* JSON text of the reader's limit, as the receiver told it */
     int64_t spool_bytes;
+    char receive_mode[16];            /* "stream" or "catch-up"; empty until the receiver said so */
+    bool source_idle;                 /* the source has sent all it had */
+    int64_t received_per_s;           /* bytes */
     bool spool_full;
     int64_t told_receiver_ms;
     int64_t clock_offset_us;          /* source clock minus this host's */

@@ -185,6 +185,8 @@ static void add_stream(cJSON *json, const struct pipeline *p)
     json_add_num(json, "lagBytes", source > p->passed_lsn && p->passed_lsn
                                        ? (double)(source - p->passed_lsn) : 0);
     json_add_num(json, "spoolBytes", (double)p->spool_bytes);
+    json_add_str(json, "receiveMode", p->receive_mode[0] ? p->receive_mode : NULL);
+    json_add_num(json, "receivedBytesPerSecond", (double)p->received_per_s);
     json_add_num(json, "slotRetainedBytes", (double)p->slot_retained_bytes);
     json_add_str(json, "slotWalStatus", p->slot_wal_status);
 }

@@ -18,17 +18,11 @@
 bool work_count_changes(const struct work *work, lsn_t from, const struct spool_position *limit,
                           int64_t *count, struct err *err)
 {
-    struct spool_reader *reader = NULL;
-    struct spool_record record;
     char *dir = work_spool_dir(work);
-    int got = 0;
-    bool ok = spool_reader_open(dir, work->m->id, from, &reader, err);
+    bool ok = spool_count(dir, work->m->id, from, limit, count, err);
 
-    while (ok && (got = spool_reader_next(reader, limit, &record, err)) > 0)
-        *count += record.type == SPOOL_MESSAGE && record.len && strchr("IUDT", record.data[0]);
-    spool_reader_close(reader);
     free(dir);
-    return ok && got == 0;
+    return ok;
 }
 
 static bool open_receiver(struct work *work, struct receiver *r, struct err *err)
@@ -66,10 +60,33 @@ static lsn_t covered_lsn(const struct receiver *r)
     return r->received_lsn;
 }
 
-static void report_received(struct work *work, const struct receiver *r, int64_t before,
-                            int64_t spool_size)
+/* What is told beside the receiver's own numbers, and what it was told last. */
+struct report {
+    int64_t before; /* changes that earlier receivers brought */
+    int64_t spool_size, spool_size_ms;
+    lsn_t covered;
+    int64_t told_ms;
+    int64_t rate_ms, rate_bytes, bytes_per_second;
+};
+
+/* Over a second or more: shorter ones say little. */
+static void measure_rate(struct report *report, const struct receiver *r, int64_t now)
+{
+    if (now - report->rate_ms < 1000)
+        return;
+    if (report->rate_ms)
+        report->bytes_per_second = (r->bytes - report->rate_bytes) * 1000 / (now - report->rate_ms);
+    report->rate_ms = now;
+    report->rate_bytes = r->bytes;
+}
+
+static void report_received(struct work *work, const struct receiver *r, struct report *report)
 {
     cJSON *message = json_message("received");
+    int64_t before = report->before;
+
+    report->covered = covered_lsn(r);
+    report->told_ms = clock_mono_ms();
 
     cJSON *limit = work_limit_json(&r->boundary, covered_lsn(r));
     json_add_i64(limit, "changes", before + r->changes);
@@ -79,7 +96,10 @@ static void report_received(struct work *work, const struct receiver *r, int64_t
     work_json_add_lsn(message, "confirmed", r->confirmed_lsn);
     work_json_add_lsn(message, "server", r->server_lsn);
     json_add_i64(message, "changes", before + r->changes);
-    json_add_i64(message, "spoolBytes", spool_size);
+    json_add_str(message, "mode", receiver_mode_name(r->mode));
+    json_add_bool(message, "sourceIdle", r->idle);
+    json_add_i64(message, "bytesPerSecond", report->bytes_per_second);
+    json_add_i64(message, "spoolBytes", report->spool_size);
     json_add_i64(message, "clockOffsetUs", r->clock_offset_us);
     json_add_bool(message, "full", r->full);
     json_add_str(message, "fullReason", r->full ? r->full_reason : NULL);
@@ -103,31 +123,21 @@ static bool drop_applied(struct work *work, const char *dir, struct err *err)
 
 static bool receive_stream(struct work *work, struct receiver *r, const char *dir, struct err *err)
 {
-    lsn_t told_covered = LSN_INVALID;
-    int64_t told_ms = 0;
-    int64_t size = spool_bytes(dir);
-    int64_t size_ms = clock_mono_ms();
+    struct report report = {.before = spool_changes(r->writer), .spool_size = spool_bytes(dir),
+                            .spool_size_ms = clock_mono_ms()};
 
-    int64_t before = 0;
-    struct err unknown = ERR_INIT;
-
-    /* What an earlier receiver left; once something was applied only the applier knows from where. */
-    work_count_changes(work, work->p->start_lsn, &r->boundary, &before, &unknown);
-    err_clear(&unknown);
-    report_received(work, r, before, size);
+    report_received(work, r, &report);
     for (;;) {
         if (!receiver_step(r, IDLE_WAIT_MS, work->channel.fd, err) || !drop_applied(work, dir, err))
             return false;
         int64_t now = clock_mono_ms();
-        if (now - size_ms > 2000) {
-            size = spool_bytes(dir);
-            size_ms = now;
+        if (now - report.spool_size_ms > 2000) {
+            report.spool_size = spool_bytes(dir);
+            report.spool_size_ms = now;
         }
-        if (covered_lsn(r) != told_covered || now - told_ms > 1000) {
-            told_covered = covered_lsn(r);
-            told_ms = now;
-            report_received(work, r, before, size);
-        }
+        measure_rate(&report, r, now);
+        if (covered_lsn(r) != report.covered || now - report.told_ms > 1000)
+            report_received(work, r, &report);
     }
 }
 

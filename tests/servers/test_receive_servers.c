@@ -548,6 +548,146 @@ static void fill_and_drain(const char *slot, const char *dir, int64_t limit_byte
     drop_slots(slot);
 }
 
+/* A backlog comes in pieces by SQL, message by message what a stream brings, and the stream goes on from there;
+ * when that has been left behind, it changes over again. */
+static void test_catch_up(void)
+{
+    struct receiver r;
+    char *dir = xasprintf("%s/catchup", base);
+    lsn_t start = make_slots("catchup");
+    struct receiver_options options = options_for("catchup", start, dir);
+    struct progress progress = {0};
+    lsn_t seen = LSN_INVALID;
+    int pieces = 0;
+
+    options.catchup_bytes = sql.version >= 110000 ? 2 << 20 : 0;
+    options.catchup_check_ms = 1;
+    run("ALTER TABLE public.item DROP COLUMN IF EXISTS extra");
+    run("DELETE FROM public.item");
+    write_all_kinds();
+    write_much();
+    run("CHECKPOINT"); /* a place from which to decode */
+    write_much();
+    lsn_t end = current_lsn();
+    EXPECT(open_patiently(&r, &options));
+    EXPECT(r.mode == (options.catchup_bytes ? RECEIVER_CATCH_UP : RECEIVER_STREAM));
+    receiver_want(&r, end);
+    while (r.boundary.lsn < end && gets_on(&progress, &r)) {
+        EXPECT(receiver_step(&r, 100, -1, &err));
+        if (r.mode == RECEIVER_CATCH_UP && seen != r.confirmed_lsn) {
+            seen = r.confirmed_lsn;
+            pieces++;
+            EXPECT(seen <= r.synced_lsn && confirmed_of("catchup") <= r.synced_lsn);
+        }
+    }
+    while (r.mode == RECEIVER_CATCH_UP)
+        EXPECT(receiver_step(&r, 100, -1, &err));
+    EXPECT(!options.catchup_bytes || pieces > 3);
+    EXPECT(r.changes > 200000 && r.received_lsn >= end && r.clock_offset_us < 1000000);
+    int equal = compare("catchup", dir, start, &r.boundary);
+    printf("catch-up: %d messages equal, %d pieces\n", equal, pieces);
+    lsn_t done = r.boundary.lsn;
+
+    /* The stream is left behind by what one transaction after the other brings. */
+    int changed = 0;
+    run("INSERT INTO public.log (writer, note) VALUES (0, 'again')");
+    for (int i = 0; i < 20 && !changed; i++) {
+        write_much();
+        end = current_lsn();
+        receiver_want(&r, end);
+        progress = (struct progress){0};
+        while (r.boundary.lsn < end && gets_on(&progress, &r)) {
+            EXPECT(receiver_step(&r, 100, -1, &err));
+            changed += r.mode == RECEIVER_CATCH_UP;
+        }
+    }
+    EXPECT(!options.catchup_bytes || changed);
+    EXPECT(compare("catchup", dir, done, &r.boundary) > 45000);
+    receiver_close(&r);
+    drop_slots("catchup");
+    free(dir);
+}
+
+/* Killed and opened again while others write, and always changing over. */
+static void test_catch_up_kill(void)
+{
+    struct receiver r;
+    char *dir = xasprintf("%s/pieces", base);
+    lsn_t start = make_slots("pieces");
+    struct receiver_options options = options_for("pieces", start, dir);
+    pid_t writers[2] = {start_writer(3), start_writer(4)};
+
+    if (sql.version >= 110000)
+        options.catchup_bytes = options.catchup_check_ms = 1;
+    srand(9);
+    for (int i = 0; i < 15 || (i < 200 && confirmed_of("pieces") <= start); i++) {
+        pid_t pid = start_receiver(&options);
+        usleep((useconds_t)(50000 + rand() % 400000));
+        int status;
+        EXPECT(waitpid(pid, &status, WNOHANG) == 0);
+        end_child(pid);
+    }
+    for (int i = 0; i < 2; i++)
+        end_child(writers[i]);
+    run("INSERT INTO public.log (writer, note) VALUES (0, 'the end of the pieces')");
+    EXPECT(open_patiently(&r, &options));
+    EXPECT(receive_until(&r, current_lsn()));
+    int equal = compare("pieces", dir, start, &r.boundary);
+    printf("catch-up, killed: %d messages equal\n", equal);
+    EXPECT(equal > 1000);
+    receiver_close(&r);
+    drop_slots("pieces");
+    free(dir);
+}
+
+/* A spool that stays full in the middle of a piece: the source is let go, and nothing is lost. */
+static void test_catch_up_full(void)
+{
+    struct receiver r;
+    char *dir = xasprintf("%s/full", base);
+    lsn_t start = make_slots("full");
+    struct receiver_options options = options_for("full", start, dir);
+    struct spool_reader *reader = NULL;
+    struct progress progress = {0};
+
+    options.limit_bytes = 1 << 20;
+    options.catchup_bytes = 4 << 20;
+    options.catchup_check_ms = 500;
+    write_much();
+    lsn_t end = current_lsn();
+    struct comparison cmp = {.want = reference("full")};
+    EXPECT(open_patiently(&r, &options));
+    EXPECT(sql.version < 110000 || r.mode == RECEIVER_CATCH_UP);
+    EXPECT(step_until_full(&r, true));
+    int64_t until = clock_mono_ms() + TIMEOUT_MS;
+    while (r.mode == RECEIVER_CATCH_UP && clock_mono_ms() < until)
+        EXPECT(receiver_step(&r, 100, -1, &err));
+    EXPECT(r.mode == RECEIVER_STREAM && r.full);
+    char *holds = scalar("SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_activity WHERE "
+                         "application_name = 'pgcutover:receive' AND backend_xmin IS NOT NULL AND "
+                         "backend_type = 'client backend'");
+    EXPECT(holds && strcmp(holds, "0") == 0);
+    free(holds);
+    options.catchup_check_ms = 0;
+    EXPECT(spool_reader_open(dir, "full", start, &reader, &err));
+    receiver_want(&r, end);
+    while (reader && r.boundary.lsn < end && gets_on(&progress, &r)) {
+        EXPECT(receiver_step(&r, 100, -1, &err));
+        compare_some(&cmp, reader, &r.boundary);
+        EXPECT(spool_drop_before(dir, r.boundary.lsn, &err));
+    }
+    compare_some(&cmp, reader, &r.boundary);
+    EXPECT(cmp.at == PQntuples(cmp.want) && cmp.different == 0 && cmp.at > 45000);
+    EXPECT(r.changes == cmp.at - 2 * r.transactions || sends_empty());
+    printf("catch-up, full: %d messages equal\n", cmp.at);
+    spool_reader_close(reader);
+    change_release(&cmp.change);
+    PQclear(cmp.want);
+    receiver_close(&r);
+    drop_slots("full");
+    free(dir);
+}
+
 static void test_limit(void)
 {
     char *dir = xasprintf("%s/limit", base);
@@ -647,7 +787,8 @@ static void set_up(void)
 
 int main(int argc, char **argv)
 {
-    static void (*const tests[])(void) = {test_kinds, test_idle, test_kill, test_limit, test_disk,
+    static void (*const tests[])(void) = {test_kinds, test_idle, test_kill, test_catch_up,
+                                          test_catch_up_kill, test_catch_up_full, test_limit, test_disk,
                                           test_lost};
     const char *uri = getenv("PGC_TEST_SOURCE");
 
