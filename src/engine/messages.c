@@ -152,7 +152,10 @@ static void on_tables(struct supervisor *s, struct worker *w, const cJSON *messa
         str_replace(&t->name, json_str(item, "name"));
         str_replace(&t->target_schema, json_str(item, "targetSchema"));
         str_replace(&t->target_name, json_str(item, "targetName"));
+        str_replace(&t->final_schema, json_str(item, "finalSchema"));
+        str_replace(&t->final_name, json_str(item, "finalName"));
         str_replace(&t->where, json_str(item, "where"));
+        str_replace(&t->columns, json_str(item, "columns"));
         t->at_cutover = json_bool(item, "atCutover", false);
         t->needs_full = json_bool(item, "needsFull", false);
         t->est_rows = json_i64(item, "estRows", 0);

@@ -55,7 +55,9 @@ struct table {
     char *oid; /* on the source, text; key of the hash */
     char *schema, *name;
     char *target_schema, *target_name;
+    char *final_schema, *final_name; /* from the target's opening on; NULL: as before */
     char *where;
+    char *columns;   /* text[] literal of those that are copied; NULL: all */
     bool at_cutover; /* copied inside the freeze instead of streamed */
     bool needs_full; /* replica identity is set to FULL */
     enum table_state state;

@@ -67,6 +67,7 @@ static bool copy_one(struct copier *c, struct err *err)
         .target_schema = t->target_schema,
         .target_name = t->target_name,
         .where = t->where,
+        .columns = t->columns,
         .epoch_lsn = c->work->p->epoch_lsn,
         .mark = true,
     };

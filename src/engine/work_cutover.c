@@ -19,6 +19,7 @@
 #include "schema/apply.h"
 #include "schema/identity.h"
 #include "schema/matviews.h"
+#include "schema/rename.h"
 #include "schema/target.h"
 #include "verify/verify.h"
 
@@ -205,6 +206,7 @@ static bool late_tables(struct cutover *c, struct err *err)
         jobs[count++] = (struct copy_job){.oid = t->oid, .schema = t->schema, .name = t->name,
                                           .target_schema = t->target_schema,
                                           .target_name = t->target_name, .where = t->where,
+                                          .columns = t->columns,
                                           .mark = true};
     }
     bool ok = count == 0 ||
@@ -289,7 +291,9 @@ static bool verify_rows(struct cutover *c, struct verify_summary *summary, struc
 
     for (size_t i = 0; i < p->table_count; i++) {
         const struct table *t = p->by_size[i];
-        jobs[i] = (struct verify_job){t->schema, t->name, t->target_schema, t->target_name, t->where};
+        jobs[i] = (struct verify_job){.schema = t->schema, .name = t->name, .where = t->where,
+                                      .target_schema = t->target_schema,
+                                      .target_name = t->target_name, .columns = t->columns};
     }
     bool ok = verify_tables(&c->source, &c->reader, jobs, p->table_count, NULL, summary, err);
     free(jobs);
@@ -383,7 +387,8 @@ static bool open_target(struct work *work, struct err *err)
         work_step(work, "open the target", "running", NULL);
         ok = work_lock_schema(&target, "0", err) && schema_identity_restore(&target, err) &&
              (work->m->plan.schema_mode != SCHEMA_COPY ||
-              schema_apply_phase(&target, "held", NULL, err));
+              (schema_apply_phase(&target, "held", NULL, err) &&
+               schema_rename_tables(&target, err)));
         work_step(work, "open the target", ok ? "done" : "failed", ok ? NULL : err->message);
     }
     conn_close(&target);

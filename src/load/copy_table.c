@@ -61,11 +61,11 @@ static void relation_release(struct relation *relation)
     free(relation->columns);
 }
 
-static bool relation_read(struct conn *c, const char *schema, const char *name,
+static bool relation_read(struct conn *c, const char *schema, const char *name, const char *only,
                           struct relation *relation, struct err *err)
 {
-    const char *values[] = {schema, name};
-    PGresult *res = conn_exec_params(c, sql_load_relation, 2, values, err);
+    const char *values[] = {schema, name, only};
+    PGresult *res = conn_exec_params(c, sql_load_relation, 3, values, err);
     int rows = res ? PQntuples(res) : 0;
 
     if (res && !rows) {
@@ -420,8 +420,8 @@ static bool run(struct copy *copy, struct err *err)
 
     return conn_command(copy->src, SAME_MONEY, err) &&
            (!job->oid || snapshot_still_fits(copy, err)) &&
-           relation_read(copy->src, job->schema, job->name, &copy->from, err) &&
-           relation_read(copy->dst, job->target_schema, job->target_name, &copy->to, err) &&
+           relation_read(copy->src, job->schema, job->name, job->columns, &copy->from, err) &&
+           relation_read(copy->dst, job->target_schema, job->target_name, NULL, &copy->to, err) &&
            kinds_fit(copy, err) && columns_fit(copy, err) && plan_statements(copy, err) &&
            make_room(copy, err) && pass_rows(copy, err) && (!job->mark || mark_loaded(copy, err)) &&
            conn_command(copy->dst, "COMMIT", err);

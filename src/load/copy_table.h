@@ -12,6 +12,7 @@ struct copy_job {
     const char *target_schema;
     const char *target_name;
     const char *where;         /* row filter, an SQL expression over the table; NULL: all rows */
+    const char *columns;       /* text[] literal: the columns that are copied; NULL: all */
     lsn_t epoch_lsn;           /* LSN_INVALID: recorded as null */
     bool mark;                 /* record the load in pgcutover.tables (needs oid) */
 };

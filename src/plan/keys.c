@@ -73,9 +73,11 @@ const struct key plan_keys[] = {
     {IN_MAPPING, "table", KEY_TEXT, MAPPING(table), .fits = table_is_qualified,
      .must_be = TABLE_MUST_BE},
     {IN_MAPPING, "to", KEY_TEXT, MAPPING(to), .fits = table_is_qualified, .must_be = TABLE_MUST_BE},
-    {IN_MAPPING, "where", KEY_NOT_OFFERED,
-     .hint = "All rows of a table are migrated: leave it out, and delete those you do not want on "
-             "the target after the cutover."},
+    {IN_MAPPING, "where", KEY_TEXT, MAPPING(where)},
+    {IN_MAPPING, "columns", KEY_PATTERNS, MAPPING(columns), COUNT(plan_mapping, column_count),
+     .fits = column_is_valid, .must_be = COLUMN_MUST_BE},
+    {IN_MAPPING, "excludedColumns", KEY_PATTERNS, MAPPING(excluded),
+     COUNT(plan_mapping, excluded_count), .fits = column_is_valid, .must_be = COLUMN_MUST_BE},
 
     {IN_SCHEMA, "mode", KEY_WORD, .offered = "copy existing", .otherwise = "copy",
      PLAN(schema_mode)},

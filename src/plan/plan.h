@@ -48,9 +48,13 @@ enum plan_keyless { KEYLESS_REFUSE, KEYLESS_FULL, KEYLESS_AT_CUTOVER };
 struct plan_mapping {
     char *table;         /* as written: "public.payment" */
     char *schema, *name; /* split, unquoted */
-    char *to;            /* plans: only with SCHEMA_EXISTING, never NULL */
+    char *to;            /* NULL: it keeps its name */
     char *to_schema, *to_name;
-    char *where;         /* row filter; NULL: plans cannot give one yet */
+    char *where;         /* row filter; NULL: all rows */
+    char **columns;      /* unquoted; the only ones that are copied; none: all */
+    size_t column_count;
+    char **excluded;     /* unquoted; all but these; never together with columns */
+    size_t excluded_count;
 };
 
 struct plan_database {

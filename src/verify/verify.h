@@ -16,6 +16,8 @@ struct verify_job {
     const char *target_schema;
     const char *target_name;
     const char *where; /* the source's row filter; all rows of the target count. NULL: all */
+    const char *columns; /* text[] literal: what is compared, but for generated ones, which the target
+                          * computes from what it has; NULL: all columns */
 };
 
 #define VERIFY_SUM_SIZE 96
