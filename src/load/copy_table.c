@@ -285,10 +285,18 @@ static void report(struct copy *copy, bool now)
     copy->progress->report(copy->progress->arg, copy->result.rows, copy->result.bytes);
 }
 
+static bool pace(struct copy *copy, int64_t bytes, struct err *err)
+{
+    const struct copy_progress *progress = copy->progress;
+
+    return !progress || !progress->pace || progress->pace(progress->arg, bytes, err);
+}
+
 static bool put_chunk(struct copy *copy, struct err *err)
 {
     bool ok = !copy->chunk.len ||
-              copy_in_put(copy->dst, copy->chunk.data, (int)copy->chunk.len, err);
+              (copy_in_put(copy->dst, copy->chunk.data, (int)copy->chunk.len, err) &&
+               pace(copy, (int64_t)copy->chunk.len, err));
 
     copy->result.bytes += (int64_t)copy->chunk.len;
     buf_clear(&copy->chunk);
@@ -307,7 +315,7 @@ static bool put_large(struct copy *copy, const char *data, int len, struct err *
             return false;
     copy->result.bytes += len;
     report(copy, false);
-    return true;
+    return pace(copy, len, err);
 }
 
 static bool put_row(struct copy *copy, const char *data, int len, struct err *err)

@@ -21,6 +21,9 @@ struct copy_job {
 struct copy_progress {
     void (*report)(void *arg, int64_t rows, int64_t bytes);
     void *arg;
+    /* Called after so many more bytes were sent, to keep a rate: may wait. False with err ends the copy.
+     * NULL: as fast as it goes. */
+    bool (*pace)(void *arg, int64_t bytes, struct err *err);
 };
 
 struct copy_result {

@@ -98,7 +98,8 @@ const struct key plan_keys[] = {
 
     {IN_SYNC, "mode", KEY_WORD, .offered = "load-and-sync", .refused = "load-only sync-only",
      .otherwise = "load-and-sync", PLAN(sync_mode)},
-    {IN_SYNC, "jobs", KEY_INT, .offered = "1..1", .refused = "1..64", CHECKED_ONLY},
+    {IN_SYNC, "jobs", KEY_INT, .offered = "1..1", .refused = "1..64", .otherwise = "1",
+     PLAN(sync_jobs)},
     {IN_SYNC, "commit", KEY_WORD, .offered = "batched", CHECKED_ONLY},
     {IN_SYNC, "ddl", KEY_WORD, .offered = "stop", .refused = "apply", CHECKED_ONLY,
      .hint = "The migration stops at a change of a table's definition that it cannot follow."},
@@ -122,8 +123,7 @@ const struct key plan_keys[] = {
     {IN_HOOKS, "before", KEY_NOT_OFFERED, .hint = HOOK_HINT},
     {IN_HOOKS, "after", KEY_NOT_OFFERED, .hint = HOOK_HINT},
 
-    {IN_LIMITS, "bytesPerSecond", KEY_NOT_OFFERED,
-     .hint = "Fewer \"load\": {\"jobs\"} put less load on the source."},
+    {IN_LIMITS, "bytesPerSecond", KEY_BYTES, PLAN(bytes_per_second)},
     {IN_LIMITS, "sourceSlotWal", KEY_BYTES, .otherwise = "100GB", PLAN(source_slot_wal_bytes)},
 };
 

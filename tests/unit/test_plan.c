@@ -423,9 +423,6 @@ static void test_not_offered(void)
         {WITH("\"cutover\": {\"hooks\": {\"after\": \"x\"}}"),
          "p.json:3:33: cutover.hooks.after is not offered by this version",
          "\"when\": \"manual\" leaves the moment to you: run it by hand."},
-        {WITH("\"limits\": {\"bytesPerSecond\": \"10MB\"}"),
-         "p.json:3:31: limits.bytesPerSecond is not offered by this version",
-         "Fewer \"load\": {\"jobs\"} put less load on the source."},
         {NULL, NULL, NULL},
     };
 
