@@ -107,6 +107,7 @@ bool check_row_filters(struct check_run *run, const struct check *check, struct 
 bool check_column_lists(struct check_run *run, const struct check *check, struct err *err);
 bool check_final_names(struct check_run *run, const struct check *check, struct err *err);
 bool check_large_objects(struct check_run *run, const struct check *check, struct err *err);
+bool check_target_large_objects(struct check_run *run, const struct check *check, struct err *err);
 bool check_fk_outside(struct check_run *run, const struct check *check, struct err *err);
 bool check_matviews(struct check_run *run, const struct check *check, struct err *err);
 bool check_event_triggers(struct check_run *run, const struct check *check, struct err *err);

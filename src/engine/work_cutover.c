@@ -16,6 +16,7 @@
 #include "cutover/sequences.h"
 #include "cutover/tables.h"
 #include "engine/works.h"
+#include "load/lobs.h"
 #include "schema/apply.h"
 #include "schema/identity.h"
 #include "schema/matviews.h"
@@ -219,6 +220,17 @@ static bool late_tables(struct cutover *c, struct err *err)
     return ok;
 }
 
+static bool large_objects(struct cutover *c, struct err *err)
+{
+    struct lobs_result lobs;
+
+    if (!lobs_copy(&c->source, &c->target, work_owns_target(c->work), NULL, &lobs, err))
+        return false;
+    say(c, "%lld, of which %lld were new or different; %lld removed", (long long)lobs.count,
+        (long long)lobs.copied, (long long)lobs.removed);
+    return true;
+}
+
 /* A schema that somebody else made may lack the sequences of tables that were not picked. */
 static bool is_on_target(void *arg, const char *schema, const char *name)
 {
@@ -309,6 +321,7 @@ static bool verify_all(struct cutover *c, struct err *err)
         return true;
     }
     bool ok = verify_rows(c, &summary, err) &&
+              verify_lobs(&c->source, &c->reader, work_owns_target(c->work), &summary, err) &&
               verify_sequences(&c->source, &c->reader, &c->filter, &summary, err) &&
               verify_summary_check(&summary, err);
     if (ok)
@@ -345,6 +358,7 @@ static const struct cutover_step steps[] = {
     {"stop writes", stop_writes},
     {"last change applied", last_change},
     {"tables copied at cutover", late_tables},
+    {"large objects", large_objects},
     {"sequences", sequences},
     {"materialized views", matviews},
     {"verify", verify_all},

@@ -36,6 +36,11 @@ char *work_server_version(struct conn *c)
     return xasprintf("PostgreSQL %.*s", text ? (int)strcspn(text, " ") : 1, text ? text : "?");
 }
 
+bool work_owns_target(const struct work *work)
+{
+    return work->m->plan.schema_mode == SCHEMA_COPY || work->m->plan.load_prepare == PREPARE_TRUNCATE;
+}
+
 lsn_t work_json_lsn(const cJSON *object, const char *key)
 {
     lsn_t lsn = LSN_INVALID;

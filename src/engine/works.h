@@ -43,6 +43,9 @@ void work_json_add_lsn(cJSON *object, const char *key, lsn_t lsn);
 /* Tells how a step of the cutover stands: running, done or failed; text may be NULL. */
 void work_step(struct work *work, const char *name, const char *state, const char *text);
 
+/* Is everything that the target's database holds of this migration? */
+bool work_owns_target(const struct work *work);
+
 struct copy_result;
 /* Tells the supervisor that a table's rows are on the target; that a table failed (err is cleared). */
 void work_report_copied(struct work *work, const struct table *table,

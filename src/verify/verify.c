@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "load/lobs.h"
 #include "load/snapshot.h"
 #include "pg/ident.h"
 #include "sql/sql.h"
@@ -368,6 +369,21 @@ bool verify_matviews(struct conn *src, struct conn *dst, struct verify_summary *
     }
     PQclear(res);
     return ok;
+}
+
+bool verify_lobs(struct conn *src, struct conn *dst, bool only_ours, struct verify_summary *summary,
+                 struct err *err)
+{
+    struct lobs_result lobs;
+
+    if (!lobs_compare(src, dst, only_ours, &lobs, err))
+        return false;
+    summary->compared += (size_t)lobs.count;
+    if (lobs.copied || lobs.removed)
+        add_difference(summary, xstrdup("large objects"),
+                       xasprintf("%" PRId64 " of %" PRId64 " differ or are missing, %" PRId64
+                                 " are on the target only", lobs.copied, lobs.count, lobs.removed));
+    return true;
 }
 
 static void compare_sequence(const struct sequence_value *from, const struct sequence_value *to,
