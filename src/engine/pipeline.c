@@ -268,9 +268,9 @@ static bool is_wanted(const struct pipeline *p, const char *kind)
 
     if (pipeline_has_ended(p) || p->hold == HOLD_GOAL)
         return false;
-    /* Paused: nothing moves, but somebody must watch what the slot keeps on the source. */
+    /* Nothing moves, but somebody must watch what the slot keeps on the source. */
     if (p->hold == HOLD_PAUSED)
-        return p->recalled && (row->standing & WITH_MONITOR) && strcmp(kind, "monitor") == 0;
+        return p->recalled && (row->standing & WITH_MONITOR) && strcmp(kind, "watch") == 0;
     if (!p->recalled && p->state != PIPE_THAWING)
         return strcmp(kind, "recall") == 0;
     if (!p->recalled)
@@ -312,6 +312,8 @@ static void start_standing(struct supervisor *s, struct pipeline *p)
     static const struct standing_kind singles[] = {
         {WITH_RECEIVE, "receive"}, {WITH_APPLY, "apply"}, {WITH_MONITOR, "monitor"}};
 
+    if (is_wanted(p, "watch") && !supervisor_worker(s, p, "watch"))
+        supervisor_start_worker(s, p, "watch");
     for (size_t i = 0; i < sizeof singles / sizeof *singles; i++)
         if (is_wanted(p, singles[i].kind) && !supervisor_worker(s, p, singles[i].kind))
             supervisor_start_worker(s, p, singles[i].kind);

@@ -2,7 +2,8 @@
  * source's WAL ends and what the slot keeps, less often at what holds things up. The first is the lag's
  * measure, and an error there is an error; the second is for people, and does without what it may not see.
  *
- * It goes on while the migration is paused: then above all the slot must not fill the source's disk. */
+ * watch: the same while the migration is paused, for above all then the slot must not fill the source's disk. A
+ * paused migration has no sessions on the servers, so it comes for a moment, now and then. */
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -16,6 +17,7 @@
 #define READING_INTERVAL_MS 500
 #define FACTS_INTERVAL_MS 2000
 #define TARGET_RETRY_MS 15000
+#define WATCH_INTERVAL_MS 5000
 #define HEARTBEAT_INTERVAL_MS 10000
 #define STATEMENT_TIMEOUT_MS 30000
 
@@ -183,5 +185,35 @@ bool work_monitor(struct work *work, struct err *err)
     }
     conn_close(&mon.source);
     conn_close(&mon.target);
+    return false;
+}
+
+/* A source that is down meanwhile is no error: nothing is written there. */
+static void watch_turn(struct monitor *mon)
+{
+    struct err why = ERR_INIT;
+    lsn_t lsn;
+    bool ok = work_connect(mon->work, &mon->source, SIDE_SOURCE, CONN_PLAIN, &why);
+
+    mon->source.timeout_ms = STATEMENT_TIMEOUT_MS;
+    ok = ok && take_reading(mon, &lsn, &why);
+    if (ok) {
+        cJSON *facts = json_message("facts");
+        add_slot(mon, facts);
+        work_send(mon->work, facts);
+    } else if (why.code != ERR_STOPPED) {
+        log_err(LOG_DEBUG, &why);
+    }
+    err_clear(&why);
+    conn_close(&mon->source);
+}
+
+bool work_watch(struct work *work, struct err *err)
+{
+    struct monitor mon = {.work = work, .source = CONN_INIT, .target = CONN_INIT, .spilled = -1};
+
+    do {
+        watch_turn(&mon);
+    } while (stop_sleep(WATCH_INTERVAL_MS, err));
     return false;
 }

@@ -13,6 +13,7 @@ bool work_index(struct work *work, struct err *err);
 bool work_receive_worker(struct work *work, struct err *err);
 bool work_apply(struct work *work, struct err *err);
 bool work_monitor(struct work *work, struct err *err);
+bool work_watch(struct work *work, struct err *err);
 bool work_finish(struct work *work, struct err *err);
 bool work_cutover(struct work *work, struct err *err);
 bool work_thaw(struct work *work, struct err *err);
