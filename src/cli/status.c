@@ -30,7 +30,9 @@ static cJSON *fetch(const char *state_dir, const char *name, bool *live, struct 
     if (*live) {
         status = control_status(&control, err);
         control_close(&control);
-    } else {
+        *live = status != NULL; /* it may have ended in between */
+    }
+    if (!*live) {
         status = cli_stored_status(dir);
         if (status)
             err_clear(err);
