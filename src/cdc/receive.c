@@ -74,6 +74,21 @@ static bool check_slot(struct conn *c, const char *slot, lsn_t *confirmed, struc
     return ok;
 }
 
+/* The one of a connection that broke without a word, which would keep the slot from us. */
+static bool end_dead_sender(struct conn *c, const char *slot, struct err *err)
+{
+    if (c->version < 120000)
+        return true;
+    PGresult *res = conn_exec_params(c, sql_slot_end_dead, 1, &slot, err);
+    bool ok = res != NULL;
+
+    if (ok && PQntuples(res) > 0)
+        log_msg(LOG_INFO, "%s: ended the WAL sender %s, which served a connection that was lost",
+                c->label, PQgetvalue(res, 0, 0));
+    PQclear(res);
+    return ok;
+}
+
 static bool open_sql(struct receiver *r, struct err *err)
 {
     struct conn_options how = {.side = SIDE_SOURCE,
@@ -203,6 +218,7 @@ bool receiver_open(struct receiver *r, const struct receiver_options *options, s
     *r = (struct receiver)RECEIVER_INIT;
     copy_options(r, options);
     if (!open_sql(r, err) || !check_slot(&r->sql, options->slot, &confirmed, err) ||
+        !end_dead_sender(&r->sql, options->slot, err) ||
         !open_spool(r, confirmed, err) || !enter_mode(r, err)) {
         receiver_close(r);
         return false;

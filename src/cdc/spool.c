@@ -33,7 +33,7 @@
 #include "base/xalloc.h"
 #include "cdc/segment.h"
 
-#define WRITE_BYTES (256u << 10)
+#define WRITE_BYTES (256 << 10)
 #define RECOUNT_MS 500
 
 /* A Relation or Type message as it came last. */
@@ -602,6 +602,20 @@ static bool take_lock(struct spool_writer *w, struct err *err)
     return false;
 }
 
+/* Only whole segments are ever given back, and never the current one: where it could grow as large as all
+ * that there is, room would never be made again. */
+static void limit_segments(struct spool_writer *w)
+{
+    int64_t *size = &w->options.segment_bytes;
+    int64_t free_bytes = disk_free_bytes(w->dir);
+    int64_t room = free_bytes + spool_bytes(w->dir);
+
+    if (w->options.limit_bytes && *size > w->options.limit_bytes / 8)
+        *size = w->options.limit_bytes / 8;
+    if (free_bytes >= 0 && *size > room / 8 && *size > WRITE_BYTES)
+        *size = room / 8 > WRITE_BYTES ? room / 8 : WRITE_BYTES;
+}
+
 bool spool_writer_open(const char *dir, const char *identity, const struct spool_options *options,
                        struct spool_writer **writer, struct err *err)
 {
@@ -615,11 +629,10 @@ bool spool_writer_open(const char *dir, const char *identity, const struct spool
     w->fd = w->lock_fd = -1;
     if (!w->options.segment_bytes)
         w->options.segment_bytes = SPOOL_SEGMENT_BYTES;
-    if (w->options.limit_bytes && w->options.segment_bytes > w->options.limit_bytes / 8)
-        w->options.segment_bytes = w->options.limit_bytes / 8;
-    bool ok = dir_make_private(dir, err) && take_lock(w, err) &&
-              segment_list_load(&list, dir, err) &&
-              (list.count ? open_existing(w, &list, err) : open_new(w, err));
+    bool ok = dir_make_private(dir, err);
+    limit_segments(w);
+    ok = ok && take_lock(w, err) && segment_list_load(&list, dir, err) &&
+         (list.count ? open_existing(w, &list, err) : open_new(w, err));
     segment_list_release(&list);
     if (!ok) {
         spool_writer_close(w);

@@ -24,7 +24,7 @@ struct spool_position {
 };
 
 struct spool_options {
-    int64_t segment_bytes; /* 0: SPOOL_SEGMENT_BYTES; at most an eighth of the limit is taken */
+    int64_t segment_bytes; /* 0: SPOOL_SEGMENT_BYTES; at most an eighth of the limit or the disk's room */
     int64_t limit_bytes;   /* 0: none but the disk */
     /* Where a directory without segments begins: the slot's consistent LSN. LSN_INVALID: such a
      * directory is refused as lost. */

@@ -477,6 +477,22 @@ static const char *const text_settings =
     "SET TimeZone = 'UTC'; SET bytea_output = 'hex'; SET xmloption = 'content';"
     "SET lc_monetary = 'C';";
 
+/* A server that holds locks, a snapshot or a slot for us learns of a connection that was lost without a word
+ * as soon as we do; without TCP the settings are taken and mean nothing. Who sends us a stream may have to wait
+ * for us longer than that: while the spool is full (receive.c ends a dead one), or while the other end of a COPY
+ * waits. */
+static bool set_keepalives(struct conn *c, enum conn_profile profile, struct err *err)
+{
+    static const char *const user_timeouts[] = {
+        [CONN_PLAIN] = "SET tcp_user_timeout = '1min'", [CONN_WRITER] = "SET tcp_user_timeout = '1min'",
+        [CONN_READER] = "SET tcp_user_timeout = '5min'", [CONN_REPLICATION] = "",
+    };
+
+    return conn_command(c, "SET tcp_keepalives_idle = 20; SET tcp_keepalives_interval = 5;"
+                           "SET tcp_keepalives_count = 6;", err) &&
+           (c->version < 120000 || conn_command(c, user_timeouts[profile], err));
+}
+
 /* Time limits that a role or database brings along, by the version that knows them first. A WAL sender
  * that holds an exported snapshot is idle in a transaction like anybody else. */
 static const struct time_limit {
@@ -533,7 +549,7 @@ static bool set_encoding(struct conn *c, struct err *err)
 
 static bool set_session(struct conn *c, enum conn_profile profile, struct err *err)
 {
-    if (!set_encoding(c, err) || !lift_time_limits(c, err))
+    if (!set_encoding(c, err) || !lift_time_limits(c, err) || !set_keepalives(c, profile, err))
         return false;
     if (profile == CONN_REPLICATION)
         return set_stream(c, err);
@@ -583,6 +599,9 @@ static void start(struct conn *c, const struct conninfo *info, const struct conn
     conninfo_set(&own, "keepalives_idle", "20");
     conninfo_set(&own, "keepalives_interval", "5");
     conninfo_set(&own, "keepalives_count", "6");
+    /* Keepalives do not count while something that was sent is not acknowledged. The kernel counts a server that
+     * takes nothing for so long among the lost, too: one that waits for a lock with our data before it. */
+    conninfo_set(&own, "tcp_user_timeout", options->profile == CONN_WRITER ? "120000" : "60000");
     if (options->profile == CONN_REPLICATION)
         conninfo_set(&own, "replication", "database");
     make_label(c, &own);

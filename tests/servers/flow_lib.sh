@@ -108,8 +108,8 @@ trap 'status=$?; stop_engines; (exit $status); finish' EXIT
 
 # --- data and workload
 
-# Fills a database with PGC_DATA ("sample", the default, or the path of dvdrental.tar), and a large table; $script is
-# its workload, which adds to public.ins_log and takes nothing from it.
+# Fills a database with PGC_DATA ("sample", the default, "mean", see tests/faults/mean.sql, or the path of dvdrental.tar),
+# and a large table; $script is its workload, which adds to public.ins_log and takes nothing from it.
 flow_data() { # NAME DATABASE
     local data=${PGC_DATA:-sample}
     script=$PGC_DIR/workload.sql
@@ -117,6 +117,9 @@ flow_data() { # NAME DATABASE
     if [ "$data" = sample ]; then
         on "$1" "$2" -o /dev/null -f "$flow_source/src/demo/sample.sql" || return 1
         cp "$flow_source/src/demo/workload.sql" "$script"
+    elif [ "$data" = mean ]; then
+        on "$1" "$2" -o /dev/null -f "$flow_source/tests/faults/mean.sql" || return 1
+        cp "$flow_source/tests/faults/mean_work.sql" "$script"
     else
         "$PGC_BIN/pg_restore" -h "$PGC_DIR/$1" -U postgres --no-owner -d "$2" "$data" || return 1
         cat >"$script" <<'SQL'
@@ -147,7 +150,7 @@ workload_start() { # DATABASE SCRIPT [pgbench options]
     (
         trap - EXIT
         while [ -e "$PGC_DIR/working" ]; do
-            "$PGBENCH" -n -h "$PGC_DIR/source" -U postgres -f "$script" -c 2 -T 600 "$@" "$database" >>"$PGC_DIR/pgbench.log" 2>&1 &
+            "$PGBENCH" -n -h "$PGC_DIR/source" -U postgres -f "$script" -c 2 -T 600 --max-tries=20 "$@" "$database" >>"$PGC_DIR/pgbench.log" 2>&1 &
             echo $! >"$PGC_DIR/pgbench.pid"
             wait $!
             sleep 0.2 # its sessions were ended: the servers may be down, or frozen
