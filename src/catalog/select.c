@@ -41,7 +41,10 @@ void table_list_release(struct table_list *list)
         free(entry->name);
         free(entry->target_schema);
         free(entry->target_name);
+        free(entry->final_schema);
+        free(entry->final_name);
         free(entry->where);
+        free(entry->columns);
     }
     for (size_t i = 0; i < list->skip_count; i++) {
         free(list->skipped[i].schema);
@@ -50,6 +53,20 @@ void table_list_release(struct table_list *list)
     free(list->items);
     free(list->skipped);
     *list = (struct table_list)TABLE_LIST_INIT;
+}
+
+void table_list_keep_names(struct table_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct table_entry *entry = &list->items[i];
+        if (strcmp(entry->schema, entry->target_schema) == 0 &&
+            strcmp(entry->name, entry->target_name) == 0)
+            continue;
+        entry->final_schema = entry->target_schema;
+        entry->final_name = entry->target_name;
+        entry->target_schema = xstrdup(entry->schema);
+        entry->target_name = xstrdup(entry->name);
+    }
 }
 
 /* --- near names --- */
@@ -183,6 +200,22 @@ static void skip(struct selection *s, const struct catalog_table *table, enum sk
     };
 }
 
+/* The mapping's column list as the entry has it. */
+static void take_columns(const struct plan_mapping *map, struct table_entry *entry)
+{
+    char *const *names = map->column_count ? map->columns : map->excluded;
+    size_t count = map->column_count ? map->column_count : map->excluded_count;
+    struct buf list = BUF_INIT;
+
+    if (entry->columns || !count)
+        return;
+    for (size_t i = 0; i < count; i++)
+        array_add(&list, names[i]);
+    buf_addch(&list, '}');
+    entry->columns = buf_take(&list);
+    entry->columns_left_out = !map->column_count;
+}
+
 /* The table's own mapping, or of the nearest partitioned table above it that has a filter. */
 static void apply_mappings(struct selection *s, const struct catalog_table *table,
                            struct table_entry *entry)
@@ -199,6 +232,7 @@ static void apply_mappings(struct selection *s, const struct catalog_table *tabl
         }
         if (map->where && !entry->where)
             entry->where = xstrdup(map->where);
+        take_columns(map, entry);
     }
 }
 
@@ -260,6 +294,7 @@ static bool is_on_target(struct selection *s, const struct catalog_table *table)
     free(entry.target_schema);
     free(entry.target_name);
     free(entry.where);
+    free(entry.columns);
     return found;
 }
 
@@ -325,7 +360,8 @@ static bool mappings_are_used(const struct selection *s, struct err *err)
         if (map->to_name && is_partitioned(s->catalog, map)) {
             err_set(err, ERR_USAGE, "database \"%s\": tableMappings: \"%s\" is partitioned and cannot "
                     "be mapped to \"%s\" as a whole", s->database->name, map->table, map->to);
-            err_hint(err, "Map its partitions one by one; a row filter (where) may stay on it.");
+            err_hint(err, "Map its partitions one by one; a row filter (where) and a column list may "
+                          "stay on it.");
             return false;
         }
     }

@@ -24,7 +24,11 @@ struct table_entry {
     char *name;
     char *target_schema;
     char *target_name;
+    char *final_schema;  /* what it is called on the target from its opening on; NULL: as before */
+    char *final_name;
     char *where;         /* row filter, may be NULL */
+    char *columns;       /* text[] literal of the plan's names; NULL: all columns */
+    bool columns_left_out; /* they are the ones that are not copied: until catalog_resolve_columns() */
     int64_t bytes;
     int64_t rows;
     enum table_mode mode;
@@ -67,6 +71,15 @@ bool catalog_select_existing(const struct catalog *catalog, const struct catalog
 bool catalog_select(const struct catalog *catalog, const struct plan_database *database,
                     struct table_list *out, struct err *err);
 void table_list_release(struct table_list *list);
+/* For a target whose schema is copied under the source's own names: each mapped name becomes the final
+ * one. */
+void table_list_keep_names(struct table_list *list);
+
+/* Makes every column list name exactly the columns that are copied, in the table's order. src is connected
+ * to the source, in no transaction. ERR_USAGE: a column that the table does not have; a list that leaves
+ * none. */
+bool catalog_resolve_columns(struct conn *src, const struct plan_database *database,
+                             struct table_list *list, struct err *err);
 
 /* How many single-character edits (case ignored) lead from one text to the other. */
 size_t edit_distance(const char *from, const char *to);

@@ -102,7 +102,12 @@ bool check_standby(struct check_run *run, const struct check *check, struct err 
 bool check_keyless_settled(struct check_run *run, const struct check *check, struct err *err);
 bool check_partitioned(struct check_run *run, const struct check *check, struct err *err);
 bool check_foreign_tables(struct check_run *run, const struct check *check, struct err *err);
+/* What mappings say of rows and columns, see filters.c. */
+bool check_row_filters(struct check_run *run, const struct check *check, struct err *err);
+bool check_column_lists(struct check_run *run, const struct check *check, struct err *err);
+bool check_final_names(struct check_run *run, const struct check *check, struct err *err);
 bool check_large_objects(struct check_run *run, const struct check *check, struct err *err);
+bool check_target_large_objects(struct check_run *run, const struct check *check, struct err *err);
 bool check_fk_outside(struct check_run *run, const struct check *check, struct err *err);
 bool check_matviews(struct check_run *run, const struct check *check, struct err *err);
 bool check_event_triggers(struct check_run *run, const struct check *check, struct err *err);

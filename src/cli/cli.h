@@ -24,6 +24,7 @@ struct options {
     const char *until;
     const char *database_name;
     const char *log_level;
+    const char *load_jobs, *sync_jobs, *bytes_per_second, *source_slot_wal; /* limits */
     bool json, quiet, verbose, yes, detach, dry_run, watch;
     struct cli_outer *outer; /* NULL: none */
     int64_t since_us;        /* events before it have been told or are of no interest */
@@ -36,6 +37,7 @@ int cmd_batch(const struct options *options);
 int cmd_check(const struct options *options);
 int cmd_status(const struct options *options);
 int cmd_command(const struct options *options); /* pause, resume, cancel, cutover, delete */
+int cmd_limits(const struct options *options);
 int cmd_demo(const struct options *options);
 
 /* Prints "pgcutover: …" with detail and hint to stderr (and, with --json, {"type":"error",…} to

@@ -31,6 +31,13 @@ static const struct command commands[] = {
     {"cutover", cmd_command, 1, 1, "NAME [--database-name DB]",
      "Stops writes on the source, applies the last change, and opens the target.\n"
      "Refused with the reason while it is not READY_TO_COMPLETE."},
+    {"limits", cmd_limits, 1, 1,
+     "NAME [--load-jobs N] [--sync-jobs N] [--bytes-per-second X] [--source-slot-wal X]",
+     "Shows what a migration may use, or changes it while it runs; it outlives the engine.\n"
+     "  --load-jobs N          tables copied, and indexes built, at the same time\n"
+     "  --sync-jobs N          connections that apply changes\n"
+     "  --bytes-per-second X   of all copies together, as \"20MB\"; none: no limit\n"
+     "  --source-slot-wal X    most WAL that the source may keep for it"},
     {"pause", cmd_command, 1, 1, "NAME", "Stops all work; slot and place are kept."},
     {"resume", cmd_command, 1, 1, "NAME",
      "Goes on: after a pause, after an error was mended, after the engine was killed."},
@@ -51,7 +58,7 @@ static const struct command commands[] = {
 enum {
     OPT_SOURCE = 256, OPT_TARGET, OPT_DATABASES, OPT_NAME, OPT_STATE_DIR, OPT_UNTIL, OPT_DETACH,
     OPT_DRY_RUN, OPT_YES, OPT_JSON, OPT_LOG_LEVEL, OPT_WATCH, OPT_DATABASE_NAME, OPT_VERSION,
-    OPT_HELP, OPT_BATCH,
+    OPT_HELP, OPT_BATCH, OPT_LOAD_JOBS, OPT_SYNC_JOBS, OPT_RATE, OPT_SLOT_WAL,
 };
 
 static const struct option long_options[] = {
@@ -69,6 +76,10 @@ static const struct option long_options[] = {
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"watch", no_argument, NULL, OPT_WATCH},
     {"database-name", required_argument, NULL, OPT_DATABASE_NAME},
+    {"load-jobs", required_argument, NULL, OPT_LOAD_JOBS},
+    {"sync-jobs", required_argument, NULL, OPT_SYNC_JOBS},
+    {"bytes-per-second", required_argument, NULL, OPT_RATE},
+    {"source-slot-wal", required_argument, NULL, OPT_SLOT_WAL},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -123,6 +134,10 @@ static void take_option(struct options *o, int opt)
     case OPT_LOG_LEVEL: o->log_level = optarg; break;
     case OPT_WATCH: o->watch = true; break;
     case OPT_DATABASE_NAME: o->database_name = optarg; break;
+    case OPT_LOAD_JOBS: o->load_jobs = optarg; break;
+    case OPT_SYNC_JOBS: o->sync_jobs = optarg; break;
+    case OPT_RATE: o->bytes_per_second = optarg; break;
+    case OPT_SLOT_WAL: o->source_slot_wal = optarg; break;
     case 'q': o->quiet = true; break;
     case 'v': o->verbose = true; break;
     default: break;
@@ -141,6 +156,7 @@ static const struct belongs belongings[] = {
     {"check", " name "},
     {"status", " watch "},
     {"cutover", " database-name "},
+    {"limits", " load-jobs sync-jobs bytes-per-second source-slot-wal "},
     {"resume", " yes "},
     {"cancel", " yes "},
     {"delete", " yes "},

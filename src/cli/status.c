@@ -30,7 +30,9 @@ static cJSON *fetch(const char *state_dir, const char *name, bool *live, struct 
     if (*live) {
         status = control_status(&control, err);
         control_close(&control);
-    } else {
+        *live = status != NULL; /* it may have ended in between */
+    }
+    if (!*live) {
         status = cli_stored_status(dir);
         if (status)
             err_clear(err);
@@ -98,6 +100,27 @@ static void print_error(const cJSON *database)
     err_clear(&err);
 }
 
+/* Why the target is behind, and how long the source can keep WAL for it. */
+static void print_lag(const cJSON *database)
+{
+    const char *cause = json_str(database, "lagCause");
+    const char *limit = json_str(database, "slotLimit");
+    double left_s = num(database, "slotSecondsLeft");
+    char kept[32];
+    char left[32];
+
+    if (cause)
+        printf("  behind, waiting for %s: %s\n", cause, json_str(database, "lagDetail"));
+    if (!limit || num(database, "slotRetainedBytes") <= 0)
+        return;
+    units_bytes((int64_t)num(database, "slotRetainedBytes"), kept, sizeof kept);
+    units_bytes((int64_t)num(database, "slotBytesLeft"), left, sizeof left);
+    printf("  the slot keeps %s of WAL; %s more until %s", kept, left, limit);
+    if (cJSON_IsNumber(json_get(database, "slotSecondsLeft")))
+        printf(", %.0f min at the measured rate", left_s / 60);
+    puts("");
+}
+
 static void print_database(const cJSON *status, const cJSON *database)
 {
     const cJSON *item;
@@ -106,6 +129,7 @@ static void print_database(const cJSON *status, const cJSON *database)
 
     printf("%s\n", line);
     free(line);
+    print_lag(database);
     print_error(database);
     print_steps(database);
     printf("  %-34s %-10s %13s %9s %9s %9s %8s\n", "Table", "State", "Rows", "Size", "Insert",

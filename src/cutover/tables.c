@@ -5,7 +5,7 @@
 bool at_cutover_tables(struct conn *src, struct conn *dst, const struct copy_job *jobs, size_t count,
                        const struct tables_progress *progress, size_t *copied, struct err *err)
 {
-    const struct copy_progress silent = {NULL, NULL};
+    const struct copy_progress silent = {0};
     bool ok = snapshot_begin_plain(src, err);
     size_t done = 0;
 

@@ -93,6 +93,41 @@ static void want_copiers(struct supervisor *s, struct pipeline *p)
             return;
 }
 
+/* Fewer are wanted than there are: idle ones go at once, the others when they have done what they do. */
+static void dismiss_copiers(struct supervisor *s, struct pipeline *p)
+{
+    size_t have = supervisor_count_workers(s, p, "copy");
+
+    for (struct worker *w = s->workers; w && have > (size_t)s->m->plan.load_jobs; w = w->next) {
+        if (w->pipeline != p || w->stopping || !is_kind(w, "copy") || w->table)
+            continue;
+        worker_stop(w);
+        have--;
+    }
+}
+
+/* Every copy worker of every database has the same share. */
+static void share_rate(struct supervisor *s)
+{
+    int64_t workers = 0;
+
+    for (struct worker *w = s->workers; w; w = w->next)
+        workers += is_kind(w, "copy") && !w->stopping;
+    if (!workers)
+        return;
+    int64_t share = s->m->plan.bytes_per_second / workers;
+    if (s->m->plan.bytes_per_second && !share)
+        share = 1;
+    for (struct worker *w = s->workers; w; w = w->next) {
+        if (!is_kind(w, "copy") || w->stopping || w->told_rate == share)
+            continue;
+        cJSON *message = json_message("rate");
+        json_add_i64(message, "bytesPerSecond", share);
+        w->told_rate = share;
+        channel_queue(&w->channel, message);
+    }
+}
+
 static void copy_turn(struct supervisor *s, struct pipeline *p)
 {
     if (!next_to_copy(p)) {
@@ -106,6 +141,8 @@ static void copy_turn(struct supervisor *s, struct pipeline *p)
         return;
     }
     want_copiers(s, p);
+    dismiss_copiers(s, p);
+    share_rate(s);
     for (struct worker *w = s->workers; w; w = w->next) {
         struct table *table = next_to_copy(p);
         if (!table)

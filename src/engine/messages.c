@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "engine/lag.h"
 #include "engine/load.h"
 #include "engine/pipeline.h"
 
@@ -152,7 +153,10 @@ static void on_tables(struct supervisor *s, struct worker *w, const cJSON *messa
         str_replace(&t->name, json_str(item, "name"));
         str_replace(&t->target_schema, json_str(item, "targetSchema"));
         str_replace(&t->target_name, json_str(item, "targetName"));
+        str_replace(&t->final_schema, json_str(item, "finalSchema"));
+        str_replace(&t->final_name, json_str(item, "finalName"));
         str_replace(&t->where, json_str(item, "where"));
+        str_replace(&t->columns, json_str(item, "columns"));
         t->at_cutover = json_bool(item, "atCutover", false);
         t->needs_full = json_bool(item, "needsFull", false);
         t->est_rows = json_i64(item, "estRows", 0);
@@ -442,6 +446,42 @@ static void check_slot(struct supervisor *s, struct pipeline *p)
     err_clear(&err);
 }
 
+#define RUNWAY_WARN_S 3600
+
+/* Said once when less than an hour is left and more than half of what the slot may keep is used up, and again
+ * after it was out of sight. */
+static void check_runway(struct supervisor *s, struct pipeline *p)
+{
+    struct runway runway = lag_runway(p, s->m->plan.source_slot_wal_bytes);
+    bool near = runway.left_s >= 0 && runway.left_s < RUNWAY_WARN_S && runway.left_bytes < p->slot_retained_bytes;
+    char kept[32];
+
+    if (near && !p->runway_warned) {
+        units_bytes(p->slot_retained_bytes, kept, sizeof kept);
+        migration_event(s->m, "warning", "%s: the slot keeps %s of WAL on the source: %lld min are left until %s, at "
+                        "the rate of the last minute", p->name, kept, (long long)(runway.left_s / 60), runway.limit);
+    }
+    if (near || runway.left_s < 0 || runway.left_s > 2 * RUNWAY_WARN_S)
+        p->runway_warned = near;
+}
+
+static void copy_text(char *out, size_t size, const cJSON *object, const char *key)
+{
+    const char *text = json_str(object, key);
+
+    snprintf(out, size, "%s", text ? text : "");
+}
+
+static void take_session(struct session_facts *session, const cJSON *object)
+{
+    *session = (struct session_facts){.pid = (int)json_i64(object, "pid", 0),
+                                      .age_us = json_i64(object, "ageUs", 0)};
+    copy_text(session->user, sizeof session->user, object, "user");
+    copy_text(session->application, sizeof session->application, object, "application");
+    copy_text(session->state, sizeof session->state, object, "state");
+    copy_text(session->query, sizeof session->query, object, "query");
+}
+
 static void on_reading(struct supervisor *s, struct worker *w, const cJSON *message)
 {
     struct pipeline *p = w->pipeline;
@@ -451,6 +491,21 @@ static void on_reading(struct supervisor *s, struct worker *w, const cJSON *mess
     str_replace(&p->slot_wal_status, json_str(message, "walStatus"));
     pipeline_touch(s->m, p);
     check_slot(s, p);
+    check_runway(s, p);
+}
+
+/* What the monitor looks at less often. */
+static void on_facts(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct source_facts *facts = &w->pipeline->facts;
+
+    facts->sent_lsn = lsn_of(message, "sent");
+    facts->has_safe_wal = json_get(message, "safeWal") != NULL;
+    facts->safe_wal_bytes = json_i64(message, "safeWal", 0);
+    facts->spilled_bytes = json_i64(message, "spilled", 0);
+    take_session(&facts->open, json_get(message, "open"));
+    take_session(&facts->holder, json_get(message, "holder"));
+    pipeline_touch(s->m, w->pipeline);
 }
 
 /* --- cutover --- */
@@ -495,7 +550,7 @@ static const struct handler handlers[] = {
     {"ready", on_ready},         {"copying", on_copying},   {"copied", on_copied},
     {"indexed", on_indexed},     {"table_failed", on_table_failed}, {"epoch", on_epoch},
     {"received", on_received},   {"want_limit", on_want_limit}, {"applied", on_applied},
-    {"reading", on_reading},     {"step", on_step},         {"drain", on_drain},
+    {"reading", on_reading},     {"facts", on_facts},       {"step", on_step},         {"drain", on_drain},
 };
 
 void pipeline_message(struct supervisor *s, struct worker *w, const cJSON *message)

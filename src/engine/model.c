@@ -94,7 +94,10 @@ void table_free(struct table *table)
     free(table->name);
     free(table->target_schema);
     free(table->target_name);
+    free(table->final_schema);
+    free(table->final_name);
     free(table->where);
+    free(table->columns);
     err_clear(&table->error);
     free(table);
 }

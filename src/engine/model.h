@@ -55,7 +55,9 @@ struct table {
     char *oid; /* on the source, text; key of the hash */
     char *schema, *name;
     char *target_schema, *target_name;
+    char *final_schema, *final_name; /* from the target's opening on; NULL: as before */
     char *where;
+    char *columns;   /* text[] literal of those that are copied; NULL: all */
     bool at_cutover; /* copied inside the freeze instead of streamed */
     bool needs_full; /* replica identity is set to FULL */
     enum table_state state;
@@ -80,6 +82,26 @@ struct lsn_reading {
     int64_t taken_us; /* wall clock of this host */
 };
 #define READING_COUNT 64
+
+/* A server session that holds things up; pid 0: none. */
+struct session_facts {
+    int pid;
+    char user[64];
+    char application[64];
+    char state[32];
+    char query[128];
+    int64_t age_us; /* of its transaction */
+};
+
+/* What the monitor saw last, beside the position. */
+struct source_facts {
+    lsn_t sent_lsn;              /* by the walsender of the slot; LSN_INVALID: nobody streams */
+    bool has_safe_wal;
+    int64_t safe_wal_bytes;      /* until max_slot_wal_keep_size ends the slot */
+    int64_t spilled_bytes;       /* by transactions too large for the source's memory, since the look before */
+    struct session_facts open;   /* the source's oldest writing transaction */
+    struct session_facts holder; /* who holds a lock of the target that the applier waits for */
+};
 
 /* One step of the cutover as clients see it. */
 struct step {
@@ -140,6 +162,8 @@ struct pipeline {
     size_t reading_count;
     int64_t slot_retained_bytes;
     char *slot_wal_status;
+    struct source_facts facts;
+    bool runway_warned;               /* the slot's end came near, and it was said */
 
     bool recalled;                    /* what the target knows has been read */
     bool cutover_wanted;

@@ -266,8 +266,11 @@ static bool is_wanted(const struct pipeline *p, const char *kind)
 {
     const struct row *row = &rows[p->state];
 
-    if (pipeline_has_ended(p) || p->hold == HOLD_PAUSED || p->hold == HOLD_GOAL)
+    if (pipeline_has_ended(p) || p->hold == HOLD_GOAL)
         return false;
+    /* Nothing moves, but somebody must watch what the slot keeps on the source. */
+    if (p->hold == HOLD_PAUSED)
+        return p->recalled && (row->standing & WITH_MONITOR) && strcmp(kind, "watch") == 0;
     if (!p->recalled && p->state != PIPE_THAWING)
         return strcmp(kind, "recall") == 0;
     if (!p->recalled)
@@ -309,6 +312,8 @@ static void start_standing(struct supervisor *s, struct pipeline *p)
     static const struct standing_kind singles[] = {
         {WITH_RECEIVE, "receive"}, {WITH_APPLY, "apply"}, {WITH_MONITOR, "monitor"}};
 
+    if (is_wanted(p, "watch") && !supervisor_worker(s, p, "watch"))
+        supervisor_start_worker(s, p, "watch");
     for (size_t i = 0; i < sizeof singles / sizeof *singles; i++)
         if (is_wanted(p, singles[i].kind) && !supervisor_worker(s, p, singles[i].kind))
             supervisor_start_worker(s, p, singles[i].kind);
@@ -390,8 +395,8 @@ void pipeline_worker_ended(struct supervisor *s, struct pipeline *p, const char 
         err_clear(err);
         return;
     }
-    if (p->hold == HOLD_STOPPED) {
-        /* The receiver, while an error waits for somebody: it is tried again, quietly. */
+    if (p->hold != HOLD_NONE) {
+        /* Receiver or monitor, while an error or a pause waits for somebody: tried again, quietly. */
         log_err(LOG_WARNING, err);
         p->attempts++;
         p->retry_at_ms = clock_mono_ms() + backoff_ms(p->attempts);

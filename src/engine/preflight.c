@@ -46,9 +46,13 @@ static bool pick(struct flight *f, struct err *err)
     struct preflight *pre = f->pre;
     bool existing = f->plan->schema_mode == SCHEMA_EXISTING && pre->target_exists;
 
-    return existing ? catalog_select_existing(&pre->source_catalog, &pre->target_catalog,
-                                              f->database, &pre->tables, err)
-                    : catalog_select(&pre->source_catalog, f->database, &pre->tables, err);
+    bool ok = existing ? catalog_select_existing(&pre->source_catalog, &pre->target_catalog,
+                                                 f->database, &pre->tables, err)
+                       : catalog_select(&pre->source_catalog, f->database, &pre->tables, err);
+
+    if (ok && f->plan->schema_mode == SCHEMA_COPY)
+        table_list_keep_names(&pre->tables);
+    return ok && catalog_resolve_columns(&pre->source, f->database, &pre->tables, err);
 }
 
 static void add_failure(struct preflight *pre, const char *id, enum conn_side side,
@@ -101,7 +105,7 @@ static bool compare_existing(struct flight *f, struct err *err)
     for (size_t i = 0; i < list->count; i++) {
         snprintf(oids[i], sizeof oids[i], "%u", list->items[i].oid);
         pairs[i] = (struct schema_table_pair){oids[i], list->items[i].target_schema,
-                                              list->items[i].target_name};
+                                              list->items[i].target_name, list->items[i].columns};
     }
     bool ok = schema_compare_tables(&f->pre->source, &f->pre->target, pairs, list->count, &found);
     if (!ok && found.code == ERR_PREREQUISITE) {

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "engine/lag.h"
 
 static bool any_hold(const struct migration *m, enum pipeline_hold hold)
 {
@@ -191,6 +192,29 @@ static void add_stream(cJSON *json, const struct pipeline *p)
     json_add_str(json, "slotWalStatus", p->slot_wal_status);
 }
 
+/* Why the target is behind, and what the slot can bear. */
+static void add_lag(cJSON *json, const struct migration *m, const struct pipeline *p)
+{
+    struct runway runway = lag_runway(p, m->plan.source_slot_wal_bytes);
+    struct buf text = BUF_INIT;
+    bool streams = p->state >= PIPE_LOADING && p->hold == HOLD_NONE && !pipeline_has_ended(p);
+    enum lag_cause cause = streams ? lag_explain(p, clock_wall_us(), &text) : LAG_NONE;
+
+    json_add_str(json, "lagCause", lag_cause_name(cause));
+    json_add_str(json, "lagDetail", text.len ? text.data : NULL);
+    json_add_num(json, "sourceWalBytesPerSecond", (double)lag_wal_rate(p));
+    json_add_str(json, "slotLimit", runway.limit);
+    if (runway.left_bytes >= 0)
+        json_add_num(json, "slotBytesLeft", (double)runway.left_bytes);
+    else
+        cJSON_AddNullToObject(json, "slotBytesLeft");
+    if (runway.left_s >= 0)
+        json_add_num(json, "slotSecondsLeft", (double)runway.left_s);
+    else
+        cJSON_AddNullToObject(json, "slotSecondsLeft");
+    buf_release(&text);
+}
+
 static cJSON *database_json(const struct migration *m, const struct pipeline *p)
 {
     cJSON *json = cJSON_CreateObject();
@@ -200,6 +224,7 @@ static cJSON *database_json(const struct migration *m, const struct pipeline *p)
     add_counters(json, p);
     add_load_counts(json, p);
     add_stream(json, p);
+    add_lag(json, m, p);
     pipeline_is_ready(p, m->plan.max_lag_us, &why);
     json_add_str(json, "databaseName", p->name);
     json_add_str(json, "targetDatabaseName", p->target_name);

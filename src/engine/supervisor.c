@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/stop.h"
 #include "engine/engine.h"
+#include "engine/limits.h"
 #include "engine/pipeline.h"
 #include "engine/status.h"
 
@@ -227,7 +228,8 @@ static bool on_command(void *arg, const char *name, const cJSON *request, cJSON 
 {
     struct supervisor *s = arg;
 
-    (void)answer;
+    if (strcmp(name, "limits") == 0)
+        return limits_command(s, request, answer, err);
     if (pipeline_command_find(name))
         return run_command(s, name, json_str(request, "databaseName"), err);
     if (strcmp(name, "goal") == 0 && json_str(request, "goal") &&

@@ -1,9 +1,11 @@
 /* copy: brings tables over, one after another, under the epoch's snapshot. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/rate.h"
 #include "engine/works.h"
 #include "load/copy_table.h"
 #include "load/snapshot.h"
@@ -15,7 +17,34 @@ struct copier {
     struct conn source, target;
     const struct table *table;
     int64_t told_ms;
+    struct rate rate; /* this worker's share of limits.bytesPerSecond */
 };
+
+/* The supervisor tells the share anew whenever it changes, also in the middle of a table. */
+static void take_rate(struct copier *c, const cJSON *message)
+{
+    const char *type = json_str(message, "type");
+
+    if (type && strcmp(type, "rate") == 0)
+        rate_set(&c->rate, json_i64(message, "bytesPerSecond", 0), clock_mono_ms() * 1000);
+}
+
+static bool pace_copying(void *arg, int64_t bytes, struct err *err)
+{
+    struct copier *c = arg;
+    int64_t wait_us;
+    cJSON *message;
+
+    rate_add(&c->rate, bytes, clock_mono_ms() * 1000);
+    do {
+        wait_us = rate_wait_us(&c->rate, clock_mono_ms() * 1000);
+        message = work_receive(c->work, (int)((wait_us + 999) / 1000), err);
+        take_rate(c, message);
+        cJSON_Delete(message);
+        wait_us = rate_wait_us(&c->rate, clock_mono_ms() * 1000);
+    } while ((message || wait_us) && !err_is_set(err));
+    return !err_is_set(err);
+}
 
 static void report_copying(void *arg, int64_t rows, int64_t bytes)
 {
@@ -59,7 +88,7 @@ void work_report_failed(struct work *work, const struct table *table, struct err
 static bool copy_one(struct copier *c, struct err *err)
 {
     const struct table *t = c->table;
-    struct copy_progress progress = {.report = report_copying, .arg = c};
+    struct copy_progress progress = {.report = report_copying, .pace = pace_copying, .arg = c};
     struct copy_job job = {
         .oid = t->oid,
         .schema = t->schema,
@@ -67,6 +96,7 @@ static bool copy_one(struct copier *c, struct err *err)
         .target_schema = t->target_schema,
         .target_name = t->target_name,
         .where = t->where,
+        .columns = t->columns,
         .epoch_lsn = c->work->p->epoch_lsn,
         .mark = true,
     };
@@ -83,6 +113,23 @@ static bool copy_one(struct copier *c, struct err *err)
         return false;
     work_report_failed(c->work, t, err);
     return snapshot_adopt(&c->source, c->work->p->snapshot, err);
+}
+
+/* The next table; what is said meanwhile of the rate is taken. */
+static const struct table *next_table(struct copier *c, struct err *err)
+{
+    const struct table *table = NULL;
+    bool rate = true;
+
+    while (rate) {
+        cJSON *message = work_receive(c->work, -1, err);
+        const char *type = message ? json_str(message, "type") : NULL;
+        rate = type && strcmp(type, "rate") == 0;
+        take_rate(c, message);
+        table = message ? pipeline_table(c->work->p, json_str(message, "oid")) : NULL;
+        cJSON_Delete(message);
+    }
+    return table;
 }
 
 const struct table *work_next_table(struct work *work, struct err *err)
@@ -103,7 +150,7 @@ bool work_copy(struct work *work, struct err *err)
 
     while (ok) {
         work_send(work, json_message("ready"));
-        c.table = work_next_table(work, err);
+        c.table = next_table(&c, err);
         ok = !err_is_set(err) && (!c.table || copy_one(&c, err));
     }
     conn_close(&c.source);

@@ -16,9 +16,11 @@
 #include "cutover/sequences.h"
 #include "cutover/tables.h"
 #include "engine/works.h"
+#include "load/lobs.h"
 #include "schema/apply.h"
 #include "schema/identity.h"
 #include "schema/matviews.h"
+#include "schema/rename.h"
 #include "schema/target.h"
 #include "verify/verify.h"
 
@@ -205,6 +207,7 @@ static bool late_tables(struct cutover *c, struct err *err)
         jobs[count++] = (struct copy_job){.oid = t->oid, .schema = t->schema, .name = t->name,
                                           .target_schema = t->target_schema,
                                           .target_name = t->target_name, .where = t->where,
+                                          .columns = t->columns,
                                           .mark = true};
     }
     bool ok = count == 0 ||
@@ -215,6 +218,17 @@ static bool late_tables(struct cutover *c, struct err *err)
     c->late = NULL;
     free(jobs);
     return ok;
+}
+
+static bool large_objects(struct cutover *c, struct err *err)
+{
+    struct lobs_result lobs;
+
+    if (!lobs_copy(&c->source, &c->target, work_owns_target(c->work), NULL, &lobs, err))
+        return false;
+    say(c, "%lld, of which %lld were new or different; %lld removed", (long long)lobs.count,
+        (long long)lobs.copied, (long long)lobs.removed);
+    return true;
 }
 
 /* A schema that somebody else made may lack the sequences of tables that were not picked. */
@@ -289,7 +303,9 @@ static bool verify_rows(struct cutover *c, struct verify_summary *summary, struc
 
     for (size_t i = 0; i < p->table_count; i++) {
         const struct table *t = p->by_size[i];
-        jobs[i] = (struct verify_job){t->schema, t->name, t->target_schema, t->target_name, t->where};
+        jobs[i] = (struct verify_job){.schema = t->schema, .name = t->name, .where = t->where,
+                                      .target_schema = t->target_schema,
+                                      .target_name = t->target_name, .columns = t->columns};
     }
     bool ok = verify_tables(&c->source, &c->reader, jobs, p->table_count, NULL, summary, err);
     free(jobs);
@@ -305,6 +321,7 @@ static bool verify_all(struct cutover *c, struct err *err)
         return true;
     }
     bool ok = verify_rows(c, &summary, err) &&
+              verify_lobs(&c->source, &c->reader, work_owns_target(c->work), &summary, err) &&
               verify_sequences(&c->source, &c->reader, &c->filter, &summary, err) &&
               verify_summary_check(&summary, err);
     if (ok)
@@ -341,6 +358,7 @@ static const struct cutover_step steps[] = {
     {"stop writes", stop_writes},
     {"last change applied", last_change},
     {"tables copied at cutover", late_tables},
+    {"large objects", large_objects},
     {"sequences", sequences},
     {"materialized views", matviews},
     {"verify", verify_all},
@@ -383,7 +401,8 @@ static bool open_target(struct work *work, struct err *err)
         work_step(work, "open the target", "running", NULL);
         ok = work_lock_schema(&target, "0", err) && schema_identity_restore(&target, err) &&
              (work->m->plan.schema_mode != SCHEMA_COPY ||
-              schema_apply_phase(&target, "held", NULL, err));
+              (schema_apply_phase(&target, "held", NULL, err) &&
+               schema_rename_tables(&target, err)));
         work_step(work, "open the target", ok ? "done" : "failed", ok ? NULL : err->message);
     }
     conn_close(&target);

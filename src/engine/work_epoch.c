@@ -34,15 +34,21 @@ static bool make_publication(struct work *work, struct conn *source, struct err 
 {
     const struct pipeline *p = work->p;
     struct table_name *names = xcalloc(p->table_count + 1, sizeof *names);
-    struct publication_tables tables = {.tables = names};
+    struct publication_part *parts = xcalloc(p->table_count + 1, sizeof *parts);
+    struct publication_tables tables = {.tables = names, .parts = parts};
     int seq;
 
-    for (size_t i = 0; i < p->table_count; i++)
-        if (!p->by_size[i]->at_cutover)
-            names[tables.count++] = (struct table_name){p->by_size[i]->schema, p->by_size[i]->name};
+    for (size_t i = 0; i < p->table_count; i++) {
+        const struct table *t = p->by_size[i];
+        if (t->at_cutover)
+            continue;
+        parts[tables.count] = (struct publication_part){t->where, t->columns};
+        names[tables.count++] = (struct table_name){t->schema, t->name};
+    }
     bool ok = work_made(work, SIDE_SOURCE, "publication", NULL, p->slot, NULL, &seq, err) &&
               publication_create(source, p->slot, &tables, err);
     free(names);
+    free(parts);
     return ok;
 }
 

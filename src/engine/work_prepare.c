@@ -7,9 +7,11 @@
 #include "base/log.h"
 #include "engine/preflight.h"
 #include "engine/works.h"
+#include "load/lobs.h"
 #include "schema/apply.h"
 #include "schema/dump.h"
 #include "schema/identity.h"
+#include "schema/rename.h"
 #include "schema/roles.h"
 #include "schema/target.h"
 #include "sql/sql.h"
@@ -34,7 +36,10 @@ static cJSON *entry_json(const struct table_entry *entry)
     json_add_str(item, "name", entry->name);
     json_add_str(item, "targetSchema", entry->target_schema);
     json_add_str(item, "targetName", entry->target_name);
+    json_add_str(item, "finalSchema", entry->final_schema);
+    json_add_str(item, "finalName", entry->final_name);
     json_add_str(item, "where", entry->where);
+    json_add_str(item, "columns", entry->columns);
     json_add_bool(item, "atCutover", entry->mode == TABLE_AT_CUTOVER);
     json_add_bool(item, "needsFull", entry->needs_full);
     json_add_i64(item, "estRows", entry->rows);
@@ -164,7 +169,8 @@ static bool add_tables(struct work *work, struct conn *target, struct err *err)
             struct table_entry entry = {
                 .oid = (uint32_t)strtoul(t->oid, NULL, 10), .schema = t->schema, .name = t->name,
                 .target_schema = t->target_schema, .target_name = t->target_name,
-                .where = t->where, .bytes = t->est_bytes, .rows = t->est_rows,
+                .final_schema = t->final_schema, .final_name = t->final_name,
+                .where = t->where, .columns = t->columns, .bytes = t->est_bytes, .rows = t->est_rows,
                 .mode = t->at_cutover ? TABLE_AT_CUTOVER : TABLE_SYNC, .needs_full = t->needs_full};
             cJSON_AddItemToArray(list, entry_json(&entry));
         }
@@ -258,21 +264,51 @@ bool work_schema(struct work *work, struct err *err)
 
 /* --- finish --- */
 
-bool work_finish(struct work *work, struct err *err)
+static bool finish_schema(struct work *work, struct err *err)
 {
     struct conn source = CONN_INIT;
     struct conn target = CONN_INIT;
     struct schema_progress progress = {.report = report, .arg = work};
-    bool ok = true;
+    bool ok = work_connect(work, &source, SIDE_SOURCE, CONN_PLAIN, err) &&
+              work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err) &&
+              work_lock_schema(&target, "0", err) &&
+              schema_apply_phase(&target, "index", &progress, err) &&
+              schema_foreign_keys(&source, &target, &progress, err) &&
+              schema_apply_phase(&target, "post", &progress, err) &&
+              schema_rename_rehearse(&target, err);
 
-    if (work->m->plan.schema_mode != SCHEMA_COPY)
-        return true;
-    ok = work_connect(work, &source, SIDE_SOURCE, CONN_PLAIN, err) &&
-         work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err) &&
-         work_lock_schema(&target, "0", err) && schema_apply_phase(&target, "index", &progress, err) &&
-         schema_foreign_keys(&source, &target, &progress, err) &&
-         schema_apply_phase(&target, "post", &progress, err);
     conn_close(&source);
     conn_close(&target);
     return ok;
+}
+
+static void report_lobs(void *arg, const struct lobs_result *lobs)
+{
+    work_phase(arg, "large objects", lobs->count, 0);
+}
+
+/* They are brought up to date inside the freeze: what has not changed by then is only compared. */
+static bool load_large_objects(struct work *work, struct err *err)
+{
+    struct conn source = CONN_INIT;
+    struct conn target = CONN_INIT;
+    struct lobs_progress progress = {report_lobs, work};
+    struct lobs_result lobs;
+    bool ok = work_connect(work, &source, SIDE_SOURCE, CONN_READER, err) &&
+              work_connect(work, &target, SIDE_TARGET, CONN_WRITER, err) &&
+              work_lock_schema(&target, "0", err) &&
+              lobs_copy(&source, &target, work_owns_target(work), &progress, &lobs, err);
+
+    if (ok && lobs.count)
+        work_event(work, "info", "%lld large objects, %lld copied", (long long)lobs.count,
+                   (long long)lobs.copied);
+    conn_close(&source);
+    conn_close(&target);
+    return ok;
+}
+
+bool work_finish(struct work *work, struct err *err)
+{
+    return (work->m->plan.schema_mode != SCHEMA_COPY || finish_schema(work, err)) &&
+           load_large_objects(work, err);
 }

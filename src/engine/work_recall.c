@@ -46,6 +46,9 @@ static cJSON *table_item(const PGresult *res, int row)
     if (!PQgetisnull(res, row, 22))
         cJSON_AddItemToObject(item, "stopped", cJSON_Parse(PQgetvalue(res, row, 22)));
     json_add_i64(item, "conflicts", atoll(PQgetvalue(res, row, 23)));
+    json_add_str(item, "columns", text_or_null(res, row, 24));
+    json_add_str(item, "finalSchema", text_or_null(res, row, 25));
+    json_add_str(item, "finalName", text_or_null(res, row, 26));
     return item;
 }
 

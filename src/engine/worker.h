@@ -41,6 +41,7 @@ struct worker {
     bool done;                /* said that it is done */
     bool stopping;            /* was asked to stop */
     int64_t stop_ms;          /* when */
+    int64_t told_rate;        /* copy: its share of limits.bytesPerSecond as it knows it */
     int64_t started_ms;
     struct err error;         /* what it said before it ended */
     void *watched;            /* of supervisor.c: the loop's argument */

@@ -11,7 +11,7 @@
 const struct worker_kind worker_kinds[] = {
     {"recall", work_recall}, {"check", work_check},     {"schema", work_schema},
     {"epoch", work_epoch},   {"copy", work_copy},       {"index", work_index},
-    {"receive", work_receive_worker}, {"apply", work_apply},   {"monitor", work_monitor},
+    {"receive", work_receive_worker}, {"apply", work_apply},   {"monitor", work_monitor}, {"watch", work_watch},
     {"finish", work_finish}, {"cutover", work_cutover}, {"thaw", work_thaw},
     {"close", work_close},   {"undo", work_undo},       {NULL, NULL},
 };
@@ -34,6 +34,11 @@ char *work_server_version(struct conn *c)
     const char *text = PQparameterStatus(c->pg, "server_version");
 
     return xasprintf("PostgreSQL %.*s", text ? (int)strcspn(text, " ") : 1, text ? text : "?");
+}
+
+bool work_owns_target(const struct work *work)
+{
+    return work->m->plan.schema_mode == SCHEMA_COPY || work->m->plan.load_prepare == PREPARE_TRUNCATE;
 }
 
 lsn_t work_json_lsn(const cJSON *object, const char *key)

@@ -13,6 +13,7 @@ bool work_index(struct work *work, struct err *err);
 bool work_receive_worker(struct work *work, struct err *err);
 bool work_apply(struct work *work, struct err *err);
 bool work_monitor(struct work *work, struct err *err);
+bool work_watch(struct work *work, struct err *err);
 bool work_finish(struct work *work, struct err *err);
 bool work_cutover(struct work *work, struct err *err);
 bool work_thaw(struct work *work, struct err *err);
@@ -42,6 +43,9 @@ void work_json_add_lsn(cJSON *object, const char *key, lsn_t lsn);
 
 /* Tells how a step of the cutover stands: running, done or failed; text may be NULL. */
 void work_step(struct work *work, const char *name, const char *state, const char *text);
+
+/* Is everything that the target's database holds of this migration? */
+bool work_owns_target(const struct work *work);
 
 struct copy_result;
 /* Tells the supervisor that a table's rows are on the target; that a table failed (err is cleared). */

@@ -12,6 +12,7 @@ struct copy_job {
     const char *target_schema;
     const char *target_name;
     const char *where;         /* row filter, an SQL expression over the table; NULL: all rows */
+    const char *columns;       /* text[] literal: the columns that are copied; NULL: all */
     lsn_t epoch_lsn;           /* LSN_INVALID: recorded as null */
     bool mark;                 /* record the load in pgcutover.tables (needs oid) */
 };
@@ -20,6 +21,9 @@ struct copy_job {
 struct copy_progress {
     void (*report)(void *arg, int64_t rows, int64_t bytes);
     void *arg;
+    /* Called after so many more bytes were sent, to keep a rate: may wait. False with err ends the copy.
+     * NULL: as fast as it goes. */
+    bool (*pace)(void *arg, int64_t bytes, struct err *err);
 };
 
 struct copy_result {

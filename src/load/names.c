@@ -7,18 +7,6 @@
 #include "pg/ident.h"
 #include "sql/sql.h"
 
-void array_add(struct buf *out, const char *value)
-{
-    buf_addch(out, out->len ? ',' : '{');
-    buf_addch(out, '"');
-    for (; *value; value++) {
-        if (*value == '"' || *value == '\\')
-            buf_addch(out, '\\');
-        buf_addch(out, *value);
-    }
-    buf_addch(out, '"');
-}
-
 void names_array_add(struct buf *out, const struct table_name *tables, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "pg/conn.h"
+#include "pg/ident.h"
 
 /* A table's schema and name, unquoted. Borrowed. */
 struct table_name {
@@ -11,8 +12,6 @@ struct table_name {
     const char *name;
 };
 
-/* Appends one element to an array literal: "{" or "," first, the value quoted. Close it with "}". */
-void array_add(struct buf *out, const char *value);
 /* '{"\"a\".\"b\"",...}': the quoted names as a text[] literal (the value of a parameter, not SQL). */
 void names_array_add(struct buf *out, const struct table_name *tables, size_t count);
 

@@ -63,23 +63,38 @@ static bool refuse_keyless(struct conn *src, const char *names_array, struct err
     return ok;
 }
 
-/* The names come quoted from the server, as they were given to it. */
-static char *add_statement(const char *publication, const PGresult *names)
+static void add_columns_array(struct buf *out, const struct publication_part *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        array_add(out, parts && parts[i].columns ? parts[i].columns : "");
+    buf_addstr(out, count ? "}" : "{}");
+}
+
+/* Names and column lists come quoted from the server; the filter stands on lines of its own: it may
+ * end in a comment. */
+static char *add_statement(const char *publication, const PGresult *missing,
+                           const struct publication_part *parts)
 {
     struct buf sql = BUF_INIT;
 
     buf_addstr(&sql, "ALTER PUBLICATION ");
     ident_add(&sql, publication);
     buf_addstr(&sql, " ADD TABLE ");
-    for (int i = 0; i < PQntuples(names); i++)
-        buf_addf(&sql, "%sONLY %s", i ? ", " : "", PQgetvalue(names, i, 0));
+    for (int i = 0; i < PQntuples(missing); i++) {
+        const char *where = parts ? parts[atoi(PQgetvalue(missing, i, 1)) - 1].where : NULL;
+        buf_addf(&sql, "%sONLY %s%s", i ? ", " : "", PQgetvalue(missing, i, 0),
+                 PQgetvalue(missing, i, 2));
+        if (where)
+            buf_addf(&sql, " WHERE (\n%s\n)", where);
+    }
     return buf_take(&sql);
 }
 
 static bool add_batch(struct conn *src, const char *publication, const struct table_name *tables,
-                      size_t count, struct err *err)
+                      const struct publication_part *parts, size_t count, struct err *err)
 {
     struct buf array = BUF_INIT;
+    struct buf columns = BUF_INIT;
     PGresult *missing = NULL;
     char *sql = NULL;
     bool ok = false;
@@ -87,19 +102,21 @@ static bool add_batch(struct conn *src, const char *publication, const struct ta
     names_array_add(&array, tables, count);
     if (!refuse_keyless(src, array.data, err))
         goto out;
-    const char *values[] = {array.data, publication};
-    missing = conn_exec_params(src, sql_load_unpublished, 2, values, err);
+    add_columns_array(&columns, parts, count);
+    const char *values[] = {array.data, publication, columns.data};
+    missing = conn_exec_params(src, sql_load_unpublished, 3, values, err);
     if (!missing)
         goto out;
     ok = PQntuples(missing) == 0;
     if (!ok) {
-        sql = add_statement(publication, missing);
+        sql = add_statement(publication, missing, parts);
         ok = locked_command(src, sql, array.data, &publish_attempt, err);
     }
 out:
     free(sql);
     PQclear(missing);
     buf_release(&array);
+    buf_release(&columns);
     return ok;
 }
 
@@ -110,7 +127,8 @@ bool publication_create(struct conn *src, const char *name, const struct publica
 
     for (size_t at = 0; ok && at < tables->count; at += BATCH) {
         size_t left = tables->count - at;
-        ok = add_batch(src, name, tables->tables + at, left < BATCH ? left : BATCH, err);
+        ok = add_batch(src, name, tables->tables + at, tables->parts ? tables->parts + at : NULL,
+                       left < BATCH ? left : BATCH, err);
     }
     if (!ok)
         err_wrap(err, "could not publish the tables in \"%s\"", name);

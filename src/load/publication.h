@@ -5,8 +5,15 @@
 #include "load/names.h"
 #include "pg/conn.h"
 
+/* What of a table is published; from 15 on. */
+struct publication_part {
+    const char *where;   /* SQL expression; NULL: all rows */
+    const char *columns; /* text[] literal; NULL: all columns. Generated ones in it are left out */
+};
+
 struct publication_tables {
     const struct table_name *tables; /* plain tables and leaves of partitioned ones */
+    const struct publication_part *parts; /* one a table; NULL: all of every table */
     size_t count;
 };
 

@@ -117,3 +117,15 @@ bool ident_split(const char *text, char **schema, char **name)
     buf_release(&second);
     return ok;
 }
+
+void array_add(struct buf *out, const char *value)
+{
+    buf_addch(out, out->len ? ',' : '{');
+    buf_addch(out, '"');
+    for (; *value; value++) {
+        if (*value == '"' || *value == '\\')
+            buf_addch(out, '\\');
+        buf_addch(out, *value);
+    }
+    buf_addch(out, '"');
+}

@@ -19,6 +19,9 @@ char *ident_display(const char *schema, const char *name);
  * standard_conforming_strings says. */
 void literal_add(struct buf *out, const char *text);
 
+/* Appends one element to an array literal: "{" or "," first, the value quoted. Close it with "}". */
+void array_add(struct buf *out, const char *value);
+
 /* Splits a possibly quoted, possibly qualified name as SQL does (unquoted parts fold to lower
  * case): a.b, "A b"."c.d". *schema is NULL when there is none. False when it is malformed. The
  * strings are owned by the caller. A `*` is an ordinary character here (patterns). */

@@ -73,9 +73,11 @@ const struct key plan_keys[] = {
     {IN_MAPPING, "table", KEY_TEXT, MAPPING(table), .fits = table_is_qualified,
      .must_be = TABLE_MUST_BE},
     {IN_MAPPING, "to", KEY_TEXT, MAPPING(to), .fits = table_is_qualified, .must_be = TABLE_MUST_BE},
-    {IN_MAPPING, "where", KEY_NOT_OFFERED,
-     .hint = "All rows of a table are migrated: leave it out, and delete those you do not want on "
-             "the target after the cutover."},
+    {IN_MAPPING, "where", KEY_TEXT, MAPPING(where)},
+    {IN_MAPPING, "columns", KEY_PATTERNS, MAPPING(columns), COUNT(plan_mapping, column_count),
+     .fits = column_is_valid, .must_be = COLUMN_MUST_BE},
+    {IN_MAPPING, "excludedColumns", KEY_PATTERNS, MAPPING(excluded),
+     COUNT(plan_mapping, excluded_count), .fits = column_is_valid, .must_be = COLUMN_MUST_BE},
 
     {IN_SCHEMA, "mode", KEY_WORD, .offered = "copy existing", .otherwise = "copy",
      PLAN(schema_mode)},
@@ -96,7 +98,8 @@ const struct key plan_keys[] = {
 
     {IN_SYNC, "mode", KEY_WORD, .offered = "load-and-sync", .refused = "load-only sync-only",
      .otherwise = "load-and-sync", PLAN(sync_mode)},
-    {IN_SYNC, "jobs", KEY_INT, .offered = "1..1", .refused = "1..64", CHECKED_ONLY},
+    {IN_SYNC, "jobs", KEY_INT, .offered = "1..1", .refused = "1..64", .otherwise = "1",
+     PLAN(sync_jobs)},
     {IN_SYNC, "commit", KEY_WORD, .offered = "batched", CHECKED_ONLY},
     {IN_SYNC, "ddl", KEY_WORD, .offered = "stop", .refused = "apply", CHECKED_ONLY,
      .hint = "The migration stops at a change of a table's definition that it cannot follow."},
@@ -120,8 +123,7 @@ const struct key plan_keys[] = {
     {IN_HOOKS, "before", KEY_NOT_OFFERED, .hint = HOOK_HINT},
     {IN_HOOKS, "after", KEY_NOT_OFFERED, .hint = HOOK_HINT},
 
-    {IN_LIMITS, "bytesPerSecond", KEY_NOT_OFFERED,
-     .hint = "Fewer \"load\": {\"jobs\"} put less load on the source."},
+    {IN_LIMITS, "bytesPerSecond", KEY_BYTES, PLAN(bytes_per_second)},
     {IN_LIMITS, "sourceSlotWal", KEY_BYTES, .otherwise = "100GB", PLAN(source_slot_wal_bytes)},
 };
 

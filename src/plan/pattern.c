@@ -38,6 +38,16 @@ bool pattern_is_valid(const char *text)
     return ok;
 }
 
+bool column_is_valid(const char *text)
+{
+    char *schema, *name;
+    bool ok = ident_split(text, &schema, &name) && !schema;
+
+    free(schema);
+    free(name);
+    return ok;
+}
+
 bool table_is_qualified(const char *text)
 {
     char *schema, *name;

@@ -17,7 +17,11 @@
     "quotes inside where SQL needs them"
 #define TABLE_MUST_BE "the name of one table with its schema, \"schema.table\""
 
+#define COLUMN_MUST_BE "the name of one column, with double quotes inside where SQL needs them"
+
 bool pattern_is_valid(const char *text);
+/* One name without a schema. */
+bool column_is_valid(const char *text);
 /* schema.table without a wildcard outside of quotes. */
 bool table_is_qualified(const char *text);
 /* Does text match a glob whose * stands for any text? */

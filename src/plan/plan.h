@@ -48,9 +48,13 @@ enum plan_keyless { KEYLESS_REFUSE, KEYLESS_FULL, KEYLESS_AT_CUTOVER };
 struct plan_mapping {
     char *table;         /* as written: "public.payment" */
     char *schema, *name; /* split, unquoted */
-    char *to;            /* plans: only with SCHEMA_EXISTING, never NULL */
+    char *to;            /* NULL: it keeps its name */
     char *to_schema, *to_name;
-    char *where;         /* row filter; NULL: plans cannot give one yet */
+    char *where;         /* row filter; NULL: all rows */
+    char **columns;      /* unquoted; the only ones that are copied; none: all */
+    size_t column_count;
+    char **excluded;     /* unquoted; all but these; never together with columns */
+    size_t excluded_count;
 };
 
 struct plan_database {
@@ -90,11 +94,13 @@ struct plan {
     enum plan_prepare load_prepare; /* TRUNCATE only where the plan says so */
     int load_jobs;
     enum plan_sync_mode sync_mode;
+    int sync_jobs;
     int64_t spool_limit_bytes;
     enum plan_verify_when verify_when;
     enum plan_cutover_when cutover_when;
     enum plan_stop_writes stop_writes;
     int64_t max_lag_us;
+    int64_t bytes_per_second; /* of all copy workers together; 0: no limit */
     int64_t source_slot_wal_bytes;
 
     char *state_dir;          /* "stateDir", as --state-dir; NULL: the default */

@@ -556,39 +556,45 @@ static bool finish_database(struct reader *reader, void *base, const struct spot
     return true;
 }
 
+/* Names as SQL has them become the plain names; none may stand twice. */
+static bool unquote_columns(struct reader *reader, const struct spot *from, const char *key,
+                            char **names, size_t count)
+{
+    const cJSON *list = member(from->item, key);
+
+    for (size_t i = 0; i < count; i++) {
+        char *schema, *plain;
+        ident_split(names[i], &schema, &plain);
+        free(names[i]);
+        names[i] = plain;
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(names[k], plain) == 0)
+                return reader_fail(reader, cJSON_GetArrayItem(list, (int)i),
+                                   "%s.%s[%zu] is the same column as %s.%s[%zu]", from->path, key, i,
+                                   from->path, key, k);
+    }
+    return true;
+}
+
 static bool finish_mapping(struct reader *reader, void *base, const struct spot *from)
 {
     struct plan_mapping *mapping = base;
 
     if (!mapping->table)
         return reader_fail(reader, from->item, "%s has no \"table\"", from->path);
-    if (!mapping->to)
-        return reader_fail(reader, from->item, "%s has no \"to\"", from->path);
+    if (!mapping->to && !mapping->where && !mapping->column_count && !mapping->excluded_count)
+        return reader_fail(reader, from->item,
+                           "%s says nothing of the table: it has no \"to\", \"where\", \"columns\" or "
+                           "\"excludedColumns\"", from->path);
+    if (mapping->column_count && mapping->excluded_count)
+        return reader_fail(reader, member(from->item, "excludedColumns"),
+                           "%s has both \"columns\" and \"excludedColumns\"", from->path);
     ident_split(mapping->table, &mapping->schema, &mapping->name);
-    ident_split(mapping->to, &mapping->to_schema, &mapping->to_name);
-    return true;
-}
-
-/* Tables get other names only where somebody else makes them. databases: the list, read. */
-static bool check_renames(struct reader *reader, const cJSON *databases)
-{
-    const struct plan *plan = reader->plan;
-    size_t first = 0;
-
-    if (plan->schema_mode == SCHEMA_EXISTING)
-        return true;
-    while (first < plan->database_count && !plan->databases[first].mapping_count)
-        first++;
-    if (first == plan->database_count)
-        return true;
-    const cJSON *mappings = member(cJSON_GetArrayItem(databases, (int)first), "tableMappings");
-    reader_fail(reader, member(mappings->child, "to"),
-                "databases[%zu].tableMappings[0].to is offered only with "
-                "\"schema\": {\"mode\": \"existing\"}",
-                first);
-    err_hint(reader->err, "In mode \"copy\" pg_dump makes the table under its own name. Make the "
-                          "tables on the target yourself, and write a plan with that mode.");
-    return false;
+    if (mapping->to)
+        ident_split(mapping->to, &mapping->to_schema, &mapping->to_name);
+    return unquote_columns(reader, from, "columns", mapping->columns, mapping->column_count) &&
+           unquote_columns(reader, from, "excludedColumns", mapping->excluded,
+                           mapping->excluded_count);
 }
 
 static bool finish_plan(struct reader *reader, void *base, const struct spot *from)
@@ -601,8 +607,6 @@ static bool finish_plan(struct reader *reader, void *base, const struct spot *fr
         if (!item || cJSON_IsNull(item))
             return reader_fail(reader, from->item, "\"%s\" is missing", end);
     }
-    if (!check_renames(reader, member(from->item, "databases")))
-        return false;
     return plan->database_count || reader_default_database(reader);
 }
 
@@ -760,7 +764,7 @@ bool reader_databases(struct reader *reader, cJSON *list)
                         .path = "databases",
                         .base = (char *)reader->plan};
 
-    return read_list(reader, &spot) && check_renames(reader, list);
+    return read_list(reader, &spot);
 }
 
 void plan_database_release(struct plan_database *database)
@@ -779,6 +783,12 @@ void plan_database_release(struct plan_database *database)
                                mapping->where, mapping->to_schema, mapping->to_name};
         for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
             free(texts[k]);
+        for (size_t k = 0; k < mapping->column_count; k++)
+            free(mapping->columns[k]);
+        for (size_t k = 0; k < mapping->excluded_count; k++)
+            free(mapping->excluded[k]);
+        free(mapping->columns);
+        free(mapping->excluded);
     }
     free(database->mappings);
     plan_index_free(database->index);

@@ -18,17 +18,6 @@ struct comparison {
     struct buf lines;
 };
 
-static void array_add(struct buf *array, const char *item)
-{
-    buf_addstr(array, array->len ? ",\"" : "{\"");
-    for (; *item; item++) {
-        if (*item == '"' || *item == '\\')
-            buf_addch(array, '\\');
-        buf_addch(array, *item);
-    }
-    buf_addch(array, '"');
-}
-
 /* The array's text, also of none. */
 static const char *array_end(struct buf *array)
 {
@@ -124,17 +113,18 @@ static void tell(struct comparison *cmp, struct err *err)
 bool schema_compare_tables(struct conn *source, struct conn *target,
                            const struct schema_table_pair *pairs, size_t count, struct err *err)
 {
-    struct buf oids = BUF_INIT, schemas = BUF_INIT, tables = BUF_INIT;
+    struct buf oids = BUF_INIT, schemas = BUF_INIT, tables = BUF_INIT, columns = BUF_INIT;
     struct comparison cmp = {0};
 
     for (size_t i = 0; i < count; i++) {
         array_add(&oids, pairs[i].source_oid);
         array_add(&schemas, pairs[i].target_schema);
         array_add(&tables, pairs[i].target_table);
+        array_add(&columns, pairs[i].columns ? pairs[i].columns : "");
     }
-    const char *source_values[] = {array_end(&oids)};
+    const char *source_values[] = {array_end(&oids), array_end(&columns)};
     const char *target_values[] = {array_end(&schemas), array_end(&tables)};
-    PGresult *from = conn_exec_params(source, sql_schema_columns_source, 1, source_values, err);
+    PGresult *from = conn_exec_params(source, sql_schema_columns_source, 2, source_values, err);
     PGresult *to = from ? conn_exec_params(target, sql_schema_columns_target, 2, target_values, err)
                         : NULL;
     bool ok = from && to;
@@ -153,6 +143,7 @@ bool schema_compare_tables(struct conn *source, struct conn *target,
     buf_release(&oids);
     buf_release(&schemas);
     buf_release(&tables);
+    buf_release(&columns);
     buf_release(&cmp.lines);
     return ok;
 }

@@ -12,6 +12,7 @@ struct schema_table_pair {
     const char *source_oid; /* all borrowed */
     const char *target_schema;
     const char *target_table;
+    const char *columns;    /* text[] literal: those that the source brings; NULL: all */
 };
 
 /* One ERR_PREREQUISITE with a line for each: table missing, column missing, column of another type,

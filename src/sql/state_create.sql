@@ -36,6 +36,9 @@ CREATE TABLE pgcutover.tables (
     updates bigint NOT NULL DEFAULT 0,
     deletes bigint NOT NULL DEFAULT 0,
     truncates bigint NOT NULL DEFAULT 0,
+    columns text[],                 -- those that are copied; NULL: all
+    final_schema text,              -- its name from the target's opening on; NULL: as target_schema
+    final_table text,
     -- Detached tables: the stream passes over them. Their changes from behind_lsn on are still in the spool,
     -- and are brought over in a pass of their own while stopped is null.
     behind_lsn pg_lsn,

@@ -6,5 +6,6 @@ SELECT source_oid, source_schema, source_table, target_schema, target_table,
        (pg_catalog.date_part('epoch', load_started) * 1000000)::bigint,
        (pg_catalog.date_part('epoch', load_ended) * 1000000)::bigint,
        inserts, updates, deletes, truncates, behind_lsn, stopped,
-       (SELECT pg_catalog.count(*) FROM pgcutover.conflicts c WHERE c.source_oid = t.source_oid)
+       (SELECT pg_catalog.count(*) FROM pgcutover.conflicts c WHERE c.source_oid = t.source_oid),
+       columns, final_schema, final_table
 FROM pgcutover.tables t ORDER BY source_oid;

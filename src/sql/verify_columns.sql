@@ -1,6 +1,6 @@
 -- One relation and its columns with what is needed to compare them by text; a relation without columns gives
 -- one row with a null name.
--- Parameters: $1 schema, $2 name. Minimum version: 9.5.
+-- Parameters: $1 schema, $2 name, $3 text[]: only these columns, but for generated ones (null: all). Minimum version: 9.5.
 -- Rows: relkind, populated, column name, built-in base type (domains resolved; '' for others), built-in
 -- element type where it is an array (else ''), is a range, all built-in types inside it, by commas.
 WITH RECURSIVE columns AS (
@@ -8,6 +8,8 @@ WITH RECURSIVE columns AS (
     FROM pg_catalog.pg_class c
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        AND ($3::pg_catalog.text[] IS NULL OR (a.attname = ANY ($3::pg_catalog.text[])
+            AND coalesce(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') = ''))
     WHERE n.nspname = $1 AND c.relname = $2
 ), base (attnum, typ) AS (
     SELECT attnum, atttypid FROM columns

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "load/lobs.h"
 #include "load/snapshot.h"
 #include "pg/ident.h"
 #include "sql/sql.h"
@@ -16,6 +17,7 @@
 struct side {
     struct conn *c;
     const char *schema, *name;
+    const char *only; /* text[] literal: these columns; NULL: all */
     char kind; /* pg_class.relkind; '\0': there is no such relation */
     bool populated;
     struct verify_column *columns; /* owned */
@@ -46,8 +48,8 @@ static void side_release(struct side *side)
 
 static bool read_columns(struct side *side, struct err *err)
 {
-    const char *values[] = {side->schema, side->name};
-    PGresult *res = conn_exec_params(side->c, sql_verify_columns, 2, values, err);
+    const char *values[] = {side->schema, side->name, side->only};
+    PGresult *res = conn_exec_params(side->c, sql_verify_columns, 3, values, err);
     int rows = res ? PQntuples(res) : 0;
 
     if (rows) {
@@ -247,7 +249,7 @@ bool verify_table(struct conn *src, struct conn *dst, const struct verify_job *j
 {
     struct comparison cmp = {
         .job = job, .result = result,
-        .from = {.c = src, .schema = job->schema, .name = job->name},
+        .from = {.c = src, .schema = job->schema, .name = job->name, .only = job->columns},
         .to = {.c = dst, .schema = job->target_schema, .name = job->target_name}};
 
     *result = (struct verify_result){0};
@@ -357,7 +359,8 @@ bool verify_matviews(struct conn *src, struct conn *dst, struct verify_summary *
 
     for (int i = 0; ok && i < PQntuples(res); i++) {
         const char *schema = PQgetvalue(res, i, 0), *name = PQgetvalue(res, i, 1);
-        struct verify_job job = {schema, name, schema, name, NULL};
+        struct verify_job job = {.schema = schema, .name = name, .target_schema = schema,
+                                 .target_name = name};
         struct verify_result result;
         ok = verify_table(src, dst, &job, &result, err);
         if (ok)
@@ -366,6 +369,21 @@ bool verify_matviews(struct conn *src, struct conn *dst, struct verify_summary *
     }
     PQclear(res);
     return ok;
+}
+
+bool verify_lobs(struct conn *src, struct conn *dst, bool only_ours, struct verify_summary *summary,
+                 struct err *err)
+{
+    struct lobs_result lobs;
+
+    if (!lobs_compare(src, dst, only_ours, &lobs, err))
+        return false;
+    summary->compared += (size_t)lobs.count;
+    if (lobs.copied || lobs.removed)
+        add_difference(summary, xstrdup("large objects"),
+                       xasprintf("%" PRId64 " of %" PRId64 " differ or are missing, %" PRId64
+                                 " are on the target only", lobs.copied, lobs.count, lobs.removed));
+    return true;
 }
 
 static void compare_sequence(const struct sequence_value *from, const struct sequence_value *to,

@@ -16,6 +16,8 @@ struct verify_job {
     const char *target_schema;
     const char *target_name;
     const char *where; /* the source's row filter; all rows of the target count. NULL: all */
+    const char *columns; /* text[] literal: what is compared, but for generated ones, which the target
+                          * computes from what it has; NULL: all columns */
 };
 
 #define VERIFY_SUM_SIZE 96
@@ -69,6 +71,9 @@ bool verify_tables(struct conn *src, struct conn *dst, const struct verify_job *
 /* All sequences of the source, filter as of sequences_read(). */
 bool verify_sequences(struct conn *src, struct conn *dst, const struct sequence_filter *filter,
                       struct verify_summary *summary, struct err *err);
+/* All large objects: bytes, owners, privileges and comments. only_ours as of lobs_copy(). */
+bool verify_lobs(struct conn *src, struct conn *dst, bool only_ours, struct verify_summary *summary,
+                 struct err *err);
 /* All populated materialized views of the source, rows and checksums. */
 bool verify_matviews(struct conn *src, struct conn *dst, struct verify_summary *summary,
                      struct err *err);

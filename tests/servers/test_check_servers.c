@@ -306,7 +306,7 @@ static const struct fixture fixtures[] = {
                   {"identity-always", S, 'I', "public.ident (id)", NULL},
                   {"generated-key", S, 'F', "public.gen (id)", NULL},
                   {"matviews", S, 'I', "public.mv", NULL},
-                  {"large-objects", S, 'F', "holds 2 large objects", NULL},
+                  {"large-objects", S, 'I', "holds 2 large objects", NULL},
                   {"partitioned", S, 'I', "public.m (2)", NULL},
                   {"foreign-tables", S, 'W', "public.remote", NULL},
                   {"fk-outside", S, 'F', NULL, NULL},

@@ -61,7 +61,7 @@ static void publication_is_made_and_completed(void)
 {
     static const struct table_name tables[] = {{"pub", "a"}, {"pub", "Odd \"one\", b"}, {"pub", "leaf"},
                                                {"pub", "parent"}};
-    struct publication_tables three = {tables, 2}, four = {tables, 4};
+    struct publication_tables three = {.tables = tables, .count = 2}, four = {.tables = tables, .count = 4};
     struct err err = ERR_INIT;
 
     pair_run(sapp, "CREATE SCHEMA pub; CREATE TABLE pub.a (id int PRIMARY KEY);"
@@ -84,7 +84,7 @@ static void publication_is_made_and_completed(void)
 static void keyless_tables_are_not_published(void)
 {
     static const struct table_name table = {"pub", "keyless"};
-    struct publication_tables tables = {&table, 1};
+    struct publication_tables tables = {.tables = &table, .count = 1};
     struct err err = ERR_INIT;
 
     pair_run(sapp, "CREATE TABLE pub.keyless (id int UNIQUE DEFERRABLE)");
@@ -103,7 +103,7 @@ static void many_tables_are_published_in_batches(void)
     enum { MANY = 450 };
     static struct table_name tables[MANY];
     static char names[MANY][16];
-    struct publication_tables list = {tables, MANY};
+    struct publication_tables list = {.tables = tables, .count = MANY};
     struct err err = ERR_INIT;
 
     pair_run(sapp, "CREATE SCHEMA many; DO $$BEGIN FOR i IN 0..449 LOOP EXECUTE format("

@@ -515,7 +515,7 @@ static void test_compare(void)
     oids[1] = scalar(&pair.source, "SELECT 'public.gone'::regclass::oid");
     oids[2] = scalar(&pair.source, "SELECT 'public.\"Bad\"\"\"'::regclass::oid");
     struct schema_table_pair pairs[] = {
-        {oids[0], "public", "good"}, {oids[1], "public", "gone"}, {oids[2], "public", "Bad\""}};
+        {oids[0], "public", "good", NULL}, {oids[1], "public", "gone", NULL}, {oids[2], "public", "Bad\"", NULL}};
     OK(schema_compare_tables(&pair.source, &pair.target, pairs, 1, E));
     CHECK_TRUE(!schema_compare_tables(&pair.source, &pair.target, pairs, 3, err));
     CHECK_INT(err->code, ERR_PREREQUISITE);

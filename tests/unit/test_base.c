@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/proc.h"
+#include "base/rate.h"
 #include "base/secret.h"
 #include "base/units.h"
 
@@ -332,6 +333,31 @@ static void test_log(void)
     err_clear(&err);
 }
 
+/* A thousand bytes at a thousand a second take a second, but for what a pause has saved. */
+static void test_rate(void)
+{
+    struct rate rate = {0};
+    int64_t now = 5000000;
+
+    rate_add(&rate, 1 << 30, now);
+    CHECK_INT(rate_wait_us(&rate, now), 0);
+    rate_set(&rate, 1000, now);
+    rate_add(&rate, 1000, now);
+    CHECK_INT(rate_wait_us(&rate, now), 1000000);
+    CHECK_INT(rate_wait_us(&rate, now + 400000), 600000);
+    rate_add(&rate, 500, now + 400000);
+    CHECK_INT(rate_wait_us(&rate, now + 400000), 1100000);
+    CHECK_INT(rate_wait_us(&rate, now + 1500000), 0);
+    rate_add(&rate, 1000, now + 60000000);
+    CHECK_INT(rate_wait_us(&rate, now + 60000000), 900000);
+    rate_set(&rate, 2000000000, now + 60000000);
+    CHECK_INT(rate_wait_us(&rate, now + 60000000), 0);
+    rate_add(&rate, INT64_C(4000000000), now + 60000000);
+    CHECK_INT(rate_wait_us(&rate, now + 60000000), 2000000);
+    rate_set(&rate, 0, now + 60000000);
+    CHECK_INT(rate_wait_us(&rate, now + 60000000), 0);
+}
+
 static void test_secret(void)
 {
     struct secret secret = SECRET_INIT;
@@ -353,7 +379,7 @@ int main(void)
         {"programs", test_proc}, {"programs beside us", test_proc_start},
         {"programs of another user", test_proc_user}, {"channel", test_channel},
         {"loop", test_loop},
-        {"log", test_log},      {"secrets", test_secret}, {NULL, NULL},
+        {"log", test_log},      {"secrets", test_secret}, {"rate", test_rate}, {NULL, NULL},
     };
     return unit_main("base", tests);
 }

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "engine/engine.h"
 #include "engine/journal.h"
+#include "engine/lag.h"
 #include "engine/model.h"
 #include "engine/pipeline.h"
 #include "engine/status.h"
@@ -167,6 +168,87 @@ static void check_not_ready(struct pipeline *p, const char *because)
     CHECK_TRUE(!pipeline_is_ready(p, 1000000, &why));
     CHECK_CONTAINS(why, because);
     free(why);
+}
+
+/* --- why it is behind --- */
+
+static struct pipeline behind(lsn_t source, lsn_t sent, lsn_t received, lsn_t durable, lsn_t passed)
+{
+    struct pipeline p = {.state = PIPE_SYNCING, .received_lsn = received, .confirmed_lsn = durable,
+                         .passed_lsn = passed, .applied_commit_us = 1};
+
+    p.facts.sent_lsn = sent;
+    pipeline_add_reading(&p, source, 1000);
+    return p;
+}
+
+static void check_cause(const struct pipeline *p, enum lag_cause want, const char *part)
+{
+    struct buf text = BUF_INIT;
+
+    CHECK_INT(lag_explain(p, 2000, &text), want);
+    if (part)
+        CHECK_CONTAINS(text.data, part);
+    else
+        CHECK_INT(text.len, 0);
+    buf_release(&text);
+}
+
+static void test_lag_cause(void)
+{
+    const lsn_t mb = 1 << 20;
+    struct pipeline p = behind(90 * mb, 20 * mb, 20 * mb, 20 * mb, 20 * mb);
+
+    check_cause(&p, LAG_DECODING, "70.0 MB of WAL still to be decoded");
+    p.facts.open = (struct session_facts){.pid = 7, .user = "app", .query = "COPY x", .age_us = 65000000};
+    check_cause(&p, LAG_DECODING, "process 7 of \"app\"");
+    p = behind(90 * mb, 90 * mb, 20 * mb, 20 * mb, 20 * mb);
+    check_cause(&p, LAG_NETWORK, "have not arrived");
+    p = behind(90 * mb, 90 * mb, 90 * mb, 20 * mb, 20 * mb);
+    check_cause(&p, LAG_SPOOL, "has not ended yet");
+    p.spool_full = true;
+    check_cause(&p, LAG_SPOOL, "the spool is full");
+    p = behind(90 * mb, 90 * mb, 90 * mb, 90 * mb, 20 * mb);
+    check_cause(&p, LAG_APPLY, "70.0 MB of the source's WAL are here");
+    p.facts.holder = (struct session_facts){.pid = 9, .user = "dba", .application = "psql", .query = "LOCK TABLE t"};
+    check_cause(&p, LAG_LOCK, "process 9 of \"dba\" (psql)");
+    p = behind(90 * mb, 90 * mb, 90 * mb, 90 * mb, 90 * mb);
+    check_cause(&p, LAG_NONE, NULL);
+    /* What is always under way is no cause. */
+    p = behind(90 * mb + 100, 90 * mb, 90 * mb, 90 * mb, 90 * mb);
+    check_cause(&p, LAG_NONE, NULL);
+}
+
+static void test_runway(void)
+{
+    struct pipeline p = {.slot_retained_bytes = 400};
+    struct runway runway;
+
+    CHECK_INT(lag_wal_rate(&p), 0);
+    runway = lag_runway(&p, 0);
+    CHECK_TRUE(!runway.limit);
+    CHECK_INT(runway.left_bytes, -1);
+    pipeline_add_reading(&p, 1000, 1);
+    pipeline_add_reading(&p, 2000, 1000001);
+    CHECK_INT(lag_wal_rate(&p), 0); /* a second is too short to measure */
+    pipeline_add_reading(&p, 11000, 10000001);
+    CHECK_INT(lag_wal_rate(&p), 1000);
+    runway = lag_runway(&p, 60400);
+    CHECK_STR(runway.limit, "limits.sourceSlotWal");
+    CHECK_INT(runway.left_bytes, 60000);
+    CHECK_INT(runway.left_s, 60);
+    p.facts.has_safe_wal = true;
+    p.facts.safe_wal_bytes = 5000;
+    runway = lag_runway(&p, 60400);
+    CHECK_STR(runway.limit, "max_slot_wal_keep_size");
+    CHECK_INT(runway.left_s, 5);
+    p.slot_retained_bytes = 70000;
+    p.facts.has_safe_wal = false;
+    CHECK_INT(lag_runway(&p, 60400).left_bytes, 0);
+    /* What was written more than a minute ago does not count. */
+    pipeline_add_reading(&p, 11000, 100000001);
+    pipeline_add_reading(&p, 11000, 110000001);
+    CHECK_INT(lag_wal_rate(&p), 0);
 }
 
 static void test_ready(void)
@@ -369,7 +451,7 @@ int main(void)
         {"journal", test_journal},
         {"a torn journal", test_journal_torn},
         {"slot names", test_slot_name},
-        {"lag", test_lag},
+        {"lag", test_lag}, {"lag: cause", test_lag_cause}, {"slot: runway", test_runway},
         {"READY_TO_COMPLETE", test_ready},
         {"status keys", test_status},
         {"status states", test_states},

@@ -266,9 +266,22 @@ static void test_databases_refused(void)
         {DATABASES("{\"name\": \"a\", \"tableMappings\": [{}]}"),
          "p.json:3:48: databases[0].tableMappings[0] has no \"table\"", NULL},
         {DATABASES("{\"name\": \"a\", \"tableMappings\": [{\"table\": \"s.t\"}]}"),
-         "p.json:3:48: databases[0].tableMappings[0] has no \"to\"", NULL},
+         "p.json:3:48: databases[0].tableMappings[0] says nothing of the table: it has no \"to\", "
+         "\"where\", \"columns\" or \"excludedColumns\"", NULL},
         {DATABASES("{\"name\": \"a\", \"tableMappings\": [{\"table\": \"s.t\", \"to\": null}]}"),
-         "p.json:3:48: databases[0].tableMappings[0] has no \"to\"", NULL},
+         "p.json:3:48: databases[0].tableMappings[0] says nothing of the table: it has no \"to\", "
+         "\"where\", \"columns\" or \"excludedColumns\"", NULL},
+        {DATABASES("{\"name\": \"a\", \"tableMappings\": [{\"table\": \"s.t\", \"columns\": [\"a.b\"]}]}"),
+         "p.json:3:77: databases[0].tableMappings[0].columns[0] must be the name of one column, with "
+         "double quotes inside where SQL needs them", NULL},
+        {DATABASES("{\"name\": \"a\", \"tableMappings\": [{\"table\": \"s.t\", \"columns\": [\"a\", \"A\"]}]}"),
+         "p.json:3:82: databases[0].tableMappings[0].columns[1] is the same column as "
+         "databases[0].tableMappings[0].columns[0]", NULL},
+        {DATABASES("{\"name\": \"a\", \"tableMappings\": [{\"table\": \"s.t\", \"columns\": [\"a\"], "
+                   "\"excludedColumns\": [\"b\"]}]}"),
+         "p.json:3:102: databases[0].tableMappings[0] has both \"columns\" and \"excludedColumns\"", NULL},
+        {DATABASES("{\"name\": \"a\", \"tableMappings\": [{\"table\": \"s.t\", \"where\": \" \"}]}"),
+         "p.json:3:74: databases[0].tableMappings[0].where must not be empty", NULL},
         {DATABASES("{\"name\": \"a\", \"tableMappings\": [{\"table\": \"t\", \"to\": \"s.u\"}]}"),
          "p.json:3:58: databases[0].tableMappings[0].table must be the name of one table with its "
          "schema, \"schema.table\"",
@@ -294,32 +307,17 @@ static void test_databases_refused(void)
 }
 
 #define MAPPED "{\"name\": \"a\", \"tableMappings\": [{\"table\": \"s.t\", \"to\": \"s.u\"}]}"
-#define RENAMES_HINT                                                                               \
-    "In mode \"copy\" pg_dump makes the table under its own name. Make the tables on the target "  \
-    "yourself, and write a plan with that mode."
 
-/* Other names only for tables that are there; which key comes first in the plan is no matter. */
-static void test_renames(void)
+/* What a mapping may say, in either schema mode and in any order of the keys. */
+static void test_mappings(void)
 {
-    static const struct refusal refusals[] = {
-        {DATABASES(MAPPED),
-         "p.json:3:71: databases[0].tableMappings[0].to is offered only with \"schema\": "
-         "{\"mode\": \"existing\"}",
-         RENAMES_HINT},
-        {WITH("\"schema\": {\"mode\": \"copy\"},\n"
-              "\"databases\": [{\"name\": \"b\"},\n" MAPPED "]"),
-         "p.json:5:56: databases[1].tableMappings[0].to is offered only with \"schema\": "
-         "{\"mode\": \"existing\"}",
-         RENAMES_HINT},
-        {NULL, NULL, NULL},
-    };
     static const char *const accepted[] = {
+        DATABASES(MAPPED),
         WITH("\"schema\": {\"mode\": \"existing\"}, \"databases\": [" MAPPED "]"),
         WITH("\"databases\": [" MAPPED "], \"schema\": {\"mode\": \"existing\"}"),
     };
 
-    check_refusals(refusals);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         struct plan plan;
         read_ok(&plan, accepted[i]);
         CHECK_STR(plan.database_count ? plan.databases[0].mappings[0].to_name : NULL, "u");
@@ -328,6 +326,20 @@ static void test_renames(void)
     struct plan plan;
     read_ok(&plan, DATABASES("{\"name\": \"a\", \"tableMappings\": []}"));
     CHECK_INT(plan.databases[0].mapping_count, 0);
+    plan_release(&plan);
+    read_ok(&plan, DATABASES("{\"name\": \"a\", \"tableMappings\": ["
+                             "{\"table\": \"s.t\", \"where\": \"v > 0\", \"columns\": [\"Id\", \"\\\"Id\\\"\"]}, "
+                             "{\"table\": \"s.u\", \"excludedColumns\": [\"secret\"]}]}"));
+    const struct plan_mapping *maps = plan.databases[0].mappings;
+    CHECK_INT(plan.databases[0].mapping_count, 2);
+    CHECK_STR(maps[0].where, "v > 0");
+    CHECK_STR(maps[0].to, NULL);
+    CHECK_INT(maps[0].column_count, 2);
+    CHECK_STR(maps[0].columns[0], "id");
+    CHECK_STR(maps[0].columns[1], "Id");
+    CHECK_INT(maps[1].column_count, 0);
+    CHECK_INT(maps[1].excluded_count, 1);
+    CHECK_STR(maps[1].excluded[0], "secret");
     plan_release(&plan);
 }
 
@@ -377,11 +389,6 @@ static void test_not_offered(void)
         {WITH("\"sync\": {\"mode\": \"load-only\"}"),
          "p.json:3:19: sync.mode \"load-only\" is not offered by this version",
          "Offered is \"load-and-sync\"."},
-        {DATABASES("{\"name\": \"a\", \"tableMappings\": [{\"table\": \"s.t\", "
-                   "\"where\": \"v > 0\"}]}"),
-         "p.json:3:74: databases[0].tableMappings[0].where is not offered by this version",
-         "All rows of a table are migrated: leave it out, and delete those you do not want on the "
-         "target after the cutover."},
         {WITH("\"sync\": {\"jobs\": 4}"), "p.json:3:19: sync.jobs 4 is not offered by this version",
          "Offered is 1."},
         {WITH("\"sync\": {\"commit\": \"each\"}"),
@@ -416,9 +423,6 @@ static void test_not_offered(void)
         {WITH("\"cutover\": {\"hooks\": {\"after\": \"x\"}}"),
          "p.json:3:33: cutover.hooks.after is not offered by this version",
          "\"when\": \"manual\" leaves the moment to you: run it by hand."},
-        {WITH("\"limits\": {\"bytesPerSecond\": \"10MB\"}"),
-         "p.json:3:31: limits.bytesPerSecond is not offered by this version",
-         "Fewer \"load\": {\"jobs\"} put less load on the source."},
         {NULL, NULL, NULL},
     };
 
@@ -834,9 +838,6 @@ static void test_azure_errors(void)
         {2, "[{\"name\": \"x y\"}]",
          ": no \"name\", and \"x y\" cannot be one: it must be letters, "
          "digits, \"_\" and \"-\", at most 40 of them"},
-        {2, "[" MAPPED "]",
-         ":1:57: databases[0].tableMappings[0].to is offered only with \"schema\": {\"mode\": "
-         "\"existing\"}"},
         {2, "[", ":1:2: expected a value, found the end of the text"},
     };
     char path[] = "/tmp/pgcutover-test-XXXXXX";
@@ -933,10 +934,6 @@ static void test_set_refused(void)
     check_set(&plan, "sync.mode", "load-only",
               "command line: sync.mode \"load-only\" is not offered by this version",
               "Offered is \"load-and-sync\".");
-    check_set(&plan, "schema.mode", "copy",
-              "command line: databases[0].tableMappings[0].to is offered only with \"schema\": "
-              "{\"mode\": \"existing\"}",
-              RENAMES_HINT);
     check_full(&plan);
     CHECK_STR(plan.source.password.text, "correct horse");
     char *after = plan_text(&plan);
@@ -1192,7 +1189,7 @@ static const struct unit_test tests[] = {
     {"keys and types", test_keys_and_types},
     {"endpoints refused", test_endpoints_refused},
     {"databases refused", test_databases_refused},
-    {"renames", test_renames},
+    {"mappings", test_mappings},
     {"not offered", test_not_offered},
     {"defaults", test_defaults},
     {"nulls", test_nulls},
