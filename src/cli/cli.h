@@ -37,6 +37,7 @@ int cmd_batch(const struct options *options);
 int cmd_check(const struct options *options);
 int cmd_status(const struct options *options);
 int cmd_command(const struct options *options); /* pause, resume, cancel, cutover, delete */
+int cmd_change(const struct options *options); /* reload, add */
 int cmd_limits(const struct options *options);
 int cmd_demo(const struct options *options);
 

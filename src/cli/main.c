@@ -31,6 +31,12 @@ static const struct command commands[] = {
     {"cutover", cmd_command, 1, 1, "NAME [--database-name DB]",
      "Stops writes on the source, applies the last change, and opens the target.\n"
      "Refused with the reason while it is not READY_TO_COMPLETE."},
+    {"reload", cmd_change, 2, 10000, "NAME TABLE... [--database-name DB]",
+     "Loads tables again while changes are streamed: emptied on the target, copied, brought up to date.\n"
+     "TABLE is a name or a pattern as in selectedTables."},
+    {"add", cmd_change, 2, 10000, "NAME TABLE... [--database-name DB]",
+     "Adds tables of the source to a migration that streams changes: made on the target where they are\n"
+     "missing (schema.mode copy), published, loaded, brought up to date."},
     {"limits", cmd_limits, 1, 1,
      "NAME [--load-jobs N] [--sync-jobs N] [--bytes-per-second X] [--source-slot-wal X]",
      "Shows what a migration may use, or changes it while it runs; it outlives the engine.\n"
@@ -156,6 +162,8 @@ static const struct belongs belongings[] = {
     {"check", " name "},
     {"status", " watch "},
     {"cutover", " database-name "},
+    {"reload", " database-name "},
+    {"add", " database-name "},
     {"limits", " load-jobs sync-jobs bytes-per-second source-slot-wal "},
     {"resume", " yes "},
     {"cancel", " yes "},

@@ -206,7 +206,9 @@ void load_turn(struct supervisor *s, struct pipeline *p)
 {
     copy_turn(s, p);
     index_turn(s, p);
-    stop_on_table_errors(s, p);
+    /* In a running migration the other tables go on; resume tries again. */
+    if (p->state == PIPE_LOADING)
+        stop_on_table_errors(s, p);
 }
 
 static void queue_for_copy(struct supervisor *s, struct pipeline *p, struct table *table)
@@ -215,6 +217,21 @@ static void queue_for_copy(struct supervisor *s, struct pipeline *p, struct tabl
     table->rows = table->bytes = 0; /* they were rolled back */
     p->next_load = 0;
     table_touch(s->m, p, table);
+}
+
+void load_again(struct supervisor *s, struct pipeline *p, struct table *table)
+{
+    err_clear(&table->error);
+    table_detach(p, table, true, NULL);
+    queue_for_copy(s, p, table);
+}
+
+void load_begin_anew(struct supervisor *s, struct pipeline *p)
+{
+    str_replace(&p->snapshot, NULL);
+    stop_kind(s, p, "copy");
+    stop_kind(s, p, "epoch");
+    stop_kind(s, p, "index");
 }
 
 void load_table_loaded(struct supervisor *s, struct pipeline *p, struct table *table)
@@ -275,7 +292,7 @@ bool load_worker_ended(struct supervisor *s, struct pipeline *p, const char *kin
     put_back(s, p, table);
     if (epoch)
         lose_epoch(s, p);
-    if (p->state != PIPE_LOADING)
+    if (p->state != PIPE_LOADING && p->state != PIPE_SYNCING)
         return false;
     if (!err_is_set(err) || err->code == ERR_STOPPED || p->hold != HOLD_NONE) {
         err_clear(err);
@@ -288,7 +305,7 @@ bool load_worker_ended(struct supervisor *s, struct pipeline *p, const char *kin
     p->attempts++;
     p->retry_at_ms = clock_mono_ms() + (p->attempts < 7 ? 250 << p->attempts : 30000);
     migration_event(s->m, "warning", "%s: %s; trying again", p->name, err->message);
-    if (!err->retryable) {
+    if (!err->retryable && p->state == PIPE_LOADING) {
         err_move(&p->error, err);
         p->hold = HOLD_STOPPED;
     }

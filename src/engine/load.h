@@ -12,6 +12,11 @@ bool load_worker_ended(struct supervisor *s, struct pipeline *p, const char *kin
 /* Tables that failed are tried again. */
 void load_retry_errors(struct supervisor *s, struct pipeline *p);
 
+/* A table that is out of the stream is to be loaded; call load_begin_anew() behind the last one. */
+void load_again(struct supervisor *s, struct pipeline *p, struct table *table);
+/* Workers that were started before know nothing of tables that came since: they go. */
+void load_begin_anew(struct supervisor *s, struct pipeline *p);
+
 /* A table's rows are there: indexes next. */
 void load_table_loaded(struct supervisor *s, struct pipeline *p, struct table *table);
 void load_table_failed(struct supervisor *s, struct pipeline *p, struct table *table,

@@ -139,6 +139,26 @@ static bool take_detachment(struct pipeline *p, struct table *t, const cJSON *it
     return t->is_stopped && !was_stopped;
 }
 
+/* What is known of a table when it is picked. */
+static struct table *take_table(struct pipeline *p, const cJSON *item)
+{
+    struct table *t = pipeline_add_table(p, json_str(item, "oid"));
+
+    str_replace(&t->schema, json_str(item, "schema"));
+    str_replace(&t->name, json_str(item, "name"));
+    str_replace(&t->target_schema, json_str(item, "targetSchema"));
+    str_replace(&t->target_name, json_str(item, "targetName"));
+    str_replace(&t->final_schema, json_str(item, "finalSchema"));
+    str_replace(&t->final_name, json_str(item, "finalName"));
+    str_replace(&t->where, json_str(item, "where"));
+    str_replace(&t->columns, json_str(item, "columns"));
+    t->at_cutover = json_bool(item, "atCutover", false);
+    t->needs_full = json_bool(item, "needsFull", false);
+    t->est_rows = json_i64(item, "estRows", 0);
+    t->est_bytes = json_i64(item, "estBytes", 0);
+    return t;
+}
+
 static void on_tables(struct supervisor *s, struct worker *w, const cJSON *message)
 {
     struct pipeline *p = w->pipeline;
@@ -148,19 +168,7 @@ static void on_tables(struct supervisor *s, struct worker *w, const cJSON *messa
         forget_tables(p);
     cJSON_ArrayForEach(item, json_get(message, "tables"))
     {
-        struct table *t = pipeline_add_table(p, json_str(item, "oid"));
-        str_replace(&t->schema, json_str(item, "schema"));
-        str_replace(&t->name, json_str(item, "name"));
-        str_replace(&t->target_schema, json_str(item, "targetSchema"));
-        str_replace(&t->target_name, json_str(item, "targetName"));
-        str_replace(&t->final_schema, json_str(item, "finalSchema"));
-        str_replace(&t->final_name, json_str(item, "finalName"));
-        str_replace(&t->where, json_str(item, "where"));
-        str_replace(&t->columns, json_str(item, "columns"));
-        t->at_cutover = json_bool(item, "atCutover", false);
-        t->needs_full = json_bool(item, "needsFull", false);
-        t->est_rows = json_i64(item, "estRows", 0);
-        t->est_bytes = json_i64(item, "estBytes", 0);
+        struct table *t = take_table(p, item);
         t->rows = json_i64(item, "rows", 0);
         t->bytes = json_i64(item, "bytes", 0);
         t->load_started_us = json_i64(item, "startedUs", 0);
@@ -180,8 +188,26 @@ static void on_tables(struct supervisor *s, struct worker *w, const cJSON *messa
             load_table_loaded(s, p, t);
         table_touch(s->m, p, t);
     }
+    p->unfinished = p->state == PIPE_SYNCING && json_bool(message, "unfinished", false);
     if (json_bool(message, "last", false))
         pipeline_sort_tables(p);
+}
+
+/* Tables of "admit": they are known, and taken out of a stream that has never seen them. */
+static void on_tables_added(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct pipeline *p = w->pipeline;
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, json_get(message, "tables"))
+    {
+        struct table *t = take_table(p, item);
+        t->is_new = true;
+        table_touch(s->m, p, t);
+        migration_event(s->m, "info", "%s: table %s.%s is added", p->name, t->schema, t->name);
+    }
+    p->unfinished = p->unfinished || json_bool(message, "unfinished", false);
+    pipeline_sort_tables(p);
 }
 
 /* The target holds nothing of this migration. While the schema is made, that is so until it is committed,
@@ -244,6 +270,15 @@ static void on_copied(struct supervisor *s, struct worker *w, const cJSON *messa
     }
 }
 
+/* Tables of a running migration are loaded: the applier may catch up with them. */
+static void tell_applier_tables(struct supervisor *s, struct pipeline *p)
+{
+    struct worker *apply = supervisor_worker(s, p, "apply");
+
+    if (apply && !apply->stopping)
+        channel_queue(&apply->channel, json_message("tables"));
+}
+
 static void on_indexed(struct supervisor *s, struct worker *w, const cJSON *message)
 {
     struct table *t = pipeline_table(w->pipeline, json_str(message, "oid"));
@@ -253,6 +288,8 @@ static void on_indexed(struct supervisor *s, struct worker *w, const cJSON *mess
         return;
     t->state = TABLE_COMPLETED;
     err_clear(&t->error);
+    if (t->is_behind)
+        tell_applier_tables(s, w->pipeline);
     table_touch(s->m, w->pipeline, t);
     log_msg(LOG_INFO, "table %s.%s is loaded: %lld rows, %lld bytes", t->schema, t->name,
             (long long)t->rows, (long long)t->bytes);
@@ -546,7 +583,7 @@ static void on_drain(struct supervisor *s, struct worker *w, const cJSON *messag
 static const struct handler handlers[] = {
     {"done", on_done},           {"failed", on_failed},     {"phase", on_phase},
     {"event", on_event},         {"made", on_made},         {"gone", on_gone},
-    {"servers", on_servers},     {"tables", on_tables},     {"nothing", on_nothing},
+    {"servers", on_servers},     {"tables", on_tables},     {"tables_added", on_tables_added},     {"nothing", on_nothing},
     {"ready", on_ready},         {"copying", on_copying},   {"copied", on_copied},
     {"indexed", on_indexed},     {"table_failed", on_table_failed}, {"epoch", on_epoch},
     {"received", on_received},   {"want_limit", on_want_limit}, {"applied", on_applied},

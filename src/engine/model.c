@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/units.h"
 
@@ -122,6 +123,8 @@ static void pipeline_release(struct pipeline *p)
                        p->source_server, p->source_version, p->target_server, p->target_version};
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         free(strings[i]);
+    cJSON_Delete(p->asked);
+    err_clear(&p->change_error);
     free(p->steps);
     free(p->by_size);
     free(p->index_queue);
@@ -293,9 +296,14 @@ bool pipeline_is_ready(const struct pipeline *pipeline, int64_t max_lag_us, char
                          pipeline->first_stopped->name, pipeline->first_stopped->error.message);
     if (pipeline->state != PIPE_SYNCING)
         return not_ready(why, "it is %s", pipeline_state_name(pipeline->state));
+    if (pipeline->asked)
+        return not_ready(why, "tables are being %s", json_get(pipeline->asked, "add") ? "added"
+                                                                                      : "loaded again");
     if (pipeline->behind_count)
         return not_ready(why, "%zu table%s still to be caught up with the stream", pipeline->behind_count,
                          pipeline->behind_count == 1 ? " is" : "s are");
+    if (pipeline->unfinished)
+        return not_ready(why, "indexes and keys of added tables are still to be made");
     if (pipeline->passed_lsn < pipeline->last_epoch_lsn)
         return not_ready(why, "changes made while loading are still being applied");
     int64_t lag = pipeline_lag_us(pipeline, clock_wall_us());

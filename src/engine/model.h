@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <cjson/cJSON.h>
 #include <uthash.h>
 
 #include "base/err.h"
@@ -60,6 +61,7 @@ struct table {
     char *columns;   /* text[] literal of those that are copied; NULL: all */
     bool at_cutover; /* copied inside the freeze instead of streamed */
     bool needs_full; /* replica identity is set to FULL */
+    bool is_new;     /* added while running; the target's state does not have it yet */
     enum table_state state;
     int64_t est_rows, est_bytes;
     int64_t rows, bytes;
@@ -74,6 +76,13 @@ struct table {
     enum table_state failed_in; /* what it was doing when it came into TABLE_ERROR */
     uint64_t version; /* of the last change a client should see */
     UT_hash_handle hh;
+};
+
+/* A change of what is moved, asked for while changes are streamed (change.c). */
+enum pipeline_change {
+    CHANGE_NONE,
+    CHANGE_ADMIT,  /* tables are added: checked, made on the target, published */
+    CHANGE_DETACH, /* tables are taken out of the stream, to be loaded */
 };
 
 /* A reading of the source's WAL position, to tell lag by. */
@@ -164,6 +173,11 @@ struct pipeline {
     char *slot_wal_status;
     struct source_facts facts;
     bool runway_warned;               /* the slot's end came near, and it was said */
+
+    enum pipeline_change change;
+    cJSON *asked;                     /* {"reload":[OID...]} or {"add":[NAME...]}, owned; NULL: no change */
+    struct err change_error;          /* of the last change, when it was given up */
+    bool unfinished;                  /* objects of added tables wait to be made by "finish" */
 
     bool recalled;                    /* what the target knows has been read */
     bool cutover_wanted;

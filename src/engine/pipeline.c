@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "engine/change.h"
 #include "engine/load.h"
 
 enum standing {
@@ -64,7 +65,8 @@ static const struct row rows[PIPE_STATE_COUNT] = {
     [PIPE_FINISHING] = {PIPE_FINISHING, "finish", WITH_RECEIVE | WITH_MONITOR | WITH_APPLY, NULL,
                         PIPE_SYNCING, GOAL_DONE, HOLDS, 5,
                         "foreign keys, triggers and views are there"},
-    [PIPE_SYNCING] = {PIPE_SYNCING, NULL, WITH_RECEIVE | WITH_MONITOR | WITH_APPLY,
+    [PIPE_SYNCING] = {PIPE_SYNCING, NULL,
+                      WITH_RECEIVE | WITH_MONITOR | WITH_APPLY | WITH_LOADERS,
                       cutover_may_begin, PIPE_CUTTING_OVER, GOAL_DONE, RETRIES, 0,
                       "the cutover was asked for and the target is not behind"},
     [PIPE_CUTTING_OVER] = {PIPE_CUTTING_OVER, "cutover", WITH_RECEIVE | WITH_MONITOR | WITH_APPLY,
@@ -275,6 +277,10 @@ static bool is_wanted(const struct pipeline *p, const char *kind)
         return strcmp(kind, "recall") == 0;
     if (!p->recalled)
         return strcmp(kind, row->worker) == 0 && p->hold == HOLD_NONE;
+    if (change_worker(p) && strcmp(change_worker(p), kind) == 0)
+        return p->hold == HOLD_NONE;
+    if (p->change == CHANGE_DETACH && strcmp(kind, "apply") == 0)
+        return false;
     if (row->worker && strcmp(row->worker, kind) == 0)
         return p->hold == HOLD_NONE;
     /* Stopped by an error: what is received is still kept, so that the source can let its WAL go. */
@@ -290,7 +296,9 @@ static bool is_wanted(const struct pipeline *p, const char *kind)
  * writable again even while the target cannot be reached. */
 static const char *own_worker(const struct pipeline *p)
 {
-    return p->recalled || p->state == PIPE_THAWING ? rows[p->state].worker : "recall";
+    if (!p->recalled && p->state != PIPE_THAWING)
+        return "recall";
+    return change_worker(p) ? change_worker(p) : rows[p->state].worker;
 }
 
 /* Stops what is not wanted; true while any of it still runs. */
@@ -353,6 +361,13 @@ static void start_own(struct supervisor *s, struct pipeline *p)
         supervisor_start_worker(s, p, kind);
 }
 
+/* Added tables are back in the stream: what else belongs to them is made as for all at first. */
+static bool tables_want_finish(const struct pipeline *p)
+{
+    return p->state == PIPE_SYNCING && p->unfinished && !p->asked && !p->behind_count &&
+           !p->cutover_wanted;
+}
+
 void pipeline_turn(struct supervisor *s, struct pipeline *p)
 {
     const struct row *row = &rows[p->state];
@@ -369,8 +384,13 @@ void pipeline_turn(struct supervisor *s, struct pipeline *p)
     start_standing(s, p);
     if (p->hold != HOLD_NONE)
         return;
-    if (row->standing & WITH_LOADERS)
+    if ((row->standing & WITH_LOADERS) && !p->asked)
         load_turn(s, p);
+    if (tables_want_finish(p)) {
+        p->unfinished = false;
+        go(s, p, PIPE_FINISHING);
+        return;
+    }
     if (row->guard && row->guard(s, p))
         pipeline_advance(s, p);
 }
@@ -387,6 +407,8 @@ void pipeline_worker_ended(struct supervisor *s, struct pipeline *p, const char 
     if (!err_is_set(err)) {
         if (own && strcmp(own, kind) == 0 && strcmp(kind, "recall") == 0)
             p->recalled = true;
+        else if (change_worker(p) && strcmp(kind, change_worker(p)) == 0)
+            change_worker_done(s, p);
         else if (own && strcmp(own, kind) == 0 && p->hold == HOLD_NONE)
             pipeline_advance(s, p);
         return;
@@ -400,6 +422,10 @@ void pipeline_worker_ended(struct supervisor *s, struct pipeline *p, const char 
         log_err(LOG_WARNING, err);
         p->attempts++;
         p->retry_at_ms = clock_mono_ms() + backoff_ms(p->attempts);
+        return;
+    }
+    if (change_worker(p) && strcmp(kind, change_worker(p)) == 0 && !err->retryable) {
+        change_give_up(s, p, err);
         return;
     }
     failed(s, p, err);
@@ -421,6 +447,7 @@ void pipeline_restore(struct supervisor *s, struct pipeline *p)
     lsn_parse(json_str(entry, "startLsn"), &p->start_lsn);
     if (pipeline_state_parse(json_str(entry, "undoTo"), &undo_to))
         p->undo_to = undo_to;
+    change_restore(p, entry);
     p->started_us = json_i64(entry, "startedUs", 0);
     p->ended_us = json_i64(entry, "endedUs", 0);
     p->frozen_us = json_i64(entry, "frozenUs", 0);

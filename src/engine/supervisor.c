@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/stop.h"
+#include "engine/change.h"
 #include "engine/engine.h"
 #include "engine/limits.h"
 #include "engine/pipeline.h"
@@ -144,6 +145,8 @@ bool supervisor_decide(struct supervisor *s, struct pipeline *p, cJSON *fields)
     json_add_i64(fields, "endedUs", p->ended_us);
     json_add_i64(fields, "frozenUs", p->frozen_us);
     json_add_i64(fields, "openedUs", p->opened_us);
+    if (p->asked)
+        cJSON_AddItemToObject(fields, "asked", cJSON_Duplicate(p->asked, true));
     if (err_is_set(&p->error))
         cJSON_AddItemToObject(fields, "error", err_to_json(&p->error));
     if (journal_add(&s->journal, "state", fields, &err))
@@ -230,6 +233,8 @@ static bool on_command(void *arg, const char *name, const cJSON *request, cJSON 
 
     if (strcmp(name, "limits") == 0)
         return limits_command(s, request, answer, err);
+    if (change_is_command(name))
+        return change_command(s, name, request, answer, err);
     if (pipeline_command_find(name))
         return run_command(s, name, json_str(request, "databaseName"), err);
     if (strcmp(name, "goal") == 0 && json_str(request, "goal") &&

@@ -32,6 +32,7 @@ struct apply {
     int session;          /* which receiver that is: each begins at 0 */
     bool new_session;
     bool retry;           /* stopped tables may go on */
+    bool reread;          /* tables were loaded, or have come */
     lsn_t last_change_lsn;
     lsn_t begin_lsn;      /* of the transaction being read */
     bool in_transaction;
@@ -48,6 +49,7 @@ static bool take_limits(struct apply *a, int timeout_ms, struct err *err)
         const cJSON *limit = json_get(message, "limit");
         const char *type = json_str(message, "type");
         a->retry = a->retry || (type && strcmp(type, "retry") == 0);
+        a->reread = a->reread || (type && strcmp(type, "tables") == 0);
         if (limit) {
             a->limit.segment = json_u64(limit, "segment", 0);
             a->limit.offset = json_u64(limit, "offset", 0);
@@ -138,7 +140,7 @@ static bool wants_boundary(const struct apply *a)
 {
     lsn_t from;
 
-    return a->retry || applier_wants_catch_up(a->applier, &from);
+    return a->retry || a->reread || applier_wants_catch_up(a->applier, &from);
 }
 
 /* Feeds what can be read now; *fed says whether there was anything. */
@@ -218,6 +220,9 @@ static bool at_boundary(struct apply *a, struct change *change, struct err *err)
     if (a->retry && !applier_retry_stopped(a->applier, err))
         return false;
     a->retry = false;
+    if (a->reread && (!applier_flush(a->applier, err) || !applier_reload_tables(a->applier, err)))
+        return false;
+    a->reread = false;
     return catch_up(a, change, err);
 }
 

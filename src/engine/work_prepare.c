@@ -25,7 +25,7 @@ static void on_phase(void *arg, const char *text)
     work_phase(arg, text, 0, 0);
 }
 
-static cJSON *entry_json(const struct table_entry *entry)
+cJSON *work_entry_json(const struct table_entry *entry)
 {
     cJSON *item = cJSON_CreateObject();
     char oid[16];
@@ -56,7 +56,7 @@ static void send_entries(struct work *work, const struct table_list *list)
         cJSON *items = cJSON_AddArrayToObject(message, "tables");
         json_add_bool(message, "first", i == 0);
         for (int n = 0; n < TABLES_A_MESSAGE && i < list->count; n++, i++)
-            cJSON_AddItemToArray(items, entry_json(&list->items[i]));
+            cJSON_AddItemToArray(items, work_entry_json(&list->items[i]));
         json_add_bool(message, "last", i >= list->count);
         work_send(work, message);
     } while (i < list->count);
@@ -157,7 +157,8 @@ static bool make_database(struct work *work, struct conn *source, struct err *er
     return ok;
 }
 
-static bool add_tables(struct work *work, struct conn *target, struct err *err)
+bool work_add_tables(struct work *work, struct conn *target,
+                     bool (*wanted)(const struct table *table), struct err *err)
 {
     const struct pipeline *p = work->p;
     bool ok = true;
@@ -166,13 +167,15 @@ static bool add_tables(struct work *work, struct conn *target, struct err *err)
         cJSON *list = cJSON_CreateArray();
         for (int n = 0; n < TABLES_A_MESSAGE && i < p->table_count; n++, i++) {
             const struct table *t = p->by_size[i];
+            if (wanted && !wanted(t))
+                continue;
             struct table_entry entry = {
                 .oid = (uint32_t)strtoul(t->oid, NULL, 10), .schema = t->schema, .name = t->name,
                 .target_schema = t->target_schema, .target_name = t->target_name,
                 .final_schema = t->final_schema, .final_name = t->final_name,
                 .where = t->where, .columns = t->columns, .bytes = t->est_bytes, .rows = t->est_rows,
                 .mode = t->at_cutover ? TABLE_AT_CUTOVER : TABLE_SYNC, .needs_full = t->needs_full};
-            cJSON_AddItemToArray(list, entry_json(&entry));
+            cJSON_AddItemToArray(list, work_entry_json(&entry));
         }
         char *text = json_line(list);
         const char *values[] = {text};
@@ -194,7 +197,7 @@ static bool fill_state(struct work *work, struct conn *source, struct conn *targ
 
     ok = ok && conn_command(target, "BEGIN", err) &&
          conn_command_params(target, sql_state_add_migration, 5, values, err) &&
-         add_tables(work, target, err) && conn_command(target, "COMMIT", err);
+         work_add_tables(work, target, NULL, err) && conn_command(target, "COMMIT", err);
     if (!ok)
         conn_rollback(target);
     free(system);

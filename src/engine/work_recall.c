@@ -52,7 +52,8 @@ static cJSON *table_item(const PGresult *res, int row)
     return item;
 }
 
-static void send_tables(struct work *work, const PGresult *res)
+/* unfinished: objects of the schema are still to be made. */
+static void send_tables(struct work *work, const PGresult *res, bool unfinished)
 {
     int count = PQntuples(res);
 
@@ -63,6 +64,7 @@ static void send_tables(struct work *work, const PGresult *res)
         for (int n = 0; n < TABLES_A_MESSAGE && row < count; n++, row++)
             cJSON_AddItemToArray(list, table_item(res, row));
         json_add_bool(message, "last", row >= count);
+        json_add_bool(message, "unfinished", unfinished);
         work_send(work, message);
         if (!count)
             return;
@@ -104,10 +106,12 @@ bool work_recall(struct work *work, struct err *err)
     if (ok && !known) {
         work_send(work, json_message("nothing"));
     } else if (ok) {
-        res = conn_exec(&target, sql_state_tables, err);
-        ok = res != NULL;
+        char *unfinished = NULL;
+        ok = conn_scalar(&target, sql_state_unfinished, 0, NULL, &unfinished, err) &&
+             (res = conn_exec(&target, sql_state_tables, err));
         if (ok)
-            send_tables(work, res);
+            send_tables(work, res, *unfinished == 't');
+        free(unfinished);
     }
     PQclear(res);
     conn_close(&target);

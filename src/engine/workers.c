@@ -13,7 +13,8 @@ const struct worker_kind worker_kinds[] = {
     {"epoch", work_epoch},   {"copy", work_copy},       {"index", work_index},
     {"receive", work_receive_worker}, {"apply", work_apply},   {"monitor", work_monitor}, {"watch", work_watch},
     {"finish", work_finish}, {"cutover", work_cutover}, {"thaw", work_thaw},
-    {"close", work_close},   {"undo", work_undo},       {NULL, NULL},
+    {"close", work_close},   {"undo", work_undo},       {"admit", work_admit},
+    {"detach", work_detach}, {NULL, NULL},
 };
 
 char *work_spool_dir(const struct work *work)

@@ -47,6 +47,16 @@ void work_step(struct work *work, const char *name, const char *state, const cha
 /* Is everything that the target's database holds of this migration? */
 bool work_owns_target(const struct work *work);
 
+struct table_entry;
+/* A picked table as "tables" messages have it. Owned. */
+cJSON *work_entry_json(const struct table_entry *entry);
+/* Writes tables of the model into the target's state; those that wanted (NULL: all) picks. */
+bool work_add_tables(struct work *work, struct conn *target,
+                     bool (*wanted)(const struct table *table), struct err *err);
+
+bool work_admit(struct work *work, struct err *err);
+bool work_detach(struct work *work, struct err *err);
+
 struct copy_result;
 /* Tells the supervisor that a table's rows are on the target; that a table failed (err is cleared). */
 void work_report_copied(struct work *work, const struct table *table,

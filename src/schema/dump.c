@@ -52,6 +52,7 @@ struct store {
     struct buf rows;
     bool begun;
     int count;
+    int offset; /* added to dump ids and positions: what an earlier dump has used */
 };
 
 /* --- running the programs --- */
@@ -80,11 +81,29 @@ static bool run_pg_dump(const struct schema_dump *dump, const char *archive, str
     conninfo_set(&info, "options", forced);
     char *dbname = conninfo_string(&info);
     char **env = conninfo_env(&info, "pg_dump");
-    const char *const argv[] = {dump->tools->pg_dump, "--format=custom", "--schema-only",
-                                "--no-publications", "--no-subscriptions", "--no-tablespaces",
-                                "--exclude-schema=pgcutover", "--lock-wait-timeout=" LOCK_WAIT_MS,
-                                "--no-password", "--file", archive, "--dbname", dbname, NULL};
+    static const char *const options_of_all[] = {
+        "--format=custom", "--schema-only", "--no-publications", "--no-subscriptions",
+        "--no-tablespaces", "--exclude-schema=pgcutover", "--lock-wait-timeout=" LOCK_WAIT_MS,
+        "--no-password"};
+    size_t fixed = sizeof options_of_all / sizeof *options_of_all;
+    size_t tables = 0, n = 0;
+    while (dump->tables && dump->tables[tables])
+        tables++;
+    const char **argv = xcalloc(fixed + 2 * tables + 6, sizeof *argv);
+    argv[n++] = dump->tools->pg_dump;
+    for (size_t i = 0; i < fixed; i++)
+        argv[n++] = options_of_all[i];
+    for (size_t i = 0; i < tables; i++) {
+        argv[n++] = "--table";
+        argv[n++] = dump->tables[i];
+    }
+    argv[n++] = "--file";
+    argv[n++] = archive;
+    argv[n++] = "--dbname";
+    argv[n++] = dbname;
     bool ok = run_tool(argv, env, NULL, NULL, err);
+
+    free(argv);
 
     if (!ok)
         err_wrap(err, "could not dump the schema of the source");
@@ -198,11 +217,12 @@ static void add_text(struct buf *row, const char *text)
     }
 }
 
-static void add_row(struct buf *row, const struct script_object *object, const struct placed *placed)
+static void add_row(struct buf *row, const struct script_object *object, const struct placed *placed,
+                    int offset)
 {
     const char *const texts[] = {object->type, object->schema, object->name, object->owner};
 
-    buf_addf(row, "%d\t%d\t%u\t%u", object->dump_id, object->position, object->class_oid,
+    buf_addf(row, "%d\t%d\t%u\t%u", object->dump_id + offset, object->position + offset, object->class_oid,
              object->object_oid);
     for (size_t i = 0; i < 4; i++) {
         buf_addch(row, '\t');
@@ -217,7 +237,7 @@ static void add_row(struct buf *row, const struct script_object *object, const s
         buf_addstr(row, "\t\\N");
     buf_addf(row, "\t%c\t%s\t{", placed->by_table ? 't' : 'f', schema_phase_name(placed->phase));
     for (size_t i = 0; i < object->depend_count; i++)
-        buf_addf(row, "%s%d", i ? "," : "", object->depends[i]);
+        buf_addf(row, "%s%d", i ? "," : "", object->depends[i] + offset);
     buf_addstr(row, "}\t");
     add_text(row, object->statement);
     buf_addf(row, "\t%s\n", *object->statement ? "pending" : "applied");
@@ -256,7 +276,7 @@ static bool store_object(void *arg, const struct script_object *object, struct e
 
     if (!store->begun && !begin_copy(store, err))
         return false;
-    add_row(&store->rows, object, &placed);
+    add_row(&store->rows, object, &placed, store->offset);
     store->count++;
     return flush_rows(store, FLUSH_BYTES, err);
 }
@@ -321,10 +341,15 @@ bool schema_dump_store(const struct schema_dump *dump, int *count, struct err *e
     struct store store = {.target = dump->target};
     char *stored = NULL;
 
-    if (!conn_scalar(dump->target, "SELECT pg_catalog.count(*) FROM pgcutover.objects", 0, NULL,
-                     &stored, err))
+    if (!conn_scalar(dump->target, dump->tables ? "SELECT coalesce(pg_catalog.max(greatest(dump_id, position)), 0) "
+                                                  "FROM pgcutover.objects"
+                                                : "SELECT pg_catalog.count(*) FROM pgcutover.objects",
+                     0, NULL, &stored, err))
         return false;
-    store.count = atoi(stored);
+    if (dump->tables)
+        store.offset = atoi(stored);
+    else
+        store.count = atoi(stored);
     free(stored);
     bool ok = true;
     if (store.count == 0) {

@@ -14,11 +14,13 @@ struct schema_dump {
     const struct schema_tools *tools;
     struct conn *target;                /* has the schema pgcutover */
     const char *work_dir;               /* for two files, which are gone afterwards */
+    const char *const *tables;          /* quoted names, ended by NULL: only these; NULL: everything */
 };
 
 /* Dumps, splits, classifies and stores all objects in one transaction on the target. Does nothing
  * when objects are stored already. *count (may be NULL) is how many there are. On error nothing is
- * stored. */
+ * stored. With tables, what belongs to these is added behind what is stored: the caller knows that it
+ * is not there yet. */
 bool schema_dump_store(const struct schema_dump *dump, int *count, struct err *err);
 
 #endif

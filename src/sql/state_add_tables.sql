@@ -10,4 +10,5 @@ FROM pg_catalog.json_to_recordset($1::pg_catalog.json)
     AS t(oid pg_catalog.oid, schema pg_catalog.text, name pg_catalog.text, "targetSchema" pg_catalog.text,
          "targetName" pg_catalog.text, "atCutover" pg_catalog.bool, "where" pg_catalog.text,
          "needsFull" pg_catalog.bool, "estRows" pg_catalog.int8, "estBytes" pg_catalog.int8,
-         columns pg_catalog.text, "finalSchema" pg_catalog.text, "finalName" pg_catalog.text);
+         columns pg_catalog.text, "finalSchema" pg_catalog.text, "finalName" pg_catalog.text)
+ON CONFLICT (source_oid) DO NOTHING;
