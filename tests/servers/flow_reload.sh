@@ -93,9 +93,9 @@ reload() {
 add() {
     begin more
     run add more public.parent
-    assert_run "add of what is there" 1 'table public.parent is moved already'
+    assert_run "add of what is there" 2 'table public.parent is moved already'
     run add more late.event
-    assert_run "add of what is not there" 1 'matches no table'
+    assert_run "add of what is not there" 2 'matches no table'
     make_late more
     before=$(footprint source more | grep -v 'pgcutover\|identity whole')
     sleep 0.5
