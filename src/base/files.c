@@ -82,7 +82,9 @@ static bool sync_parent(const char *path, struct err *err)
     return ok;
 }
 
-static bool replace(const char *path, const void *data, size_t len, bool durable, struct err *err)
+/* Writes a temporary file beside path and renames it. */
+static bool replace(const char *path, bool (*write_it)(int fd, void *arg, struct err *err), void *arg, bool durable,
+                    struct err *err)
 {
     char *temp = xasprintf("%s.%ld.tmp", path, (long)getpid());
     int fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -92,7 +94,7 @@ static bool replace(const char *path, const void *data, size_t len, bool durable
         err_errno(err, "could not create \"%s\"", temp);
         goto out;
     }
-    if (!fd_write_all(fd, data, len, err)) {
+    if (!write_it(fd, arg, err)) {
         err_wrap(err, "file \"%s\"", temp);
         goto out;
     }
@@ -114,14 +116,63 @@ out:
     return ok;
 }
 
+struct bytes {
+    const void *data;
+    size_t len;
+};
+
+static bool write_bytes(int fd, void *arg, struct err *err)
+{
+    const struct bytes *bytes = arg;
+
+    return fd_write_all(fd, bytes->data, bytes->len, err);
+}
+
 bool file_write_atomic(const char *path, const void *data, size_t len, struct err *err)
 {
-    return replace(path, data, len, true, err);
+    struct bytes bytes = {data, len};
+
+    return replace(path, write_bytes, &bytes, true, err);
 }
 
 bool file_replace(const char *path, const void *data, size_t len, struct err *err)
 {
-    return replace(path, data, len, false, err);
+    struct bytes bytes = {data, len};
+
+    return replace(path, write_bytes, &bytes, false, err);
+}
+
+struct stream_writer {
+    bool (*write_it)(FILE *file, void *arg);
+    void *arg;
+};
+
+/* The stream has a descriptor of its own: closing it tells of errors, and leaves fd open. */
+static bool write_stream(int fd, void *arg, struct err *err)
+{
+    const struct stream_writer *writer = arg;
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    FILE *file = own >= 0 ? fdopen(own, "w") : NULL;
+
+    if (!file) {
+        err_errno(err, "could not write");
+        if (own >= 0)
+            close(own);
+        return false;
+    }
+    bool ok = writer->write_it(file, writer->arg);
+    if (fclose(file) != 0 || !ok) {
+        err_errno(err, "could not write");
+        return false;
+    }
+    return true;
+}
+
+bool file_replace_with(const char *path, bool (*write_it)(FILE *file, void *arg), void *arg, struct err *err)
+{
+    struct stream_writer writer = {write_it, arg};
+
+    return replace(path, write_stream, &writer, false, err);
 }
 
 static bool make_one(const char *path, struct err *err)

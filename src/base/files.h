@@ -3,6 +3,7 @@
 #define PGC_BASE_FILES_H
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -17,6 +18,8 @@ bool file_read(const char *path, struct buf *out, struct err *err);
 bool file_write_atomic(const char *path, const void *data, size_t len, struct err *err);
 /* The same without the fsyncs: atomic for readers, not durable. */
 bool file_replace(const char *path, const void *data, size_t len, struct err *err);
+/* The same of what write_it writes; it returns false, with errno, when that failed. */
+bool file_replace_with(const char *path, bool (*write_it)(FILE *file, void *arg), void *arg, struct err *err);
 /* Writes all bytes, retrying short writes. */
 bool fd_write_all(int fd, const void *data, size_t len, struct err *err);
 

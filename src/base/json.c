@@ -167,10 +167,15 @@ static void print_item(struct buf *out, const cJSON *item, unsigned depth)
     free(text);
 }
 
-char *json_pretty_sorted(const cJSON *json)
+char *json_pretty_at(const cJSON *json, unsigned depth)
 {
     struct buf out = BUF_INIT;
 
-    print_item(&out, json, 0);
+    print_item(&out, json, depth);
     return buf_take(&out);
+}
+
+char *json_pretty_sorted(const cJSON *json)
+{
+    return json_pretty_at(json, 0);
 }

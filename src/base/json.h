@@ -30,5 +30,7 @@ cJSON *json_message(const char *type);
 /* One line / indented, keys of every object sorted; owned by the caller. */
 char *json_line(const cJSON *json);
 char *json_pretty_sorted(const cJSON *json);
+/* The same, indented as something that stands `depth` levels deep. */
+char *json_pretty_at(const cJSON *json, unsigned depth);
 
 #endif

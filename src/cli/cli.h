@@ -75,6 +75,6 @@ cJSON *cli_stored_status(const char *dir);
 const cJSON *cli_output(const cJSON *status);
 bool cli_is_type(const cJSON *item, const char *type);
 /* One line about a database, for people. Owned. */
-char *cli_progress_line(const cJSON *database, const cJSON *status);
+char *cli_progress_line(const cJSON *database);
 
 #endif

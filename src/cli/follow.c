@@ -35,25 +35,7 @@ static double num(const cJSON *object, const char *key)
     return cJSON_IsNumber(item) ? item->valuedouble : 0;
 }
 
-static void load_totals(const cJSON *status, const char *database, double *bytes, double *total)
-{
-    const cJSON *item;
-
-    *bytes = *total = 0;
-    cJSON_ArrayForEach(item, cli_output(status))
-    {
-        const char *of = json_str(item, "databaseName");
-        if (!cli_is_type(item, "TableLevelOutput") || !of || strcmp(of, database) != 0)
-            continue;
-        double estimate = num(item, "estimatedBytes");
-        double done = num(item, "fullLoadTotalVolumeBytes");
-        bool complete = strcmp(json_str(item, "state"), "COMPLETED") == 0;
-        *bytes += done;
-        *total += complete || done > estimate ? done : estimate;
-    }
-}
-
-char *cli_progress_line(const cJSON *database, const cJSON *status)
+char *cli_progress_line(const cJSON *database)
 {
     struct buf out = BUF_INIT;
     char a[32];
@@ -64,9 +46,8 @@ char *cli_progress_line(const cJSON *database, const cJSON *status)
 
     buf_addf(&out, "%s: %s", json_str(database, "databaseName"), hold ? hold : phase);
     if (strcmp(phase, "loading") == 0) {
-        double bytes;
-        double total;
-        load_totals(status, json_str(database, "databaseName"), &bytes, &total);
+        double bytes = num(database, "fullLoadBytes");
+        double total = num(database, "fullLoadExpectedBytes");
         units_bytes((int64_t)bytes, a, sizeof a);
         units_bytes((int64_t)total, b, sizeof b);
         buf_addf(&out, " %.0f%% %s of about %s, tables %.0f/%.0f", total > 0 ? 100 * bytes / total : 0,
@@ -162,7 +143,7 @@ static void show_progress(struct follow *f)
             show_json("progress", item);
         if (f->options->quiet)
             continue;
-        char *line = cli_progress_line(item, f->view.status);
+        char *line = cli_progress_line(item);
         if (isatty(2))
             show_bar(f, line);
         else
@@ -291,7 +272,7 @@ static void tell_reached(struct follow *f)
             show_json("result", item);
         if (f->options->quiet)
             continue;
-        char *line = cli_progress_line(item, f->view.status);
+        char *line = cli_progress_line(item);
         fprintf(stderr, "%s\n", line);
         free(line);
     }
@@ -305,6 +286,15 @@ static void tell_reached(struct follow *f)
 
 /* --- following --- */
 
+/* Tables are told of with -v alone. */
+static cJSON *subscription(const struct follow *f)
+{
+    cJSON *request = json_message("subscribe");
+
+    json_add_bool(request, "tables", f->options->verbose);
+    return request;
+}
+
 static void take(struct follow *f, cJSON *message)
 {
     const char *type = json_str(message, "type");
@@ -312,6 +302,8 @@ static void take(struct follow *f, cJSON *message)
     if (type && strcmp(type, "snapshot") == 0) {
         control_view_set(&f->view, cJSON_DetachItemFromObjectCaseSensitive(message, "status"));
         show_events(f, json_get(json_get(f->view.status, "properties"), "events"));
+    } else if (type && strcmp(type, "part") == 0 && f->view.status) {
+        control_view_merge(&f->view, message);
     } else if (type && strcmp(type, "delta") == 0 && f->view.status) {
         if (f->options->verbose)
             show_tables(f, message);
@@ -427,7 +419,7 @@ int cli_follow(const struct options *options, const char *dir, const char *name,
     if (!control_open(&control, dir, options->command, false, &err)) {
         code = gone(&f);
     } else {
-        channel_queue(&control.channel, json_message("subscribe"));
+        channel_queue(&control.channel, subscription(&f));
         code = run(&f, &control);
         control_close(&control);
     }

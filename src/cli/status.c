@@ -20,7 +20,7 @@ static double num(const cJSON *object, const char *key)
 }
 
 /* From the engine, or, when none runs, what it stored last; *live says which. */
-static cJSON *fetch(const char *state_dir, const char *name, bool *live, struct err *err)
+static cJSON *fetch(const char *state_dir, const char *name, bool tables, bool *live, struct err *err)
 {
     char *dir = xasprintf("%s/%s", state_dir, name);
     struct control control;
@@ -28,7 +28,7 @@ static cJSON *fetch(const char *state_dir, const char *name, bool *live, struct 
 
     *live = control_open(&control, dir, "status", false, err);
     if (*live) {
-        status = control_status(&control, err);
+        status = control_status(&control, tables, err);
         control_close(&control);
         *live = status != NULL; /* it may have ended in between */
     }
@@ -124,7 +124,7 @@ static void print_lag(const cJSON *database)
 static void print_database(const cJSON *status, const cJSON *database)
 {
     const cJSON *item;
-    char *line = cli_progress_line(database, status);
+    char *line = cli_progress_line(database);
     size_t shown = 0;
 
     printf("%s\n", line);
@@ -195,7 +195,7 @@ static int show_one(const struct options *o, const char *state_dir, const char *
     bool live = false;
     char *identity = xasprintf("%s/%s/migration.json", state_dir, name);
     bool known = plan_name_is_valid(name) && file_exists(identity);
-    cJSON *status = known ? fetch(state_dir, name, &live, &err) : NULL;
+    cJSON *status = known ? fetch(state_dir, name, true, &live, &err) : NULL;
     int code;
 
     free(identity);
@@ -268,7 +268,7 @@ static int show_all(const struct options *o, const char *state_dir)
     for (size_t i = 0; i < count; i++) {
         struct err err = ERR_INIT;
         bool live = false;
-        cJSON *status = fetch(state_dir, names[i], &live, &err);
+        cJSON *status = fetch(state_dir, names[i], o->json, &live, &err);
         if (status && !o->json)
             print_summary(names[i], status, live);
         if (status)
@@ -292,7 +292,7 @@ static int watch(const struct options *o, const char *state_dir, const char *nam
     stop_catch_signals(true);
     for (;;) {
         bool live = false;
-        cJSON *status = fetch(state_dir, name, &live, &err);
+        cJSON *status = fetch(state_dir, name, true, &live, &err);
         if (!status)
             return cli_fail(o, &err);
         if (isatty(1) && !o->json)

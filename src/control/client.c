@@ -92,14 +92,39 @@ bool control_command(struct control *control, const char *command, const char *d
     return answer != NULL;
 }
 
-cJSON *control_status(struct control *control, struct err *err)
+/* The parts behind a status: their objects go into its output. */
+static bool take_parts(struct control *control, cJSON *status, struct err *err)
 {
-    cJSON *answer = control_ask(control, json_message("status"), err);
-    cJSON *status = answer ? cJSON_DetachItemFromObjectCaseSensitive(answer, "status") : NULL;
+    cJSON *output = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(status, "properties"), "output");
 
+    for (bool more = true; more;) {
+        cJSON *part = channel_receive(&control->channel, ANSWER_TIMEOUT_MS, err);
+        cJSON *items = cJSON_GetObjectItemCaseSensitive(part, "output");
+        if (!part)
+            return false;
+        more = json_bool(part, "more", false);
+        for (cJSON *item = items ? items->child : NULL; item; item = items->child)
+            cJSON_AddItemToArray(output, cJSON_DetachItemViaPointer(items, item));
+        cJSON_Delete(part);
+    }
+    return true;
+}
+
+cJSON *control_status(struct control *control, bool tables, struct err *err)
+{
+    cJSON *request = json_message("status");
+
+    json_add_bool(request, "tables", tables);
+    cJSON *answer = control_ask(control, request, err);
+    cJSON *status = answer ? cJSON_DetachItemFromObjectCaseSensitive(answer, "status") : NULL;
+    bool more = json_bool(answer, "more", false);
     if (answer && !status)
         err_set(err, ERR_PROTOCOL, "the engine's answer holds no status");
     cJSON_Delete(answer);
+    if (status && more && !take_parts(control, status, err)) {
+        cJSON_Delete(status);
+        status = NULL;
+    }
     return status;
 }
 

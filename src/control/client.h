@@ -25,8 +25,8 @@ cJSON *control_ask(struct control *control, cJSON *request, struct err *err);
 /* {"type":"command","command":command,"databaseName":database} */
 bool control_command(struct control *control, const char *command, const char *database,
                      struct err *err);
-/* The whole status, owned by the caller. */
-cJSON *control_status(struct control *control, struct err *err);
+/* The status, owned by the caller; tables: with them. */
+cJSON *control_status(struct control *control, bool tables, struct err *err);
 
 /* A copy of the engine's status that deltas keep up to date: each object is found by its "id" at once,
  * also among many thousands of tables. */
@@ -40,7 +40,7 @@ struct control_view {
 void control_view_set(struct control_view *view, cJSON *status);
 /* The object of that id, or NULL. Borrowed until the next merge. */
 const cJSON *control_view_find(const struct control_view *view, const char *id);
-/* Puts a delta's objects into the status (events replace the status's events). */
+/* Puts the objects of a delta or a part into the status (a delta's events replace the status's events). */
 void control_view_merge(struct control_view *view, const cJSON *delta);
 
 #endif

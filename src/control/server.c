@@ -18,6 +18,7 @@
 
 /* A client that does not read is dropped rather than kept in memory. */
 #define CLIENT_BACKLOG_BYTES (256u << 20)
+#define PART_BACKLOG_BYTES (64u << 10) /* with less than this unsent the next part is made */
 
 struct client {
     struct server *server;
@@ -25,9 +26,12 @@ struct client {
     char *name;
     bool greeted;
     bool subscribed;
+    bool tables;     /* wants them in deltas */
+    bool parts_left; /* of a status that is being sent */
     bool gone;
     uint64_t version;
     uint64_t events;
+    uint64_t cursor; /* of the parts */
     struct client *next;
 };
 
@@ -44,7 +48,8 @@ static void on_client(void *arg, short revents);
 
 static void watch(struct client *client)
 {
-    short events = channel_has_output(&client->channel) ? POLLIN | POLLOUT : POLLIN;
+    bool output = channel_has_output(&client->channel) || client->parts_left;
+    short events = output ? POLLIN | POLLOUT : POLLIN;
 
     loop_watch(client->server->loop, client->channel.fd, events, on_client, client);
 }
@@ -146,11 +151,29 @@ static void on_command(struct client *client, const cJSON *message)
     }
 }
 
-static void send_status(struct client *client, const char *type)
+static void send_status(struct client *client, const char *type, bool tables)
 {
     cJSON *message = json_message(type);
 
     cJSON_AddItemToObject(message, "status", client->server->calls.status(client->server->calls.arg));
+    json_add_bool(message, "more", tables);
+    client->parts_left = tables;
+    client->cursor = 0;
+    send_to(client, message);
+}
+
+/* One part a turn of the loop, and only when the client has read most of what came before. */
+static void send_part(struct client *client)
+{
+    const struct server_calls *calls = &client->server->calls;
+
+    if (!client->parts_left || client->gone || client->channel.out.len > PART_BACKLOG_BYTES)
+        return;
+    cJSON *part = calls->part(calls->arg, &client->cursor);
+    cJSON *message = json_message("part");
+    client->parts_left = part != NULL;
+    cJSON_AddItemToObject(message, "output", part ? part : cJSON_CreateArray());
+    json_add_bool(message, "more", client->parts_left);
     send_to(client, message);
 }
 
@@ -163,14 +186,15 @@ static void serve(struct client *client, const cJSON *message)
     } else if (strcmp(type, "hello") == 0) {
         on_hello(client, message);
     } else if (strcmp(type, "status") == 0) {
-        send_status(client, "status");
+        send_status(client, "status", json_bool(message, "tables", false));
     } else if (strcmp(type, "subscribe") == 0) {
         /* The marks first: what changes while the snapshot is made is sent again. */
         cJSON *skipped = client->server->calls.delta(client->server->calls.arg, &client->version,
-                                                     &client->events);
+                                                     &client->events, false);
         cJSON_Delete(skipped);
         client->subscribed = true;
-        send_status(client, "snapshot");
+        client->tables = json_bool(message, "tables", false);
+        send_status(client, "snapshot", client->tables);
     } else if (strcmp(type, "command") == 0) {
         on_command(client, message);
     } else {
@@ -188,6 +212,7 @@ static void on_client(void *arg, short revents)
 
     if (revents & POLLOUT)
         client->gone = client->gone || !channel_write(&client->channel);
+    send_part(client);
     bool alive = channel_read(&client->channel);
     int fd = client->channel.fd;
     while (!client->gone && (message = channel_next(&client->channel, &bad))) {
@@ -254,9 +279,9 @@ struct server *server_open(struct loop *loop, const char *dir, const struct serv
 void server_publish(struct server *server)
 {
     for (struct client *client = server->clients; client; client = client->next) {
-        if (!client->subscribed || client->gone)
+        if (!client->subscribed || client->parts_left || client->gone)
             continue;
-        cJSON *delta = server->calls.delta(server->calls.arg, &client->version, &client->events);
+        cJSON *delta = server->calls.delta(server->calls.arg, &client->version, &client->events, client->tables);
         if (!delta)
             continue;
         json_add_str(delta, "type", "delta");
@@ -270,9 +295,14 @@ void server_close(struct server *server)
 
     while (server->clients) {
         struct client *client = server->clients;
-        while (channel_has_output(&client->channel) && channel_write(&client->channel) &&
-               channel_has_output(&client->channel) && clock_mono_ms() < until)
-            usleep(1000);
+        while ((channel_has_output(&client->channel) || client->parts_left) && !client->gone &&
+               clock_mono_ms() < until) {
+            send_part(client);
+            if (!channel_write(&client->channel))
+                break;
+            if (channel_has_output(&client->channel))
+                usleep(1000);
+        }
         drop(client);
     }
     loop_unwatch(server->loop, server->fd);

@@ -1,12 +1,16 @@
 /* The control socket, server side: JSON lines over a Unix socket in a directory of mode 0700, peers of
- * another user refused (SO_PEERCRED). Protocol version 1:
+ * another user refused (SO_PEERCRED). Protocol version 2:
  *
- *   client: {"type":"hello","version":1,"client":TEXT,"control":BOOL}
- *   server: {"type":"hello","version":1,"pid":N,"control":BOOL,"controller":TEXT|null}
- *   client: {"type":"status"}                  server: {"type":"status","status":{…}}
- *   client: {"type":"subscribe"}               server: {"type":"snapshot","status":{…}}, then
+ *   client: {"type":"hello","version":2,"client":TEXT,"control":BOOL}
+ *   server: {"type":"hello","version":2,"pid":N,"control":BOOL,"controller":TEXT|null}
+ *   client: {"type":"status","tables":BOOL}    server: {"type":"status","status":{…},"more":BOOL}
+ *   client: {"type":"subscribe","tables":BOOL} server: {"type":"snapshot","status":{…},"more":BOOL}, then
  *                                                      {"type":"delta",…} whenever something changed
+ *                        while "more" is true, next:   {"type":"part","output":[…],"more":BOOL}
  *   client: {"type":"command","command":C,…}   server: {"type":"done",…} or {"type":"error","error":{…}}
+ *
+ * The status comes without its tables, and the tables in parts, as fast as the client reads them, where it
+ * asked for them; deltas begin behind the last part.
  *
  * Any number of clients observe; one has control. Commands of a client without control are carried
  * out as long as nobody else holds it; "take":true in the hello takes it over, and says so to the
@@ -14,6 +18,7 @@
 #ifndef PGC_CONTROL_SERVER_H
 #define PGC_CONTROL_SERVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <cjson/cJSON.h>
@@ -21,15 +26,17 @@
 #include "base/err.h"
 #include "base/loop.h"
 
-#define CONTROL_VERSION 1
+#define CONTROL_VERSION 2
 
 struct server;
 
 struct server_calls {
-    /* The whole status; owned by the server afterwards. */
+    /* The status without its tables; owned by the server afterwards. */
     cJSON *(*status)(void *arg);
+    /* The next tables, an array owned by the server; NULL: no more. *cursor begins at 0. */
+    cJSON *(*part)(void *arg, uint64_t *cursor);
     /* What changed since (version, event number): NULL when nothing did; updates both. */
-    cJSON *(*delta)(void *arg, uint64_t *version, uint64_t *events);
+    cJSON *(*delta)(void *arg, uint64_t *version, uint64_t *events, bool tables);
     /* Carries a command out; answer may be given fields. False with err set. */
     bool (*command)(void *arg, const char *command, const cJSON *request, cJSON *answer,
                     struct err *err);

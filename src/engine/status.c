@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/json.h"
 #include "engine/lag.h"
 
@@ -141,33 +142,42 @@ static double latency_s(const struct pipeline *p)
     return seconds(p->apply_idle ? p->latency_us : lag);
 }
 
-static void add_counters(cJSON *json, const struct pipeline *p)
-{
-    int64_t inserts = 0;
-    int64_t updates = 0;
-    int64_t deletes = 0;
+struct totals {
+    int64_t inserts, updates, deletes;
+    int64_t bytes, expected_bytes; /* of the full load: there, and in the end */
+    size_t states[TABLE_ERROR + 1];
+};
 
-    for (const struct table *t = p->tables; t; t = t->hh.next) {
-        inserts += t->inserts;
-        updates += t->updates;
-        deletes += t->deletes;
-    }
-    json_add_num(json, "cdcInsertCounter", (double)inserts);
-    json_add_num(json, "cdcUpdateCounter", (double)updates);
-    json_add_num(json, "cdcDeleteCounter", (double)deletes);
+/* What is there already, where the estimate was too low or the table is complete. */
+static int64_t expected_bytes(const struct table *t)
+{
+    bool complete = t->state == TABLE_COMPLETED || t->state == TABLE_LOADED || t->state == TABLE_INDEXING;
+
+    return complete || t->bytes > t->est_bytes ? t->bytes : t->est_bytes;
 }
 
-static void add_load_counts(cJSON *json, const struct pipeline *p)
+static void add_totals(cJSON *json, const struct pipeline *p)
 {
-    size_t counts[TABLE_ERROR + 1] = {0};
+    struct totals sum = {0};
 
-    for (const struct table *t = p->tables; t; t = t->hh.next)
-        counts[t->state]++;
-    json_add_num(json, "fullLoadCompletedTables", (double)counts[TABLE_COMPLETED]);
-    json_add_num(json, "fullLoadErroredTables", (double)counts[TABLE_ERROR]);
-    json_add_num(json, "fullLoadLoadingTables",
-                 (double)(counts[TABLE_LOADING] + counts[TABLE_LOADED] + counts[TABLE_INDEXING]));
-    json_add_num(json, "fullLoadQueuedTables", (double)counts[TABLE_BEFORE_LOAD]);
+    for (const struct table *t = p->tables; t; t = t->hh.next) {
+        sum.inserts += t->inserts;
+        sum.updates += t->updates;
+        sum.deletes += t->deletes;
+        sum.bytes += t->bytes;
+        sum.expected_bytes += expected_bytes(t);
+        sum.states[t->state]++;
+    }
+    json_add_num(json, "cdcInsertCounter", (double)sum.inserts);
+    json_add_num(json, "cdcUpdateCounter", (double)sum.updates);
+    json_add_num(json, "cdcDeleteCounter", (double)sum.deletes);
+    json_add_num(json, "fullLoadBytes", (double)sum.bytes);
+    json_add_num(json, "fullLoadExpectedBytes", (double)sum.expected_bytes);
+    json_add_num(json, "fullLoadCompletedTables", (double)sum.states[TABLE_COMPLETED]);
+    json_add_num(json, "fullLoadErroredTables", (double)sum.states[TABLE_ERROR]);
+    json_add_num(json, "fullLoadLoadingTables", (double)(sum.states[TABLE_LOADING] + sum.states[TABLE_LOADED] +
+                                                         sum.states[TABLE_INDEXING]));
+    json_add_num(json, "fullLoadQueuedTables", (double)sum.states[TABLE_BEFORE_LOAD]);
 }
 
 static void add_stream(cJSON *json, const struct pipeline *p)
@@ -221,8 +231,7 @@ static cJSON *database_json(const struct migration *m, const struct pipeline *p)
     char *id = xasprintf("db|%s", p->name);
     char *why = NULL;
 
-    add_counters(json, p);
-    add_load_counts(json, p);
+    add_totals(json, p);
     add_stream(json, p);
     add_lag(json, m, p);
     pipeline_is_ready(p, m->plan.max_lag_us, &why);
@@ -365,7 +374,14 @@ static cJSON *errors_json(const struct migration *m)
     return errors;
 }
 
-static cJSON *output_json(const struct migration *m, uint64_t since)
+static void add_tables(cJSON *output, const struct pipeline *p, uint64_t since)
+{
+    for (size_t k = 0; p->by_size && k < p->table_count; k++)
+        if (since == 0 || p->by_size[k]->version > since)
+            cJSON_AddItemToArray(output, table_json(p, p->by_size[k]));
+}
+
+static cJSON *output_json(const struct migration *m, uint64_t since, bool tables)
 {
     cJSON *output = cJSON_CreateArray();
 
@@ -373,12 +389,8 @@ static cJSON *output_json(const struct migration *m, uint64_t since)
         if (since == 0 || m->pipelines[i].version > since)
             cJSON_AddItemToArray(output, database_json(m, &m->pipelines[i]));
     cJSON_AddItemToArray(output, migration_json(m));
-    for (size_t i = 0; i < m->pipeline_count; i++) {
-        const struct pipeline *p = &m->pipelines[i];
-        for (size_t k = 0; p->by_size && k < p->table_count; k++)
-            if (since == 0 || p->by_size[k]->version > since)
-                cJSON_AddItemToArray(output, table_json(p, p->by_size[k]));
-    }
+    for (size_t i = 0; tables && i < m->pipeline_count; i++)
+        add_tables(output, &m->pipelines[i], since);
     return output;
 }
 
@@ -398,7 +410,7 @@ static cJSON *events_json(const struct migration *m, uint64_t since)
     return events;
 }
 
-cJSON *status_json(const struct migration *m)
+static cJSON *whole_json(const struct migration *m, cJSON *output)
 {
     cJSON *json = cJSON_CreateObject();
     cJSON *properties = cJSON_AddObjectToObject(json, "properties");
@@ -406,7 +418,7 @@ cJSON *status_json(const struct migration *m)
     json_add_str(json, "id", m->id);
     json_add_str(json, "name", m->name);
     json_add_str(json, "type", "Microsoft.DataMigration/services/projects/tasks");
-    cJSON_AddItemToObject(properties, "output", output_json(m, 0));
+    cJSON_AddItemToObject(properties, "output", output);
     cJSON_AddItemToObject(properties, "errors", errors_json(m));
     cJSON_AddItemToObject(properties, "events", events_json(m, 0));
     json_add_str(properties, "state", status_task_state(m));
@@ -414,13 +426,100 @@ cJSON *status_json(const struct migration *m)
     return json;
 }
 
-cJSON *status_delta(const struct migration *m, uint64_t since, uint64_t events_since)
+cJSON *status_json(const struct migration *m)
+{
+    return whole_json(m, output_json(m, 0, true));
+}
+
+cJSON *status_frame(const struct migration *m)
+{
+    return whole_json(m, output_json(m, 0, false));
+}
+
+cJSON *status_delta(const struct migration *m, uint64_t since, uint64_t events_since, bool tables)
 {
     cJSON *json = cJSON_CreateObject();
 
     json_add_str(json, "state", status_task_state(m));
-    cJSON_AddItemToObject(json, "output", output_json(m, since ? since : 1));
+    cJSON_AddItemToObject(json, "output", output_json(m, since ? since : 1, tables));
     cJSON_AddItemToObject(json, "errors", errors_json(m));
     cJSON_AddItemToObject(json, "events", events_json(m, events_since));
     return json;
+}
+
+/* --- in parts --- */
+
+/* The cursor: a database's number in its upper half, a table's in the lower one. */
+static const struct table *next_table(const struct migration *m, uint64_t *cursor, const struct pipeline **of)
+{
+    for (uint64_t i = *cursor >> 32; i < m->pipeline_count; i++, *cursor = i << 32) {
+        const struct pipeline *p = &m->pipelines[i];
+        uint64_t k = *cursor & UINT32_MAX;
+        if (!p->by_size || k >= p->table_count)
+            continue;
+        *of = p;
+        ++*cursor;
+        return p->by_size[k];
+    }
+    return NULL;
+}
+
+cJSON *status_part(const struct migration *m, uint64_t *cursor, size_t most)
+{
+    const struct pipeline *p;
+    const struct table *table;
+    cJSON *part = NULL;
+
+    for (size_t n = 0; n < most && (table = next_table(m, cursor, &p)); n++) {
+        if (!part)
+            part = cJSON_CreateArray();
+        cJSON_AddItemToArray(part, table_json(p, table));
+    }
+    return part;
+}
+
+#define TABLES_MARK "\"<tables>\"" /* stands where the tables go, behind the other objects */
+#define OUTPUT_DEPTH 3
+
+static bool write_tables(const struct migration *m, FILE *file)
+{
+    const struct pipeline *p;
+    const struct table *table;
+    uint64_t cursor = 0;
+    bool first = true;
+
+    while (!ferror(file) && (table = next_table(m, &cursor, &p))) {
+        cJSON *json = table_json(p, table);
+        char *text = json_pretty_at(json, OUTPUT_DEPTH);
+        fprintf(file, "%s%s", first ? "" : ",\n      ", text);
+        first = false;
+        free(text);
+        cJSON_Delete(json);
+    }
+    return !ferror(file);
+}
+
+static bool write_status(FILE *file, void *arg)
+{
+    const struct migration *m = arg;
+    cJSON *frame = status_frame(m);
+    cJSON *output = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(frame, "properties"), "output");
+    uint64_t cursor = 0;
+    const struct pipeline *p;
+    bool any = next_table(m, &cursor, &p) != NULL;
+
+    if (any)
+        cJSON_AddItemToArray(output, cJSON_CreateString("<tables>"));
+    char *text = json_pretty_sorted(frame);
+    char *mark = any ? strstr(text, TABLES_MARK) : NULL;
+    cJSON_Delete(frame);
+    bool ok = fwrite(text, 1, mark ? (size_t)(mark - text) : strlen(text), file) > 0 &&
+              (!mark || (write_tables(m, file) && fputs(mark + strlen(TABLES_MARK), file) >= 0));
+    free(text);
+    return ok;
+}
+
+bool status_store(const struct migration *m, const char *path, struct err *err)
+{
+    return file_replace_with(path, write_status, (void *)m, err);
 }

@@ -18,6 +18,7 @@
 #define TICK_MS 100
 #define STORE_INTERVAL_MS 5000
 #define WORKER_GRACE_MS 3000
+#define TABLES_A_PART 200
 
 struct worker *supervisor_worker(struct supervisor *s, const struct pipeline *p, const char *kind)
 {
@@ -163,16 +164,23 @@ static cJSON *give_status(void *arg)
 {
     struct supervisor *s = arg;
 
-    return status_json(s->m);
+    return status_frame(s->m);
 }
 
-static cJSON *give_delta(void *arg, uint64_t *version, uint64_t *events)
+static cJSON *give_part(void *arg, uint64_t *cursor)
+{
+    struct supervisor *s = arg;
+
+    return status_part(s->m, cursor, TABLES_A_PART);
+}
+
+static cJSON *give_delta(void *arg, uint64_t *version, uint64_t *events, bool tables)
 {
     struct supervisor *s = arg;
     cJSON *delta = NULL;
 
     if (*version != s->m->version || *events != s->m->event_count)
-        delta = status_delta(s->m, *version, *events);
+        delta = status_delta(s->m, *version, *events, tables);
     *version = s->m->version;
     *events = s->m->event_count;
     return delta;
@@ -255,7 +263,7 @@ bool supervisor_command(struct supervisor *s, const char *name, struct err *err)
 
 bool supervisor_open(struct supervisor *s, struct migration *m, struct err *err)
 {
-    struct server_calls calls = {.status = give_status, .delta = give_delta,
+    struct server_calls calls = {.status = give_status, .part = give_part, .delta = give_delta,
                                  .command = on_command, .arg = s};
     char *path = xasprintf("%s/journal.jsonl", m->dir);
 
@@ -286,20 +294,20 @@ void supervisor_close(struct supervisor *s)
 
 /* --- the loop --- */
 
+/* Of many thousands of tables it takes a while: then it is done less often, so that it never takes more than
+ * a twentieth of the time. */
 static void store_status(struct supervisor *s)
 {
     char *path = xasprintf("%s/status.json", s->m->dir);
-    cJSON *status = status_json(s->m);
-    char *text = json_pretty_sorted(status);
+    int64_t began_ms = clock_mono_ms();
     struct err err = ERR_INIT;
 
-    if (!file_replace(path, text, strlen(text), &err))
+    if (!status_store(s->m, path, &err))
         log_err(LOG_WARNING, &err);
     s->stored_version = s->m->version;
-    s->stored_ms = clock_mono_ms();
+    int64_t took_ms = clock_mono_ms() - began_ms;
+    s->store_after_ms = began_ms + took_ms + (took_ms * 20 > STORE_INTERVAL_MS ? took_ms * 20 : STORE_INTERVAL_MS);
     err_clear(&err);
-    free(text);
-    cJSON_Delete(status);
     free(path);
 }
 
@@ -313,7 +321,7 @@ static void on_tick(void *arg)
         s->leaving = true;
     }
     server_publish(s->server);
-    if (s->stored_version != s->m->version && clock_mono_ms() > s->stored_ms + STORE_INTERVAL_MS)
+    if (s->stored_version != s->m->version && clock_mono_ms() > s->store_after_ms)
         store_status(s);
 }
 

@@ -18,7 +18,7 @@ struct supervisor {
     bool leaving;           /* ends as soon as no worker is left */
     bool deleting;          /* the migration is being forgotten */
     uint64_t stored_version;
-    int64_t stored_ms;
+    int64_t store_after_ms;
 };
 
 /* Opens journal and control socket of m->dir and restores the pipelines. On error nothing is left open. */

@@ -22,9 +22,16 @@ static cJSON *make_status(void *arg)
                        "\"output\":[{\"id\":\"db|d\",\"latency\":1},{\"id\":\"or|d|s|t\"}]}}");
 }
 
-static cJSON *make_delta(void *arg, uint64_t *version, uint64_t *events)
+static cJSON *make_part(void *arg, uint64_t *cursor)
 {
     (void)arg;
+    return (*cursor)++ < 3 ? cJSON_CreateArray() : NULL;
+}
+
+static cJSON *make_delta(void *arg, uint64_t *version, uint64_t *events, bool tables)
+{
+    (void)arg;
+    (void)tables;
     *events = ++*version;
     return *version % 3 ? cJSON_CreateObject() : NULL;
 }
@@ -50,7 +57,7 @@ static void on_tick(void *arg)
 static void to_server(const uint8_t *data, size_t size)
 {
     static struct loop *loop;
-    static const struct server_calls calls = {make_status, make_delta, do_command, NULL};
+    static const struct server_calls calls = {make_status, make_part, make_delta, do_command, NULL};
 
     if (!loop) {
         loop = loop_new();
@@ -95,7 +102,7 @@ static void to_client(const uint8_t *data, size_t size)
     if (size && send(fds[1], data, size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
         abort();
     shutdown(fds[1], SHUT_WR);
-    cJSON *status = control_status(&control, &err);
+    cJSON *status = control_status(&control, size & 1, &err);
     if (!status && (err.code == ERR_NONE || !err.message))
         abort();
     const uint8_t *line = size ? memchr(data, '\n', size) : NULL;

@@ -114,14 +114,14 @@ s = socket.socket(socket.AF_UNIX); s.settimeout(10); s.connect("control.sock"); 
 if [ "$talker" ]; then
     cd "$STATE/shop" || exit 1
     assert_contains "another version of the protocol" "$(talk '{"type":"hello","version":99,"client":"test"}')" 'the engine speaks control protocol'
-    assert_contains "our version" "$(talk '{"type":"hello","version":1,"client":"test"}')" '"type":"hello"'
+    assert_contains "our version" "$(talk '{"type":"hello","version":2,"client":"test"}')" '"type":"hello"'
     assert_equal "a request before the greeting" "$(talk '{"type":"status"}')" closed
     assert_equal "no JSON" "$(talk 'hello?')" closed
     if [ "$PGC_USER" ]; then
         # Even where the directory would let it in.
         chmod 755 "$STATE" "$STATE/shop"
         chmod 666 control.sock
-        assert_equal "another user is refused" "$(setpriv --reuid="$PGC_USER" --clear-groups -- bash -c "talker=$talker; $(declare -f talk); talk '{\"type\":\"hello\",\"version\":1,\"client\":\"test\"}'" 2>&1 | sed 's/^.*reset.*$/closed/I')" closed
+        assert_equal "another user is refused" "$(setpriv --reuid="$PGC_USER" --clear-groups -- bash -c "talker=$talker; $(declare -f talk); talk '{\"type\":\"hello\",\"version\":2,\"client\":\"test\"}'" 2>&1 | sed 's/^.*reset.*$/closed/I')" closed
         chmod 700 "$STATE" "$STATE/shop"
         chmod 600 control.sock
     else

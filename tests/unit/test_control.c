@@ -27,11 +27,34 @@ static cJSON *give_status(void *arg)
     return status;
 }
 
-static cJSON *give_delta(void *arg, uint64_t *version, uint64_t *events)
+#define PARTS 300
+#define PART_TEXT_BYTES 10000 /* all of them together are more than a socket takes at once */
+
+static cJSON *give_part(void *arg, uint64_t *cursor)
+{
+    static char text[PART_TEXT_BYTES];
+    cJSON *part;
+    char id[16];
+
+    (void)arg;
+    if (*cursor == PARTS)
+        return NULL;
+    memset(text, 'x', sizeof text - 1);
+    part = cJSON_CreateArray();
+    cJSON *item = cJSON_CreateObject();
+    snprintf(id, sizeof id, "or|%d", (int)(*cursor)++);
+    json_add_str(item, "id", id);
+    json_add_str(item, "text", text);
+    cJSON_AddItemToArray(part, item);
+    return part;
+}
+
+static cJSON *give_delta(void *arg, uint64_t *version, uint64_t *events, bool tables)
 {
     cJSON *delta = NULL;
 
     (void)arg;
+    (void)tables;
     (void)events;
     if (*version != commands) {
         delta = cJSON_CreateObject();
@@ -70,7 +93,7 @@ static pid_t start_server(void)
 
     if (pid != 0)
         return pid;
-    struct server_calls calls = {give_status, give_delta, on_command, NULL};
+    struct server_calls calls = {give_status, give_part, give_delta, on_command, NULL};
     struct err err = ERR_INIT;
     struct loop *loop = loop_new();
     struct server *server = server_open(loop, dir, &calls, &err);
@@ -105,9 +128,16 @@ static void test_commands(void)
     CHECK_TRUE(!control_command(&control, "refuse", NULL, &err));
     CHECK_INT(err.code, ERR_USAGE);
     CHECK_STR(err.message, "not now");
-    cJSON *status = control_status(&control, &err);
+    cJSON *status = control_status(&control, false, &err);
     CHECK_INT(json_i64(json_get(status, "properties"), "state", -1), 1);
+    CHECK_INT(cJSON_GetArraySize(json_get(json_get(status, "properties"), "output")), 0);
     cJSON_Delete(status);
+    status = control_status(&control, true, &err);
+    const cJSON *output = json_get(json_get(status, "properties"), "output");
+    CHECK_INT(cJSON_GetArraySize(output), PARTS);
+    CHECK_STR(json_str(cJSON_GetArrayItem(output, PARTS - 1), "id"), "or|299");
+    cJSON_Delete(status);
+    CHECK_TRUE(control_command(&control, "go", NULL, &err)); /* nothing of the parts is left over */
     control_close(&control);
     err_clear(&err);
 }

@@ -397,21 +397,81 @@ static void test_delta(void)
     struct pipeline *p = &m.pipelines[0];
     table_touch(&m, p, p->by_size[0]);
     uint64_t seen = m.version;
-    cJSON *delta = status_delta(&m, seen, 0);
+    cJSON *delta = status_delta(&m, seen, 0, true);
     CHECK_INT(cJSON_GetArraySize(json_get(delta, "output")), 1); /* the migration's own, always */
     cJSON_Delete(delta);
     table_touch(&m, p, p->by_size[0]);
     migration_event(&m, "info", "one %d", 1);
-    delta = status_delta(&m, seen, 0);
+    delta = status_delta(&m, seen, 0, true);
     CHECK_INT(cJSON_GetArraySize(json_get(delta, "output")), 3);
     CHECK_STR(json_str(cJSON_GetArrayItem(json_get(delta, "events"), 0), "text"), "one 1");
     cJSON_Delete(delta);
     for (int i = 0; i < EVENT_COUNT + 10; i++)
         migration_event(&m, "info", "many %d", i);
-    delta = status_delta(&m, seen, 0);
+    delta = status_delta(&m, seen, 0, true);
     CHECK_INT(cJSON_GetArraySize(json_get(delta, "events")), EVENT_COUNT);
     CHECK_STR(json_str(cJSON_GetArrayItem(json_get(delta, "events"), 0), "text"), "many 10");
     cJSON_Delete(delta);
+    migration_release(&m);
+}
+
+/* What is stored table by table is what would be made at once. */
+static void test_store(void)
+{
+    struct migration m;
+    struct buf text = BUF_INIT;
+    struct err err = ERR_INIT;
+    char *path = in_dir("status.json");
+
+    make_migration(&m);
+    CHECK_TRUE(status_store(&m, path, &err));
+    CHECK_TRUE(file_read(path, &text, &err));
+    cJSON *status = status_json(&m);
+    char *want = json_pretty_sorted(status);
+    CHECK_STR(text.data, want);
+    free(want);
+    cJSON_Delete(status);
+    m.pipelines[0].table_count = 0; /* nothing between the other objects and the end */
+    CHECK_TRUE(status_store(&m, path, &err));
+    buf_clear(&text);
+    CHECK_TRUE(file_read(path, &text, &err));
+    status = cJSON_Parse(text.data);
+    CHECK_INT(cJSON_GetArraySize(json_get(json_get(status, "properties"), "output")), 2);
+    m.pipelines[0].table_count = 1;
+    cJSON_Delete(status);
+    buf_release(&text);
+    free(path);
+    migration_release(&m);
+}
+
+static void test_parts(void)
+{
+    struct migration m;
+    uint64_t cursor = 0;
+
+    make_migration(&m);
+    for (int i = 0; i < 4; i++) {
+        char oid[8];
+        snprintf(oid, sizeof oid, "%d", 100 + i);
+        struct table *t = pipeline_add_table(&m.pipelines[0], oid);
+        t->schema = xstrdup("s");
+        t->name = xstrdup(oid);
+        t->target_schema = xstrdup("s");
+        t->target_name = xstrdup(oid);
+    }
+    pipeline_sort_tables(&m.pipelines[0]);
+    int want[] = {2, 2, 1};
+    for (int i = 0; i < 3; i++) {
+        cJSON *part = status_part(&m, &cursor, 2);
+        CHECK_INT(cJSON_GetArraySize(part), want[i]);
+        CHECK_STR(json_str(cJSON_GetArrayItem(part, 0), "resultType"), "TableLevelOutput");
+        cJSON_Delete(part);
+    }
+    CHECK_TRUE(!status_part(&m, &cursor, 2));
+    cJSON *frame = status_frame(&m);
+    CHECK_TRUE(!find_output(frame, "TableLevelOutput"));
+    CHECK_TRUE(find_output(frame, "DatabaseLevelOutput") != NULL);
+    cJSON_Delete(frame);
     migration_release(&m);
 }
 
@@ -456,6 +516,8 @@ int main(void)
         {"status keys", test_status},
         {"status states", test_states},
         {"deltas", test_delta},
+        {"status: stored", test_store},
+        {"status: in parts", test_parts},
         {"state names", test_state_names},
         {"names", test_names},
         {NULL, NULL},
