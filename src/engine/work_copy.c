@@ -15,6 +15,7 @@
 struct copier {
     struct work *work;
     struct conn source, target;
+    struct wire *source_types, *target_types;
     const struct table *table;
     int64_t told_ms;
     struct rate rate; /* this worker's share of limits.bytesPerSecond */
@@ -100,8 +101,10 @@ static bool copy_one(struct copier *c, struct err *err)
         .epoch_lsn = c->work->p->epoch_lsn,
         .mark = true,
     };
+    const struct copy_types types = {c->source_types, c->target_types};
     struct copy_result result;
 
+    job.types = &types;
     c->told_ms = clock_mono_ms();
     if (copy_table(&c->source, &c->target, &job, &progress, &result, err)) {
         work_report_copied(c->work, t, &result, job.epoch_lsn);
@@ -141,18 +144,29 @@ const struct table *work_next_table(struct work *work, struct err *err)
     return table;
 }
 
+static bool open_copier(struct copier *c, struct err *err)
+{
+    bool ok = work_connect(c->work, &c->source, SIDE_SOURCE, CONN_READER, err) &&
+              work_connect(c->work, &c->target, SIDE_TARGET, CONN_WRITER, err) &&
+              snapshot_adopt(&c->source, c->work->p->snapshot, err);
+
+    c->source_types = ok ? wire_read(&c->source, err) : NULL;
+    c->target_types = c->source_types ? wire_read(&c->target, err) : NULL;
+    return c->target_types != NULL;
+}
+
 bool work_copy(struct work *work, struct err *err)
 {
     struct copier c = {.work = work, .source = CONN_INIT, .target = CONN_INIT};
-    bool ok = work_connect(work, &c.source, SIDE_SOURCE, CONN_READER, err) &&
-              work_connect(work, &c.target, SIDE_TARGET, CONN_WRITER, err) &&
-              snapshot_adopt(&c.source, work->p->snapshot, err);
+    bool ok = open_copier(&c, err);
 
     while (ok) {
         work_send(work, json_message("ready"));
         c.table = next_table(&c, err);
         ok = !err_is_set(err) && (!c.table || copy_one(&c, err));
     }
+    wire_free(c.source_types);
+    wire_free(c.target_types);
     conn_close(&c.source);
     conn_close(&c.target);
     return ok;

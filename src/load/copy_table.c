@@ -1,17 +1,20 @@
 /* How it works: COPY ... TO STDOUT on the source, COPY ... FROM STDIN on the target, columns matched by
- * name. Rows pass as the source gives them, in its own encoding (option ENCODING on both sides, so
- * that what the connections' client_encoding is does not matter), gathered to chunks of 64 KB.
+ * name. Rows pass as the source gives them, gathered to chunks of 64 KB: in binary form where every
+ * column's type has the same wire form on both sides (load/wire.h), else as text in the source's own
+ * encoding (option ENCODING on both sides, so that what the connections' client_encoding is does not matter).
  *
- * In text form every CopyData message is one row: rows sent are counted here and must equal what the
- * target says that it stored. The statements are built in one place (plan_statements()), where a
- * binary form would be chosen. */
+ * Every CopyData message is one row, in binary form but for the header before the first row and the
+ * trailer, a message of its own (PostgreSQL docs, "COPY", "Binary Format"): rows sent are counted
+ * here and must equal what the target says that it stored. */
 #include "load/copy_table.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "load/names.h"
+#include "load/relation.h"
 #include "pg/copy.h"
 #include "pg/ident.h"
 #include "sql/sql.h"
@@ -19,70 +22,63 @@
 #define CHUNK_BYTES (64 << 10)
 #define REPORT_EVERY_MS 200
 #define LOCK_TIMEOUT_MS 60000
-/* The text of type money depends on it. */
-#define SAME_MONEY "SET LOCAL lc_monetary = 'C'"
-
-struct column {
-    char *name; /* owned */
-    bool generated;
-};
-
-struct relation {
-    char kind; /* pg_class.relkind */
-    bool referenced;
-    struct column *columns; /* owned */
-    size_t count;
-};
+#define BINARY_SIGNATURE "PGCOPY\n\377\r\n" /* with its NUL: 11 bytes */
+#define BINARY_HEADER_BYTES 19
 
 struct statements {
     char *copy_out; /* owned, as all below */
-    char *empty;
+    char *empty;    /* NULL: it is empty, or a part of it is there already */
     char *copy_in;
     bool freeze;
+    bool binary;
+};
+
+/* One table of those that are copied together. */
+struct item {
+    const struct copy_job *job;
+    struct relation from, to;
+    struct statements sql;
+    struct copy_result result;
+    bool header_seen, trailer_seen; /* of the binary form */
 };
 
 struct copy {
     struct conn *src, *dst;
-    const struct copy_job *job;
     const struct copy_progress *progress;
-    struct relation from, to;
-    struct statements sql;
-    struct copy_result result;
+    struct item *items; /* owned */
+    size_t count;
+    bool small; /* what is empty on the target is left as it is */
     struct buf chunk;
     int64_t next_report_ms;
 };
 
 /* --- what both sides have --- */
 
-static void relation_release(struct relation *relation)
+static bool absent(struct conn *c, const char *schema, const char *name, struct err *err)
 {
-    for (size_t i = 0; i < relation->count; i++)
-        free(relation->columns[i].name);
-    free(relation->columns);
+    char *table = ident_display(schema, name);
+
+    err_set(err, ERR_PREREQUISITE, "%s: table %s does not exist", c->label, table);
+    free(table);
+    return false;
 }
 
-static bool relation_read(struct conn *c, const char *schema, const char *name, const char *only,
-                          struct relation *relation, struct err *err)
+static bool read_relations(struct copy *copy, bool source, struct err *err)
 {
-    const char *values[] = {schema, name, only};
-    PGresult *res = conn_exec_params(c, sql_load_relation, 3, values, err);
-    int rows = res ? PQntuples(res) : 0;
+    struct relation_key *keys = xcalloc(copy->count, sizeof *keys);
+    struct relation *relations = xcalloc(copy->count, sizeof *relations);
 
-    if (res && !rows) {
-        char *table = ident_display(schema, name);
-        err_set(err, ERR_PREREQUISITE, "%s: table %s does not exist", c->label, table);
-        free(table);
+    for (size_t i = 0; i < copy->count; i++) {
+        const struct copy_job *job = copy->items[i].job;
+        keys[i] = source ? (struct relation_key){job->oid, job->schema, job->name, job->columns}
+                         : (struct relation_key){NULL, job->target_schema, job->target_name, NULL};
     }
-    if (rows) {
-        relation->kind = *PQgetvalue(res, 0, 0);
-        relation->referenced = *PQgetvalue(res, 0, 1) == 't';
-        relation->columns = xcalloc((size_t)rows, sizeof *relation->columns);
-    }
-    for (int i = 0; i < rows && !PQgetisnull(res, i, 2); i++)
-        relation->columns[relation->count++] = (struct column){
-            .name = xstrdup(PQgetvalue(res, i, 2)), .generated = *PQgetvalue(res, i, 3) != '\0'};
-    PQclear(res);
-    return rows > 0;
+    bool ok = relations_read(source ? copy->src : copy->dst, keys, copy->count, relations, err);
+    for (size_t i = 0; i < copy->count; i++)
+        *(source ? &copy->items[i].from : &copy->items[i].to) = relations[i];
+    free(relations);
+    free(keys);
+    return ok;
 }
 
 static int compare_columns(const void *a, const void *b)
@@ -90,9 +86,16 @@ static int compare_columns(const void *a, const void *b)
     return strcmp(((const struct column *)a)->name, ((const struct column *)b)->name);
 }
 
-static bool misfit(struct copy *copy, const char *column, const char *what, struct err *err)
+static const struct column *column_there(const struct item *item, const struct column *column)
 {
-    char *table = ident_display(copy->job->target_schema, copy->job->target_name);
+    return !item->to.count ? NULL : bsearch(column, item->to.columns, item->to.count, sizeof *column,
+                                            compare_columns);
+}
+
+static bool misfit(struct copy *copy, const struct item *item, const char *column, const char *what,
+                   struct err *err)
+{
+    char *table = ident_display(item->job->target_schema, item->job->target_name);
 
     err_set(err, ERR_PREREQUISITE, "%s: column \"%s\" of table %s %s", copy->dst->label, column, table,
             what);
@@ -101,43 +104,88 @@ static bool misfit(struct copy *copy, const char *column, const char *what, stru
 }
 
 /* Every column that the source's rows carry must be there to take it. */
-static bool columns_fit(struct copy *copy, struct err *err)
+static bool columns_fit(struct copy *copy, struct item *item, struct err *err)
 {
     size_t plain = 0;
 
     /* The target's order is not needed from here on. */
-    if (copy->to.count)
-        qsort(copy->to.columns, copy->to.count, sizeof *copy->to.columns, compare_columns);
-    for (size_t i = 0; i < copy->from.count; i++) {
-        const struct column *column = &copy->from.columns[i];
-        const struct column *there = !copy->to.count ? NULL :
-            bsearch(column, copy->to.columns, copy->to.count, sizeof *column, compare_columns);
+    if (item->to.count)
+        qsort(item->to.columns, item->to.count, sizeof *item->to.columns, compare_columns);
+    for (size_t i = 0; i < item->from.count; i++) {
+        const struct column *column = &item->from.columns[i];
+        const struct column *there = column_there(item, column);
         if (!there)
-            return misfit(copy, column->name, "does not exist", err);
+            return misfit(copy, item, column->name, "does not exist", err);
         if (there->generated && !column->generated)
-            return misfit(copy, column->name, "is generated, but not on the source", err);
+            return misfit(copy, item, column->name, "is generated, but not on the source", err);
         if (!there->generated && column->generated)
-            return misfit(copy, column->name, "is generated on the source, but not here", err);
+            return misfit(copy, item, column->name, "is generated on the source, but not here", err);
         plain += !column->generated;
     }
-    for (size_t i = 0; !plain && i < copy->to.count; i++)
-        if (!copy->to.columns[i].generated)
-            return misfit(copy, copy->to.columns[i].name, "has nothing to be filled from: the source "
-                          "has no column", err);
+    for (size_t i = 0; !plain && i < item->to.count; i++)
+        if (!item->to.columns[i].generated)
+            return misfit(copy, item, item->to.columns[i].name, "has nothing to be filled from: the "
+                          "source has no column", err);
     return true;
 }
 
-static bool kinds_fit(struct copy *copy, struct err *err)
+static bool kinds_fit(struct copy *copy, struct item *item, struct err *err)
 {
-    const struct copy_job *job = copy->job;
-    bool ok = copy->to.kind == 'r' || copy->to.kind == 'p';
+    const struct copy_job *job = item->job;
 
-    if (!ok) {
-        char *table = ident_display(job->target_schema, job->target_name);
-        err_set(err, ERR_PREREQUISITE, "%s: %s is not a table", copy->dst->label, table);
-        free(table);
+    if (!item->to.kind)
+        return absent(copy->dst, job->target_schema, job->target_name, err);
+    if (item->to.kind == 'r' || item->to.kind == 'p')
+        return true;
+    char *table = ident_display(job->target_schema, job->target_name);
+    err_set(err, ERR_PREREQUISITE, "%s: %s is not a table", copy->dst->label, table);
+    free(table);
+    return false;
+}
+
+/* --- binary or text --- */
+
+static bool column_is_binary(const struct copy_types *types, const struct column *from,
+                             const struct column *to)
+{
+    struct buf here = BUF_INIT, there = BUF_INIT;
+    bool same = wire_form_add(types->source, from->type, &here) &&
+                wire_form_add(types->target, to->type, &there) &&
+                strcmp(here.data, there.data) == 0;
+
+    buf_release(&here);
+    buf_release(&there);
+    return same;
+}
+
+static void tell_form(const struct item *item, const char *reason)
+{
+    char *table = ident_display(item->job->schema, item->job->name);
+
+    if (item->sql.binary)
+        log_msg(LOG_INFO, "table %s is copied in binary form", table);
+    else
+        log_msg(LOG_INFO, "table %s is copied as text: %s", table, reason);
+    free(table);
+}
+
+static void choose_form(struct copy *copy, struct item *item)
+{
+    const struct copy_types *types = item->job->types;
+    const char *why = "the types were not read";
+    char *reason = NULL;
+
+    item->sql.binary = types && wire_sessions_agree(copy->src, copy->dst, &why);
+    for (size_t i = 0; item->sql.binary && i < item->from.count; i++) {
+        const struct column *from = &item->from.columns[i];
+        if (from->generated || column_is_binary(types, from, column_there(item, from)))
+            continue;
+        item->sql.binary = false;
+        reason = xasprintf("the binary form of column \"%s\", type %s, may differ", from->name,
+                           wire_type_name(types->source, from->type));
     }
-    return ok;
+    tell_form(item, reason ? reason : why);
+    free(reason);
 }
 
 /* --- the statements --- */
@@ -157,84 +205,92 @@ static void add_columns(struct buf *out, const struct relation *relation, bool p
 }
 
 /* A plain table is read by COPY itself (it takes no rows of children); anything else by a query. */
-static void add_source(struct buf *out, const struct copy *copy)
+static void add_source(struct buf *out, const struct item *item)
 {
-    const struct copy_job *job = copy->job;
+    const struct copy_job *job = item->job;
 
     buf_addstr(out, "COPY ");
-    if (copy->from.kind == 'r' && !job->where) {
+    if (item->from.kind == 'r' && !job->where && !job->range) {
         ident_add_qualified(out, job->schema, job->name);
-        add_columns(out, &copy->from, true);
+        add_columns(out, &item->from, true);
         return;
     }
     buf_addstr(out, "(SELECT ");
-    add_columns(out, &copy->from, false);
-    buf_addstr(out, copy->from.kind == 'r' ? " FROM ONLY " : " FROM ");
+    add_columns(out, &item->from, false);
+    buf_addstr(out, item->from.kind == 'r' ? " FROM ONLY " : " FROM ");
     ident_add_qualified(out, job->schema, job->name);
+    if (job->range)
+        buf_addf(out, " WHERE (%s)", job->range);
     if (job->where) /* on lines of its own: it may end in a comment */
-        buf_addf(out, " WHERE (\n%s\n)", job->where);
+        buf_addf(out, " %s (\n%s\n)", job->range ? "AND" : "WHERE", job->where);
     buf_addch(out, ')');
 }
 
-static void add_encoding(struct buf *out, const char *encoding)
+static void add_form(struct buf *out, const struct item *item, const char *encoding)
 {
+    if (item->sql.binary) {
+        buf_addstr(out, "FORMAT binary)");
+        return;
+    }
     buf_addstr(out, "ENCODING ");
     literal_add(out, encoding);
+    buf_addch(out, ')');
 }
 
-static char *emptying(const struct copy *copy)
+static char *emptying(const struct item *item)
 {
     struct buf sql = BUF_INIT;
 
     /* TRUNCATE refuses a table that a foreign key refers to, be it as empty as it may. */
-    buf_addstr(&sql, copy->to.referenced ? "DELETE FROM " : "TRUNCATE ");
-    if (copy->to.kind == 'r')
+    buf_addstr(&sql, item->to.referenced ? "DELETE FROM " : "TRUNCATE ");
+    if (item->to.kind == 'r')
         buf_addstr(&sql, "ONLY ");
-    ident_add_qualified(&sql, copy->job->target_schema, copy->job->target_name);
+    ident_add_qualified(&sql, item->job->target_schema, item->job->target_name);
     return buf_take(&sql);
-}
-
-static bool database_encoding(struct conn *c, char **encoding, struct err *err)
-{
-    return conn_scalar(c, "SELECT pg_catalog.pg_encoding_to_char(encoding) FROM pg_catalog.pg_database "
-                          "WHERE datname = pg_catalog.current_database()", 0, NULL, encoding, err);
 }
 
 /* Bytes of an SQL_ASCII database mean nothing by themselves: the target takes them as its own encoding,
  * and so checks them. */
-static bool plan_statements(struct copy *copy, struct err *err)
+static void plan_statements(struct copy *copy, struct item *item)
 {
+    const char *encoding = PQparameterStatus(copy->src->pg, "server_encoding");
+    const char *own = PQparameterStatus(copy->dst->pg, "server_encoding");
+    bool raw = strcmp(encoding, "SQL_ASCII") == 0;
     struct buf out = BUF_INIT, in = BUF_INIT;
-    char *encoding = NULL, *own = NULL;
-    bool ok = database_encoding(copy->src, &encoding, err) && database_encoding(copy->dst, &own, err);
 
-    if (ok) {
-        bool raw = strcmp(encoding, "SQL_ASCII") == 0;
-        copy->sql.freeze = copy->to.kind == 'r' && !copy->to.referenced;
-        add_source(&out, copy);
-        buf_addstr(&out, " TO STDOUT WITH (");
-        add_encoding(&out, encoding);
-        buf_addch(&out, ')');
-        buf_addstr(&in, "COPY ");
-        ident_add_qualified(&in, copy->job->target_schema, copy->job->target_name);
-        add_columns(&in, &copy->from, true);
-        buf_addf(&in, " FROM STDIN WITH (%s", copy->sql.freeze ? "FREEZE, " : "");
-        add_encoding(&in, raw ? own : encoding);
-        buf_addch(&in, ')');
-        copy->sql.copy_out = buf_take(&out);
-        copy->sql.copy_in = buf_take(&in);
-        copy->sql.empty = emptying(copy);
+    choose_form(copy, item);
+    if (!item->job->part && (!copy->small || item->to.has_pages)) {
+        item->sql.empty = emptying(item);
+        item->sql.freeze = item->to.kind == 'r' && !item->to.referenced;
     }
-    free(encoding);
-    free(own);
-    return ok;
+    add_source(&out, item);
+    buf_addstr(&out, " TO STDOUT WITH (");
+    add_form(&out, item, encoding);
+    buf_addstr(&in, "COPY ");
+    ident_add_qualified(&in, item->job->target_schema, item->job->target_name);
+    add_columns(&in, &item->from, true);
+    buf_addf(&in, " FROM STDIN WITH (%s", item->sql.freeze ? "FREEZE, " : "");
+    add_form(&in, item, raw ? own : encoding);
+    item->sql.copy_out = buf_take(&out);
+    item->sql.copy_in = buf_take(&in);
+}
+
+static bool plan_items(struct copy *copy, struct err *err)
+{
+    for (size_t i = 0; i < copy->count; i++) {
+        if (!kinds_fit(copy, &copy->items[i], err) || !columns_fit(copy, &copy->items[i], err))
+            return false;
+        plan_statements(copy, &copy->items[i]);
+    }
+    return true;
 }
 
 /* --- the snapshot --- */
 
-static bool not_as_in_snapshot(struct copy *copy, const char *what, struct err *err)
+static bool not_as_in_snapshot(struct copy *copy, const struct item *item, const char *what,
+                               struct err *err)
 {
-    char *table = ident_display(copy->job->schema, copy->job->name);
+    char *table = ident_display(item->job->schema, item->job->name);
 
     err_set(err, ERR_CONFLICT, "%s: table %s %s", copy->src->label, table, what);
     err_detail(err, "The snapshot would show it empty or not at all.");
@@ -245,44 +301,59 @@ static bool not_as_in_snapshot(struct copy *copy, const char *what, struct err *
     return false;
 }
 
-/* The lock keeps the storage as it is from the look to the COPY. */
-static bool snapshot_still_fits(struct copy *copy, struct err *err)
+static bool is_as_in_snapshot(struct copy *copy, const struct item *item, struct err *err)
 {
-    const struct copy_job *job = copy->job;
-    char *name = ident_qualified(job->schema, job->name);
-    const char *values[] = {job->oid, name};
-    PGresult *res = NULL;
-    bool ok = false;
+    const struct relation *from = &item->from;
 
-    if (!conn_commandf(copy->src, err, "LOCK TABLE ONLY %s IN ACCESS SHARE MODE", name))
-        goto out;
-    res = conn_exec_params(copy->src, sql_load_snapshot_state, 2, values, err);
-    if (!res)
-        goto out;
-    if (!PQntuples(res))
-        not_as_in_snapshot(copy, "did not exist when the snapshot was taken", err);
-    else if (*PQgetvalue(res, 0, 0) != 't')
-        not_as_in_snapshot(copy, "was renamed or made again since the snapshot was taken", err);
-    else if (*PQgetvalue(res, 0, 1) != 't')
-        not_as_in_snapshot(copy, "was rewritten or truncated since the snapshot was taken", err);
-    else
-        ok = true;
-out:
-    PQclear(res);
-    free(name);
+    if (!item->job->oid)
+        return from->kind || absent(copy->src, item->job->schema, item->job->name, err);
+    if (!from->kind)
+        return not_as_in_snapshot(copy, item, "did not exist when the snapshot was taken", err);
+    if (!from->same_name)
+        return not_as_in_snapshot(copy, item, "was renamed or made again since the snapshot was taken", err);
+    if (!from->same_storage)
+        return not_as_in_snapshot(copy, item, "was rewritten or truncated since the snapshot was taken", err);
+    return true;
+}
+
+/* The lock keeps the storage as it is from the look to the COPY. */
+static bool lock_source(struct copy *copy, struct err *err)
+{
+    struct buf sql = BUF_INIT;
+
+    for (size_t i = 0; i < copy->count; i++) {
+        if (!copy->items[i].job->oid)
+            continue;
+        buf_addstr(&sql, sql.len ? ", ONLY " : "LOCK TABLE ONLY ");
+        ident_add_qualified(&sql, copy->items[i].job->schema, copy->items[i].job->name);
+    }
+    if (!sql.len)
+        return true;
+    buf_addstr(&sql, " IN ACCESS SHARE MODE");
+    bool ok = conn_command(copy->src, sql.data, err);
+    buf_release(&sql);
+    return ok;
+}
+
+static bool look_at_source(struct copy *copy, struct err *err)
+{
+    bool ok = lock_source(copy, err) && read_relations(copy, true, err);
+
+    for (size_t i = 0; ok && i < copy->count; i++)
+        ok = is_as_in_snapshot(copy, &copy->items[i], err);
     return ok;
 }
 
 /* --- the stream --- */
 
-static void report(struct copy *copy, bool now)
+static void report(struct copy *copy, const struct item *item, bool now)
 {
     if (!copy->progress || !copy->progress->report)
         return;
     if (!now && clock_mono_ms() < copy->next_report_ms)
         return;
     copy->next_report_ms = clock_mono_ms() + REPORT_EVERY_MS;
-    copy->progress->report(copy->progress->arg, copy->result.rows, copy->result.bytes);
+    copy->progress->report(copy->progress->arg, item->result.rows, item->result.bytes);
 }
 
 static bool pace(struct copy *copy, int64_t bytes, struct err *err)
@@ -292,39 +363,78 @@ static bool pace(struct copy *copy, int64_t bytes, struct err *err)
     return !progress || !progress->pace || progress->pace(progress->arg, bytes, err);
 }
 
-static bool put_chunk(struct copy *copy, struct err *err)
+static bool put_chunk(struct copy *copy, struct item *item, struct err *err)
 {
     bool ok = !copy->chunk.len ||
               (copy_in_put(copy->dst, copy->chunk.data, (int)copy->chunk.len, err) &&
                pace(copy, (int64_t)copy->chunk.len, err));
 
-    copy->result.bytes += (int64_t)copy->chunk.len;
+    item->result.bytes += (int64_t)copy->chunk.len;
     buf_clear(&copy->chunk);
-    report(copy, false);
+    report(copy, item, false);
     return ok;
 }
 
 /* A large row goes by itself, in pieces: libpq moves what is left in its buffer after every partial write,
  * which is quadratic for a message of hundreds of megabytes. */
-static bool put_large(struct copy *copy, const char *data, int len, struct err *err)
+static bool put_large(struct copy *copy, struct item *item, const char *data, int len, struct err *err)
 {
-    if (!put_chunk(copy, err))
+    if (!put_chunk(copy, item, err))
         return false;
     for (int at = 0; at < len; at += CHUNK_BYTES)
         if (!copy_in_put(copy->dst, data + at, len - at < CHUNK_BYTES ? len - at : CHUNK_BYTES, err))
             return false;
-    copy->result.bytes += len;
-    report(copy, false);
+    item->result.bytes += len;
+    report(copy, item, false);
     return pace(copy, len, err);
 }
 
-static bool put_row(struct copy *copy, const char *data, int len, struct err *err)
+static bool bad_stream(struct copy *copy, const char *what, struct err *err)
 {
-    copy->result.rows++;
+    err_set(err, ERR_PROTOCOL, "%s: a binary COPY stream %s", copy->src->label, what);
+    return false;
+}
+
+/* What the message is besides a row: the header before it, or the trailer. *rows: 1 or 0. */
+static bool look_at_binary(struct copy *copy, struct item *item, const char *data, int len, int *rows,
+                           struct err *err)
+{
+    const unsigned char *at = (const unsigned char *)data;
+    int64_t skip = 0;
+
+    *rows = 0;
+    if (item->trailer_seen)
+        return bad_stream(copy, "goes on behind its trailer", err);
+    if (!item->header_seen) {
+        if (len < BINARY_HEADER_BYTES || memcmp(data, BINARY_SIGNATURE, sizeof BINARY_SIGNATURE) != 0)
+            return bad_stream(copy, "does not begin with the signature", err);
+        if (at[11] || at[12])
+            return bad_stream(copy, "has a form that is not known", err);
+        skip = BINARY_HEADER_BYTES + ((int64_t)at[15] << 24 | at[16] << 16 | at[17] << 8 | at[18]);
+        item->header_seen = true;
+    }
+    if (skip == len)
+        return true;
+    if (len - skip < 2)
+        return bad_stream(copy, "has a message that is too short", err);
+    item->trailer_seen = at[skip] == 0xFF && at[skip + 1] == 0xFF;
+    *rows = !item->trailer_seen;
+    return true;
+}
+
+static bool put_row(struct copy *copy, struct item *item, const char *data, int len, struct err *err)
+{
+    int rows = 1;
+
+    if (item->sql.binary && !look_at_binary(copy, item, data, len, &rows, err)) {
+        copy_in_abort(copy->dst, "the source's stream is damaged");
+        return false;
+    }
+    item->result.rows += rows;
     if (len >= CHUNK_BYTES)
-        return put_large(copy, data, len, err);
+        return put_large(copy, item, data, len, err);
     buf_add(&copy->chunk, data, (size_t)len);
-    return copy->chunk.len < CHUNK_BYTES || put_chunk(copy, err);
+    return copy->chunk.len < CHUNK_BYTES || put_chunk(copy, item, err);
 }
 
 /* Reads what the source still sends after the target failed. */
@@ -338,7 +448,7 @@ static void drain_source(struct conn *src)
         PQfreemem(data);
 }
 
-static bool stream(struct copy *copy, struct err *err)
+static bool stream(struct copy *copy, struct item *item, struct err *err)
 {
     char *data;
     int len, got;
@@ -349,115 +459,219 @@ static bool stream(struct copy *copy, struct err *err)
             copy_in_abort(copy->dst, "the source failed");
             return false;
         }
-        ok = put_row(copy, data, len, err);
+        ok = put_row(copy, item, data, len, err);
         PQfreemem(data);
     }
     if (!ok) {
         drain_source(copy->src);
         return false;
     }
-    return put_chunk(copy, err);
+    return put_chunk(copy, item, err);
 }
 
-static bool pass_rows(struct copy *copy, struct err *err)
+static bool all_were_stored(struct copy *copy, const struct item *item, int64_t stored, struct err *err)
+{
+    if (stored == item->result.rows)
+        return true;
+    err_set(err, ERR_CONFLICT, "%s: %lld rows were sent, but %lld were stored", copy->dst->label,
+            (long long)item->result.rows, (long long)stored);
+    err_hint(err, "Look for a trigger or rule on the target's table that drops rows.");
+    return false;
+}
+
+static bool pass_rows(struct copy *copy, struct item *item, struct err *err)
 {
     int64_t stored = -1;
 
-    if (!copy_in_begin(copy->dst, copy->sql.copy_in, err))
+    buf_clear(&copy->chunk);
+    item->result.started_us = clock_wall_us();
+    if (!copy_in_begin(copy->dst, item->sql.copy_in, err))
         return false;
-    if (!copy_out_begin(copy->src, copy->sql.copy_out, err)) {
+    if (!copy_out_begin(copy->src, item->sql.copy_out, err)) {
         copy_in_abort(copy->dst, "the source failed");
         return false;
     }
-    if (!stream(copy, err) || !copy_in_end(copy->dst, &stored, err))
+    if (!stream(copy, item, err) || !copy_in_end(copy->dst, &stored, err))
         return false;
-    report(copy, true);
-    if (stored != copy->result.rows) {
-        err_set(err, ERR_CONFLICT, "%s: %lld rows were sent, but %lld were stored", copy->dst->label,
-                (long long)copy->result.rows, (long long)stored);
-        err_hint(err, "Look for a trigger or rule on the target's table that drops rows.");
-        return false;
-    }
+    report(copy, item, true);
+    item->result.ended_us = clock_wall_us();
+    return all_were_stored(copy, item, stored, err);
+}
+
+static bool pass_items(struct copy *copy, struct err *err)
+{
+    for (size_t i = 0; i < copy->count; i++)
+        if (!pass_rows(copy, &copy->items[i], err))
+            return false;
     return true;
 }
 
 /* --- the target's transaction --- */
 
+static void add_targets(struct buf *sql, const struct copy *copy)
+{
+    for (size_t i = 0; i < copy->count; i++) {
+        buf_addstr(sql, i ? ", ONLY " : "ONLY ");
+        ident_add_qualified(sql, copy->items[i].job->target_schema, copy->items[i].job->target_name);
+    }
+}
+
+/* Many small tables are locked before anybody looks whether they are empty: the session of a worker that was
+ * killed may still fill them. */
+static bool begin_target(struct copy *copy, struct err *err)
+{
+    struct buf sql = BUF_INIT;
+
+    buf_addf(&sql, "BEGIN READ WRITE; SET LOCAL lock_timeout = %d", LOCK_TIMEOUT_MS);
+    if (copy->small) {
+        buf_addstr(&sql, "; LOCK TABLE ");
+        add_targets(&sql, copy);
+        buf_addstr(&sql, " IN SHARE ROW EXCLUSIVE MODE");
+    }
+    bool ok = conn_command(copy->dst, sql.data, err);
+    buf_release(&sql);
+    return ok;
+}
+
 static bool make_room(struct copy *copy, struct err *err)
 {
-    const struct table_name table = {copy->job->target_schema, copy->job->target_name};
-    bool ok = conn_command(copy->dst, "BEGIN READ WRITE", err) &&
-              conn_command(copy->dst, SAME_MONEY, err) &&
-              conn_commandf(copy->dst, err, "SET LOCAL lock_timeout = %d", LOCK_TIMEOUT_MS) &&
-              conn_command(copy->dst, copy->sql.empty, err) &&
-              conn_command(copy->dst, "SET LOCAL lock_timeout = 0", err);
+    struct buf sql = BUF_INIT;
 
-    if (!ok && err && strcmp(err->sqlstate, "55P03") == 0) {
-        struct buf array = BUF_INIT;
-        names_array_add(&array, &table, 1);
-        conn_rollback(copy->dst);
-        lock_blockers(copy->dst, array.data, true, err);
-        buf_release(&array);
-    }
+    for (size_t i = 0; i < copy->count; i++)
+        if (copy->items[i].sql.empty)
+            buf_addf(&sql, "%s; ", copy->items[i].sql.empty);
+    buf_addstr(&sql, "SET LOCAL lock_timeout = 0");
+    bool ok = conn_command(copy->dst, sql.data, err);
+    buf_release(&sql);
     return ok;
+}
+
+/* A lock that could not be had: who holds it. */
+static void name_lock_holders(struct copy *copy, struct err *err)
+{
+    struct table_name *tables = xcalloc(copy->count, sizeof *tables);
+    struct buf array = BUF_INIT;
+
+    for (size_t i = 0; i < copy->count; i++)
+        tables[i] = (struct table_name){copy->items[i].job->target_schema, copy->items[i].job->target_name};
+    names_array_add(&array, tables, copy->count);
+    conn_rollback(copy->dst);
+    lock_blockers(copy->dst, array.data, true, err);
+    buf_release(&array);
+    free(tables);
+}
+
+static bool prepare_target(struct copy *copy, struct err *err)
+{
+    bool ok = begin_target(copy, err) && read_relations(copy, false, err) && plan_items(copy, err) &&
+              make_room(copy, err);
+
+    if (!ok && err && strcmp(err->sqlstate, "55P03") == 0)
+        name_lock_holders(copy, err);
+    return ok;
+}
+
+static bool all_were_marked(struct copy *copy, const PGresult *res, struct err *err)
+{
+    for (int row = 0; row < PQntuples(res); row++)
+        copy->items[atoi(PQgetvalue(res, row, 0)) - 1].result.builds = atoi(PQgetvalue(res, row, 1));
+    if ((size_t)PQntuples(res) == copy->count)
+        return true;
+    err_set(err, ERR_INTERNAL, "%s: table with OID %s is not in pgcutover.tables", copy->dst->label,
+            copy->items[0].job->oid);
+    return false;
 }
 
 static bool mark_loaded(struct copy *copy, struct err *err)
 {
+    struct buf oids = BUF_INIT, rows = BUF_INIT, bytes = BUF_INIT;
     char lsn[LSN_TEXT_SIZE];
-    char *rows = xasprintf("%lld", (long long)copy->result.rows);
-    char *bytes = xasprintf("%lld", (long long)copy->result.bytes);
-    const char *values[] = {
-        copy->job->oid,
-        copy->job->epoch_lsn != LSN_INVALID ? lsn_format(copy->job->epoch_lsn, lsn) : NULL, rows, bytes};
-    PGresult *res = conn_exec_params(copy->dst, sql_load_mark, 4, values, err);
-    bool ok = res && PQntuples(res) == 1;
+    lsn_t epoch = copy->items[0].job->epoch_lsn;
 
-    if (res && !ok)
-        err_set(err, ERR_INTERNAL, "%s: table with OID %s is not in pgcutover.tables", copy->dst->label,
-                copy->job->oid);
+    for (size_t i = 0; i < copy->count; i++) {
+        const struct item *item = &copy->items[i];
+        buf_addf(&oids, "%c%s", i ? ',' : '{', item->job->oid);
+        buf_addf(&rows, "%c%lld", i ? ',' : '{', (long long)item->result.rows);
+        buf_addf(&bytes, "%c%lld", i ? ',' : '{', (long long)item->result.bytes);
+    }
+    buf_addch(&oids, '}');
+    buf_addch(&rows, '}');
+    buf_addch(&bytes, '}');
+    const char *values[] = {oids.data, epoch != LSN_INVALID ? lsn_format(epoch, lsn) : NULL, rows.data,
+                            bytes.data};
+    PGresult *res = conn_exec_params(copy->dst, sql_load_mark, 4, values, err);
+    bool ok = res && all_were_marked(copy, res, err);
     PQclear(res);
-    free(rows);
-    free(bytes);
+    buf_release(&oids);
+    buf_release(&rows);
+    buf_release(&bytes);
     return ok;
 }
 
 static bool run(struct copy *copy, struct err *err)
 {
-    const struct copy_job *job = copy->job;
-
-    return conn_command(copy->src, SAME_MONEY, err) &&
-           (!job->oid || snapshot_still_fits(copy, err)) &&
-           relation_read(copy->src, job->schema, job->name, job->columns, &copy->from, err) &&
-           relation_read(copy->dst, job->target_schema, job->target_name, NULL, &copy->to, err) &&
-           kinds_fit(copy, err) && columns_fit(copy, err) && plan_statements(copy, err) &&
-           make_room(copy, err) && pass_rows(copy, err) && (!job->mark || mark_loaded(copy, err)) &&
+    return look_at_source(copy, err) && prepare_target(copy, err) && pass_items(copy, err) &&
+           (!copy->items[0].job->mark || mark_loaded(copy, err)) &&
            conn_command(copy->dst, "COMMIT", err);
+}
+
+static void item_release(struct item *item)
+{
+    relation_release(&item->from);
+    relation_release(&item->to);
+    free(item->sql.copy_out);
+    free(item->sql.empty);
+    free(item->sql.copy_in);
+}
+
+static void tell_failure(const struct copy *copy, struct err *err)
+{
+    char *table = ident_display(copy->items[0].job->schema, copy->items[0].job->name);
+
+    if (copy->count == 1)
+        err_wrap(err, "could not load table %s", table);
+    else
+        err_wrap(err, "could not load %zu tables together, %s and others", copy->count, table);
+    free(table);
+}
+
+static bool run_and_clean_up(struct copy *copy, const struct copy_job *jobs, struct copy_result *results,
+                             struct err *err)
+{
+    copy->items = xcalloc(copy->count, sizeof *copy->items);
+    for (size_t i = 0; i < copy->count; i++)
+        copy->items[i].job = &jobs[i];
+    bool ok = run(copy, err);
+    if (!ok) {
+        conn_rollback(copy->dst);
+        conn_rollback(copy->src);
+        tell_failure(copy, err);
+    }
+    for (size_t i = 0; i < copy->count; i++) {
+        struct item *item = &copy->items[i];
+        item->result.frozen = item->sql.freeze;
+        item->result.binary = item->sql.binary;
+        if (ok)
+            results[i] = item->result;
+        item_release(item);
+    }
+    free(copy->items);
+    buf_release(&copy->chunk);
+    return ok;
 }
 
 bool copy_table(struct conn *src, struct conn *dst, const struct copy_job *job,
                 const struct copy_progress *progress, struct copy_result *result, struct err *err)
 {
-    struct copy copy = {.src = src, .dst = dst, .job = job, .progress = progress,
-                        .result = {.started_us = clock_wall_us()}};
-    bool ok = run(&copy, err);
+    struct copy copy = {.src = src, .dst = dst, .progress = progress, .count = 1};
 
-    if (!ok) {
-        char *table = ident_display(job->schema, job->name);
-        conn_rollback(dst);
-        conn_rollback(src);
-        err_wrap(err, "could not load table %s", table);
-        free(table);
-    }
-    copy.result.ended_us = clock_wall_us();
-    copy.result.frozen = copy.sql.freeze;
-    if (ok)
-        *result = copy.result;
-    relation_release(&copy.from);
-    relation_release(&copy.to);
-    free(copy.sql.copy_out);
-    free(copy.sql.empty);
-    free(copy.sql.copy_in);
-    buf_release(&copy.chunk);
-    return ok;
+    return run_and_clean_up(&copy, job, result, err);
+}
+
+bool copy_tables(struct conn *src, struct conn *dst, const struct copy_job *jobs, size_t count,
+                 const struct copy_progress *progress, struct copy_result *results, struct err *err)
+{
+    struct copy copy = {.src = src, .dst = dst, .progress = progress, .count = count, .small = true};
+
+    return run_and_clean_up(&copy, jobs, results, err);
 }

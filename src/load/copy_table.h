@@ -1,9 +1,15 @@
-/* The full load of one table, from source to target through this process. */
+/* The full load of tables, or of a part of one, from source to target through this process. */
 #ifndef PGC_LOAD_COPY_TABLE_H
 #define PGC_LOAD_COPY_TABLE_H
 
+#include "load/wire.h"
 #include "pg/conn.h"
 #include "pg/lsn.h"
+
+/* What the columns of either side are, for the binary form (load/wire.h). Borrowed. */
+struct copy_types {
+    const struct wire *source, *target;
+};
 
 struct copy_job {
     const char *oid;           /* of the source table, as text; NULL: the snapshot's age is not checked */
@@ -13,6 +19,9 @@ struct copy_job {
     const char *target_name;
     const char *where;         /* row filter, an SQL expression over the table; NULL: all rows */
     const char *columns;       /* text[] literal: the columns that are copied; NULL: all */
+    const struct copy_types *types; /* NULL: as text */
+    int part;                  /* number in pgcutover.parts; 0: the whole table */
+    const char *range;         /* an SQL condition: which rows a part has; NULL: all */
     lsn_t epoch_lsn;           /* LSN_INVALID: recorded as null */
     bool mark;                 /* record the load in pgcutover.tables (needs oid) */
 };
@@ -28,16 +37,19 @@ struct copy_progress {
 
 struct copy_result {
     int64_t rows;
-    int64_t bytes;       /* of COPY's text form, as sent */
+    int64_t bytes;       /* of COPY's form, as sent */
     int64_t started_us;  /* clock of this host */
     int64_t ended_us;
+    int builds;          /* with mark: indexes and keys that the table's own job has to build */
     bool frozen;         /* rows were written frozen */
+    bool binary;
 };
 
 /* Copies one table. src must be in the transaction of its snapshot (snapshot_adopt()); dst must be
  * idle. On the target, in one transaction: what the table holds is removed (TRUNCATE ONLY; DELETE
  * where a foreign key of another table refers to it; TRUNCATE with its partitions where it is partitioned), the rows are
- * stored, pgcutover.tables is updated, COMMIT. Memory is bounded by the largest row.
+ * stored, pgcutover.tables is updated, COMMIT. Memory is bounded by the largest row. The rows pass in
+ * COPY's binary form where both sides agree on every column's, else as text; the log says which, and why.
  *
  * ERR_PREREQUISITE names the column that does not fit. ERR_CONFLICT, retryable: the table was
  * rewritten or truncated since the snapshot: it needs a new one. On any error the target holds what it
@@ -46,5 +58,10 @@ struct copy_result {
  * ERR_CONNECTION: pgcutover.tables tells. */
 bool copy_table(struct conn *src, struct conn *dst, const struct copy_job *job,
                 const struct copy_progress *progress, struct copy_result *result, struct err *err);
+
+/* The same for several small tables in one transaction of the target, with few round trips: all or
+ * none. Tables that are empty on the target already are not truncated, and their rows not frozen. */
+bool copy_tables(struct conn *src, struct conn *dst, const struct copy_job *jobs, size_t count,
+                 const struct copy_progress *progress, struct copy_result *results, struct err *err);
 
 #endif

@@ -494,12 +494,14 @@ static bool set_keepalives(struct conn *c, enum conn_profile profile, struct err
 }
 
 /* Time limits that a role or database brings along, by the version that knows them first. A WAL sender
- * that holds an exported snapshot is idle in a transaction like anybody else. */
+ * that holds an exported snapshot is idle in a transaction like anybody else. And what costs more than it
+ * brings: compiling queries of the catalog, seconds in a database with many tables. */
 static const struct time_limit {
     const char *off;
     int min_version;
 } time_limits[] = {
     {"SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;", 0},
+    {"SET jit = off;", 110000},
     {"SET idle_session_timeout = 0;", 140000},
     {"SET transaction_timeout = 0;", 170000},
 };

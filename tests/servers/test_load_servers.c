@@ -45,14 +45,34 @@ static bool copy_plainly(const struct copy_job *job, struct copy_result *result,
     return ok;
 }
 
-static void copy_and_compare(const char *schema, const char *name, const char *digest)
+/* The same, in binary form where both sides agree. */
+static bool copy_in_best_form(struct copy_job *job, struct copy_result *result, struct err *err)
+{
+    struct copy_types types = {wire_read(&reader, err), wire_read(&writer, err)};
+
+    job->types = &types;
+    bool ok = types.source && types.target && copy_plainly(job, result, err);
+    job->types = NULL;
+    wire_free((struct wire *)types.source);
+    wire_free((struct wire *)types.target);
+    return ok;
+}
+
+/* As text, then again in the best form. */
+static bool copy_and_compare(const char *schema, const char *name, const char *digest)
 {
     struct copy_job job = job_for(schema, name);
-    struct copy_result result;
+    struct copy_result result = {.binary = false};
     struct err err = ERR_INIT;
 
     CHECK_OK(copy_plainly(&job, &result, &err), &err);
+    CHECK_TRUE(!result.binary);
     pair_same(sapp, tapp, digest);
+    int64_t rows = result.rows;
+    CHECK_OK(copy_in_best_form(&job, &result, &err), &err);
+    pair_same(sapp, tapp, digest);
+    CHECK_INT(result.rows, rows);
+    return result.binary;
 }
 
 /* --- publication and replica identity --- */
@@ -242,8 +262,103 @@ static void all_types_and_names(void)
          "'{-0,Infinity,NaN,1e-300}', '294276-12-31 23:59:59.999999', '4713-01-01 00:00:00+00 BC', '5874897-12-31', '-1 year 2 mons -3 days 04:05:06.7', B'1011', '[1,)', '{[1,2),[5,6)}',"
          "'(0.1,-0)', 'q', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '::1/64', 'fat:2A cat:1B', '<a>&amp;</a>', 'n', '-12.34' FROM generate_series(1, 500) k;"
          "INSERT INTO ty.\"All \"\"types.\" (e) VALUES (NULL), ('a')");
-    copy_and_compare("ty", "All \"types.", ROWS("ty.\"All \"\"types.\""));
+    CHECK_TRUE(!copy_and_compare("ty", "All \"types.", ROWS("ty.\"All \"\"types.\"")));
     CHECK_VALUE(tapp, "SELECT count(*) FROM ty.\"All \"\"types.\"", "502");
+}
+
+/* Every type that passes in binary form, its edges and nulls; the reader of the result shares nothing with the
+ * list in wire.c but the names. */
+static void types_in_binary_form(void)
+{
+    both("CREATE SCHEMA bi; CREATE TYPE bi.\"E n\" AS ENUM ('a', 'B ''', 'ü'); CREATE DOMAIN bi.dom AS numeric(10,2) CHECK (VALUE > 0);"
+         "CREATE TYPE bi.comp AS (a int, b text, f float8[]); CREATE DOMAIN bi.domc AS bi.comp; CREATE TYPE bi.r AS RANGE (subtype = bi.\"E n\");"
+         "CREATE DOMAIN bi.doma AS int[] CHECK (array_length(VALUE, 1) < 5)");
+    pair_run(tapp, "CREATE TYPE bi.unused AS (a int)"); /* user types have other OIDs there */
+    both("CREATE TABLE bi.t (id int PRIMARY KEY, b bool, by bytea, ch \"char\", na name, i8 int8, i2 int2, t text, o oid, x xid, c cid, j json, p point,"
+         "ls lseg, pa path, bx box, po polygon, li line, ci cidr, f4 float4, f8 float8, cr circle, m8 macaddr8, m macaddr, ine inet, bp char(5), vc varchar(7),"
+         "d date, tt time, ts timestamp, tz timestamptz, iv interval, ttz timetz, bi bit(4), vb bit varying, n numeric, n2 numeric(20,5), u uuid, sn txid_snapshot,"
+         "pl pg_lsn, tv tsvector, tq tsquery, jb jsonb, jp /*!12 jsonpath */ /*!-11 text */, e bi.\"E n\", dm bi.dom, co bi.comp, dc bi.domc, da bi.doma, r bi.r,"
+         "ar int4range, nr numrange, dr daterange, mr /*!14 datemultirange */ /*!-13 text */, ia int[], ta text[], fa float8[], da2 date[], jba jsonb[], ra int8range[])");
+    pair_run(sapp, "INSERT INTO bi.t SELECT k, k % 2 = 0, decode('00ff0a5c', 'hex'), '\\', repeat('n', 63), -9223372036854775808, -32768, E'\t\n\r\\\\.ü', 4294967295, '77', '5',"
+         "'{\"a\":1, \"a\":  2}', '(0.1,-0)', '[(1,2),(3,4)]', '[(1,2),(3,4)]', '(3,4),(1,2)', '((0,0),(1,1),(1,0))', '{1,-1,0}', '10.0.0.0/8', 'NaN', '-Infinity', '<(1,2),3>',"
+         "'08:00:2b:01:02:03:04:05', '08:00:2b:01:02:03', '::1/64', 'ab', 'vc ', '4713-01-01 BC', '24:00:00', '294276-12-31 23:59:59.999999', '-infinity', '-1 year 2 mons -3 days 04:05:06.7',"
+         "'04:05:06.789-08:30', B'1011', B'', repeat('9', 1000)::numeric / 7, 1.50, 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '10:20:10,14', '16/B374D848', 'fat:2A cat:1B', 'a & !(b | c:*)',"
+         "'{\"b\": [1, null, 1.00]}', '$.a[*] ? (@ > 1)', 'ü', 1.25, ROW(k, NULL, ARRAY['NaN'::float8, NULL])::bi.comp, ROW(1, 'x\"', '{}')::bi.domc, '{1,2}', '[a,ü)', '[1,10)', '(,1.5]', 'empty',"
+         "'{}', '{{1,2},{3,NULL}}', '[2:3]={a,\"b,\"}', '{-0,Infinity}', '{5874897-12-31}', '{\"1\",null}', '{\"[1,2)\"}' FROM generate_series(1, 300) k; INSERT INTO bi.t (id) VALUES (0), (-1)");
+    CHECK_TRUE(copy_and_compare("bi", "t", ROWS("bi.t")));
+    CHECK_VALUE(tapp, "SELECT count(*) FROM bi.t", "302");
+    pair_same(sapp, tapp, "SELECT md5(string_agg(concat(float8send(f8), float4send(f4), point_send(p), array_send(fa), numeric_send(n), interval_send(iv)), ',' ORDER BY id)) FROM bi.t");
+}
+
+/* What must not pass in binary form, one column each. */
+static void types_that_stay_text(void)
+{
+    static const char *const cases[][3] = {
+        {"xml", "xml", "'<a/>'"}, {"money", "money", "'1.5'"}, {"regclass", "regclass", "'pg_class'"}, {"regtype", "regtype", "'int4'"},
+        {"bi.\"E n\"[]", "bi.\"E n\"[]", "'{a}'"}, {"bi.comp[]", "bi.comp[]", "NULL"}, {"bi.dom[]", "bi.dom[]", "'{1}'"}, {"bi.deep", "bi.deep", "ROW('a')::bi.deep"},
+        {"int4", "int8", "7"}, {"varchar(3)", "text", "'x'"}, {"timestamp", "timestamptz", "'2000-01-01'"}, {"int4[]", "int8[]", "'{1}'"}, {"refcursor", "refcursor", "'r'"},
+    };
+    struct copy_result result = {.binary = true};
+    struct err err = ERR_INIT;
+
+    both("CREATE TYPE bi.deep AS (e bi.\"E n\")");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct copy_job job = job_for("bi", "no");
+        char *here = xasprintf("DROP TABLE IF EXISTS bi.no; CREATE TABLE bi.no (v %s); INSERT INTO bi.no VALUES (%s)", cases[i][0], cases[i][2]);
+        char *there = xasprintf("DROP TABLE IF EXISTS bi.no; CREATE TABLE bi.no (v %s)", cases[i][1]);
+        pair_run(sapp, here);
+        pair_run(tapp, there);
+        CHECK_OK(copy_in_best_form(&job, &result, &err), &err);
+        CHECK_TRUE(!result.binary);
+        CHECK_INT(result.rows, 1);
+        CHECK_VALUE(tapp, "SELECT count(*) FROM bi.no", "1");
+        free(here);
+        free(there);
+    }
+}
+
+/* The header comes with the first row, or with the trailer: both are counted right. */
+static void few_and_large_rows_in_binary_form(void)
+{
+    both("CREATE TABLE bi.few (id int, b bytea); CREATE TABLE bi.narrow ()");
+    CHECK_TRUE(copy_and_compare("bi", "few", ROWS("bi.few")));
+    pair_run(sapp, "INSERT INTO bi.few VALUES (1, NULL)");
+    CHECK_TRUE(copy_and_compare("bi", "few", ROWS("bi.few")));
+    pair_run(sapp, "ALTER TABLE bi.few ALTER b SET STORAGE EXTERNAL; INSERT INTO bi.few SELECT i, decode(repeat('00ff', 60000 * i), 'hex') FROM generate_series(1, 5) i");
+    CHECK_TRUE(copy_and_compare("bi", "few", ROWS("bi.few")));
+    pair_run(sapp, "INSERT INTO bi.narrow SELECT FROM generate_series(1, 7)");
+    CHECK_TRUE(copy_and_compare("bi", "narrow", "SELECT 'r' || count(*) FROM bi.narrow"));
+}
+
+/* Small tables together: all or none, what is empty is not made anew. */
+static void small_tables_together(void)
+{
+    struct copy_job jobs[3] = {job_for("sm", "a"), job_for("sm", "b"), job_for("sm", "c")};
+    struct copy_result results[3];
+    struct err err = ERR_INIT;
+
+    both("CREATE SCHEMA sm; CREATE TABLE sm.a (id int PRIMARY KEY, v text); CREATE TABLE sm.b (v text); CREATE TABLE sm.c (id int)");
+    pair_run(sapp, "INSERT INTO sm.a SELECT i, 'v' || i FROM generate_series(1, 100) i; INSERT INTO sm.c VALUES (1)");
+    pair_run(tapp, "INSERT INTO sm.c VALUES (7), (8)");
+    char *before = pair_value(tapp, "SELECT pg_relation_filenode('sm.a')");
+    CHECK_OK(snapshot_begin_plain(&reader, &err), &err);
+    CHECK_OK(copy_tables(&reader, &writer, jobs, 3, NULL, results, &err), &err);
+    snapshot_end(&reader);
+    CHECK_INT(results[0].rows * 100 + results[1].rows * 10 + results[2].rows, 10001);
+    CHECK_TRUE(!results[0].frozen && results[2].frozen);
+    CHECK_VALUE(tapp, "SELECT pg_relation_filenode('sm.a')", before);
+    pair_same(sapp, tapp, ROWS("sm.a"));
+    pair_same(sapp, tapp, ROWS("sm.c"));
+
+    pair_run(sapp, "INSERT INTO sm.b VALUES (NULL)");
+    pair_run(tapp, "ALTER TABLE sm.b ALTER v SET NOT NULL; DELETE FROM sm.a WHERE id > 5");
+    CHECK_OK(snapshot_begin_plain(&reader, &err), &err);
+    CHECK_TRUE(!copy_tables(&reader, &writer, jobs, 3, NULL, results, &err));
+    CHECK_STR(err.sqlstate, "23502");
+    CHECK_CONTAINS(err.message, "could not load 3 tables together");
+    err_clear(&err);
+    CHECK_VALUE(tapp, "SELECT count(*) FROM sm.a", "5");
+    free(before);
 }
 
 static void shapes(void)
@@ -475,7 +590,7 @@ static void kill_once(void *arg, int64_t rows, int64_t bytes)
 static void a_lost_source_leaves_nothing(void)
 {
     struct killer killer = {sapp, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgcutover:cut'", false};
-    struct copy_progress progress = {kill_once, &killer};
+    struct copy_progress progress = {.report = kill_once, .arg = &killer};
     struct copy_job job = job_for("public", "long");
     struct copy_result result = {.rows = -1};
     struct conn src = CONN_INIT;
@@ -500,7 +615,7 @@ static void a_lost_source_leaves_nothing(void)
 static void a_lost_target_leaves_nothing(void)
 {
     struct killer killer = {tapp, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgcutover:cut'", false};
-    struct copy_progress progress = {kill_once, &killer};
+    struct copy_progress progress = {.report = kill_once, .arg = &killer};
     struct copy_job job = job_for("public", "long");
     struct copy_result result;
     struct conn dst = CONN_INIT;
@@ -586,6 +701,10 @@ int main(void)
         {"a slot in use by others stays", a_slot_in_use_by_others_stays},
         {"what a slot waits for is named", blockers_of_a_slot_are_named},
         {"all types and odd names", all_types_and_names},
+        {"types in binary form", types_in_binary_form},
+        {"types that stay text", types_that_stay_text},
+        {"few and large rows in binary form", few_and_large_rows_in_binary_form},
+        {"small tables together", small_tables_together},
         {"shapes of tables", shapes},
         {"referenced tables are emptied too", referenced_tables_are_emptied_too},
         {"columns that do not fit are named", misfits_are_named},
