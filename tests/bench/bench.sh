@@ -14,7 +14,7 @@
 . "$bench_source/machine.sh"
 
 # No engine outlives the run.
-trap 'status=$?; for name in load drain; do forget "$name"; done; (exit $status); finish' EXIT
+trap 'status=$?; for name in load drain lanes; do forget "$name"; done; (exit $status); finish' EXIT
 
 servers_start
 { echo "# Measured"; echo; machine; } | tee "$TABLE"

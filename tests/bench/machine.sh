@@ -1,27 +1,10 @@
 # Decode and spool alone, lanes on a slow line, memory. Sourced by bench.sh.
 
-# The same backlog, read from its slot by pg_recvlogical into nothing and by the receiver into its spool.
+# bench_receive.sh has servers of its own.
 section_receive() {
-    local program=${BENCH_RECEIVE:-$(dirname "$PGCUTOVER")/bench_receive} run
-    [ -x "$program" ] || { echo "SKIP: receive: no $program (make bench_receive)"; return 0; }
-    head_row "Decode and spool alone"
-    fresh source receive && drain_tables | on source receive -f - && on source receive -c 'CREATE PUBLICATION bench FOR ALL TABLES'
-    for run in $(seq "$RUNS"); do
-        for way in recvlogical spool; do
-            on source receive -c "SELECT pg_create_logical_replication_slot('bench_$way', 'pgoutput')" >/dev/null
-        done
-        on source receive -c "INSERT INTO wide SELECT $wide_row FROM generate_series($run * $(scaled 1000000)::bigint, ($run + 1) * $(scaled 1000000)::bigint - 1) n"
-        end=$(on source receive -c 'SELECT pg_current_wal_lsn()')
-        timed "$PGC_DIR/receive.recvlogical" "$PGC_BIN/pg_recvlogical" -h "$PGC_DIR/source" -U postgres -d receive -S bench_recvlogical --start \
-            -o proto_version=1 -o publication_names=bench --endpos="$end" -f /dev/null
-        rm -rf "$PGC_DIR/spool"
-        timed "$PGC_DIR/receive.spool" "$program" "$(uri source receive)" bench_spool bench "$end" "$PGC_DIR/spool"
-        for way in recvlogical spool; do
-            on source receive -c "SELECT pg_drop_replication_slot('bench_$way')" >/dev/null
-        done
-    done
-    row "a million inserts, against pg_recvlogical to /dev/null" "$(median "$PGC_DIR/receive.spool") s" "$(median "$PGC_DIR/receive.recvlogical") s" \
-        "$(ratio "$PGC_DIR/receive.recvlogical" "$PGC_DIR/receive.spool")" ">= 1.0"
+    printf '\n### Decode and spool alone, against pg_recvlogical (pgoutput) to /dev/null\n\n' | tee -a "$TABLE"
+    (cd "$(dirname "$PGCUTOVER")" && RUNS=$RUNS "$bench_source/bench_receive.sh" "$(scaled 1000000)") | tee "$PGC_DIR/receive.out" | grep '^|' | tee -a "$TABLE"
+    grep -q ' 0 failed' "$PGC_DIR/receive.out"
 }
 
 # Proportional memory of all processes of the program, in kB.
@@ -76,4 +59,43 @@ section_memory() {
 applied_all() { # SOURCE-DB TARGET-DB
     [ "$(on source "$1" -c 'SELECT sum(abalance) FROM pgbench_accounts')" = "$(on target "$2" -c 'SELECT sum(abalance) FROM pgbench_accounts')" ] &&
         [ "$(on source "$1" -c 'SELECT sum(length(body)) FROM large')" = "$(on target "$2" -c 'SELECT sum(length(body)) FROM large')" ]
+}
+
+# Twenty milliseconds there and back between this program and the target: what one lane and four make of the same
+# backlog. A model of a far target, whose processor is not the limit.
+lanes_begin() { # LANES
+    fresh source lanes && fresh target lanes && drain_tables | on source lanes -f - || return 1
+    on source lanes -c "INSERT INTO hot SELECT $wide_row FROM generate_series(1, 200000) n"
+    plan lanes lanes lanes ', "load": {"jobs": 2}, "sync": {"jobs": '"$1"'}'
+    sed -i "s#host=$PGC_DIR/target#host=$PGC_DIR/far#" "$PGC_DIR/lanes.json"
+    pgc --batch "$PGC_DIR/lanes.json" --until ready --yes -q >"$PGC_DIR/bench.out" 2>&1 || { cat "$PGC_DIR/bench.out"; return 1; }
+    pgc pause lanes -q
+    on source lanes -c "DO \$\$ BEGIN FOR i IN 1 .. $(scaled 200000) LOOP UPDATE hot SET a = a + 1, d = md5(d) WHERE id = i;
+        IF i % 20 = 0 THEN COMMIT; END IF; END LOOP; END \$\$" -c 'INSERT INTO mark VALUES (1)'
+}
+
+lanes_drain() { pgc resume lanes -q && wait_for_mark lanes 1; }
+
+section_lanes() {
+    local proxy=${FAULT_PROXY:-$(dirname "$PGCUTOVER")/fault_proxy} run lanes
+    [ -x "$proxy" ] || { echo "SKIP: lanes: no $proxy (make fault_proxy)"; return 0; }
+    head_row "Lanes, with 20 ms between here and the target (ratio: how many times as fast)"
+    mkdir -p "$PGC_DIR/far"
+    mkfifo "$PGC_DIR/far.commands"
+    "$proxy" "$PGC_DIR/far/.s.PGSQL.5432" "$PGC_DIR/target/.s.PGSQL.5432" 1 <"$PGC_DIR/far.commands" >/dev/null &
+    exec 8>"$PGC_DIR/far.commands"
+    for run in $(seq "$RUNS"); do
+        for lanes in 1 4; do
+            echo 'delay 0' >&8
+            lanes_begin "$lanes" || { fail "lanes: set-up"; forget lanes; return; }
+            echo 'delay 10' >&8
+            timed "$PGC_DIR/lanes.$lanes" lanes_drain
+            same_rows "$lanes lanes" lanes lanes
+            echo 'delay 0' >&8
+            forget lanes
+        done
+    done
+    exec 8>&-
+    row "updates by key, 20 a transaction: four lanes against one" "$(median "$PGC_DIR/lanes.4") s" "$(median "$PGC_DIR/lanes.1") s" \
+        "$(ratio "$PGC_DIR/lanes.1" "$PGC_DIR/lanes.4")" ">= 3.0"
 }
