@@ -14,10 +14,10 @@ SQL
 
 wide_row="n, n % 1000, (n % 77)::int, n * 3, md5(n::text), 'note ' || n, timestamptz '2024-01-01' + n * interval '1 s', (n % 10000) / 100.0, n % 2 = 0, n / 3.0"
 
-# in_transactions COUNT SIZE STATEMENTS: plpgsql that sees i, a commit behind every SIZE of them.
+# in_transactions COUNT SIZE STATEMENTS: plpgsql that sees step and k (a key of hot), a commit behind every SIZE of them.
 in_transactions() {
     PGOPTIONS="-c synchronous_commit=off" on source drain -c "DO \$\$ DECLARE k bigint; BEGIN
-        FOR i IN 1 .. $1 LOOP k := (i * 7919::bigint) % 200000 + 1; $3; IF i % $2 = 0 THEN COMMIT; END IF; END LOOP; END \$\$"
+        FOR step IN 1 .. $1 LOOP k := (step * 7919::bigint) % 200000 + 1; $3; IF step % $2 = 0 THEN COMMIT; END IF; END LOOP; END \$\$"
 }
 
 wide_rows() { # FROM TO: of this run
@@ -25,12 +25,12 @@ wide_rows() { # FROM TO: of this run
 }
 
 work_T() { PGOPTIONS="-c synchronous_commit=off" "$PGBENCH" -n -c 2 -t "$(scaled 100000)" -h "$PGC_DIR/source" -U postgres drain >/dev/null 2>&1; }
-work_I() { in_transactions "$(scaled 2000)" 1 "$(wide_rows 'i * 1000' 'i * 1000 + 999')"; }
+work_I() { in_transactions "$(scaled 2000)" 1 "$(wide_rows 'step * 1000' 'step * 1000 + 999')"; }
 work_U() { in_transactions "$(scaled 1000000)" 100 "UPDATE hot SET a = a + 1, d = md5(d), f = now() WHERE id = k"; }
-work_D() { in_transactions "$(scaled 500)" 1 "DELETE FROM gone WHERE id BETWEEN (i - 1) * 1000 + 1 AND i * 1000"; }
+work_D() { in_transactions "$(scaled 500)" 1 "DELETE FROM gone WHERE id BETWEEN (step - 1) * 1000 + 1 AND step * 1000"; }
 work_M() {
-    in_transactions "$(scaled 600000)" 50 "IF i % 10 < 4 THEN $(wide_rows i i);
-        ELSIF i % 10 < 8 THEN UPDATE hot SET b = b + 1, e = left(e, 20) || 'x' WHERE id = k; ELSE DELETE FROM gone WHERE id = i; END IF"
+    in_transactions "$(scaled 600000)" 50 "IF step % 10 < 4 THEN $(wide_rows step step);
+        ELSIF step % 10 < 8 THEN UPDATE hot SET b = b + 1, e = left(e, 20) || 'x' WHERE id = k; ELSE DELETE FROM gone WHERE id = step; END IF"
 }
 work_X() { on source drain -c "$(wide_rows 1 "$(scaled 1000000)")"; }
 

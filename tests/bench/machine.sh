@@ -7,11 +7,11 @@ section_receive() {
     grep -q ' 0 failed' "$PGC_DIR/receive.out"
 }
 
-# Proportional memory of all processes of the program, in kB.
+# Proportional memory of the engine and its workers, in kB.
 memory_now() {
-    local pid total=0 kb
-    for pid in $(pgrep -f 'pgc-|pgcutover'); do
-        case "$(cat "/proc/$pid/comm" 2>/dev/null)" in pgc-* | pgcutover) ;; *) continue ;; esac
+    local pid total=0 kb engine
+    engine=$(sed -n 's/.*the engine runs as process \([0-9]*\).*/\1/p' "$STATE/load/log.jsonl" 2>/dev/null | tail -1)
+    for pid in $engine $(cat "/proc/${engine:-0}/task/${engine:-0}/children" 2>/dev/null); do
         kb=$(awk '/^Pss:/ { s += $2 } END { print s + 0 }' "/proc/$pid/smaps_rollup" 2>/dev/null)
         total=$((total + ${kb:-0}))
     done
@@ -39,20 +39,20 @@ section_memory() {
     head_row "Memory of all processes together"
     fresh source bench_a && "$PGBENCH" -i -q -s "$(scaled 20)" -h "$PGC_DIR/source" -U postgres bench_a 2>/dev/null
     on source bench_a -c "CREATE TABLE large (id int PRIMARY KEY, body text)" \
-        -c "INSERT INTO large SELECT i, repeat(md5(i::text), 1000000) FROM generate_series(1, 8) i"
+        -c "INSERT INTO large SELECT i, repeat(md5(i::text), 32000) FROM generate_series(1, 200) i"
     for i in 1 2 3 4 5 6 7; do on source bench_a -c "CREATE TABLE l$i (LIKE large INCLUDING ALL)" -c "INSERT INTO l$i SELECT * FROM large"; done
     fresh target bench_target
     echo 0 >"$watch"
     memory_watch "$watch" &
     our_jobs=8 ours bench_a bench_target || return 1
     cp "$watch" "$watch.load" && rm -f "$watch"
-    memory_row "eight copies at a time, rows of 32 MB" "$watch.load"
+    memory_row "eight copies at a time, rows of 1 MB" "$watch.load"
     echo 0 >"$watch"
     memory_watch "$watch" &
     on source bench_a -c "UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid <= $(scaled 1000000)" -c "UPDATE large SET body = body || 'x'"
     wait_until 600 applied_all bench_a bench_target
     cp "$watch" "$watch.sync" && rm -f "$watch"
-    memory_row "a transaction of a million updates, rows of 32 MB updated" "$watch.sync"
+    memory_row "a transaction of a million updates, rows of 1 MB updated" "$watch.sync"
     forget load
 }
 
@@ -70,8 +70,8 @@ lanes_begin() { # LANES
     sed -i "s#host=$PGC_DIR/target#host=$PGC_DIR/far#" "$PGC_DIR/lanes.json"
     pgc --batch "$PGC_DIR/lanes.json" --until ready --yes -q >"$PGC_DIR/bench.out" 2>&1 || { cat "$PGC_DIR/bench.out"; return 1; }
     pgc pause lanes -q
-    on source lanes -c "DO \$\$ BEGIN FOR i IN 1 .. $(scaled 200000) LOOP UPDATE hot SET a = a + 1, d = md5(d) WHERE id = i;
-        IF i % 20 = 0 THEN COMMIT; END IF; END LOOP; END \$\$" -c 'INSERT INTO mark VALUES (1)'
+    on source lanes -c "DO \$\$ BEGIN FOR step IN 1 .. $(scaled 200000) LOOP UPDATE hot SET a = a + 1, d = md5(d) WHERE id = step;
+        IF step % 20 = 0 THEN COMMIT; END IF; END LOOP; END \$\$" -c 'INSERT INTO mark VALUES (1)'
 }
 
 lanes_drain() { pgc resume lanes -q && wait_for_mark lanes 1; }
