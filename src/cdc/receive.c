@@ -16,8 +16,12 @@
  *   for the server's wal_sender_timeout that is as good as answering its keepalives.
  * - A large backlog is fetched by SQL functions (catchup.h), piece by piece: a piece is spooled and synced,
  *   then the slot is moved behind it, then the next one is asked for. The stream takes over when little is left,
- *   and is left again, between transactions, when it has been busy for long and much is waiting.
- *   A piece holds a snapshot on the source, so it is given up when the spool stays full. */
+ *   and is left again, with no transaction under way, when it has been busy for long and much is waiting.
+ *   A piece holds a snapshot on the source, so it is given up when the spool stays full.
+ * - From 14 on large transactions come in parts before they commit (spool.h), so that neither side holds them.
+ *   Servers have bugs there: 15, for one, cannot decode a transaction that changed a table in a
+ *   subtransaction that was rolled back, and changes it again ("could not map filenode"), while it can once
+ *   that has committed. So after an internal error of the server all is asked for at its commit. */
 #include "cdc/receive.h"
 
 #include <errno.h>
@@ -121,7 +125,8 @@ static bool enter_stream(struct receiver *r, struct err *err)
     r->mode = RECEIVER_STREAM;
     r->feedback_ms = r->mark_ms = r->busy_since_ms = clock_mono_ms();
     if (!conn_open(&r->conn, &r->source, &how, err) ||
-        !repl_start(&r->conn, r->options.slot, spool_end(r->writer).lsn, r->options.publications, err))
+        !repl_start(&r->conn, r->options.slot, spool_end(r->writer).lsn, r->options.publications,
+                    !r->no_parts, err))
         return false;
     log_msg(LOG_INFO, "%s: receiving the stream from %s on", r->conn.label,
             lsn_format(spool_end(r->writer).lsn, lsn));
@@ -274,7 +279,7 @@ static void count_message(struct receiver *r, const char *data, size_t len)
     r->messages++;
     r->bytes += (int64_t)len;
     r->unsynced_bytes += (int64_t)len;
-    if (data[0] != 'C' || !segment_peek(data, len, &peek))
+    if ((data[0] != 'C' && data[0] != 'c') || !segment_peek(data, len, &peek))
         return;
     r->transactions++;
     r->changes = spool_changes(r->writer) - r->base_changes;
@@ -440,6 +445,19 @@ static bool step_full(struct receiver *r, int timeout_ms, int extra_fd, struct e
     return !stop_check(err);
 }
 
+/* What the spool holds of transactions that are not whole is forgotten, for a new beginning at its end. */
+static bool open_spool_again(struct receiver *r, struct err *err)
+{
+    spool_writer_close(r->writer);
+    r->writer = NULL;
+    if (!open_spool(r, r->confirmed_lsn, err))
+        return false;
+    r->changes = spool_changes(r->writer) - r->base_changes;
+    r->unsynced_bytes = r->unsynced_since_ms = 0;
+    take_boundary(r);
+    return true;
+}
+
 /* Catching up */
 
 /* The spool stays full in the middle of a piece: forgets the piece, whose rest would keep a snapshot on the
@@ -449,14 +467,7 @@ static bool give_piece_up(struct receiver *r, struct err *err)
     log_msg(LOG_INFO, "%s: the spool is full: going over to the stream", r->sql.label);
     catchup_abandon(&r->catchup);
     conn_close(&r->sql);
-    spool_writer_close(r->writer);
-    r->writer = NULL;
-    if (!open_spool(r, r->confirmed_lsn, err))
-        return false;
-    r->changes = spool_changes(r->writer) - r->base_changes;
-    r->unsynced_bytes = r->unsynced_since_ms = 0;
-    take_boundary(r);
-    return enter_stream(r, err);
+    return open_spool_again(r, err) && enter_stream(r, err);
 }
 
 /* What the server refuses to do by functions it does in a stream; a slot that is not free yet will be. */
@@ -558,7 +569,7 @@ static bool look_at_backlog(struct receiver *r, struct err *err)
     int check_ms = r->options.catchup_check_ms;
 
     if (now - r->busy_since_ms < check_ms || now - r->measured_ms < check_ms ||
-        spool_in_transaction(r->writer) || !may_catch_up(r, r->conn.version))
+        spool_in_transaction(r->writer) || spool_open_bytes(r->writer) || !may_catch_up(r, r->conn.version))
         return true;
     if (!measure(r, err))
         return false;
@@ -573,11 +584,29 @@ static bool look_at_backlog(struct receiver *r, struct err *err)
     return true;
 }
 
+/* An internal error of the server may be one that it makes only with transactions that have not committed. */
+static bool stream_failed(struct receiver *r, struct err *err)
+{
+    struct err why = ERR_INIT;
+
+    if (!err || strncmp(err->sqlstate, "XX", 2) != 0 || r->conn.version < 140000 || r->no_parts)
+        return false;
+    err_move(&why, err);
+    log_msg(LOG_WARNING, "%s; large transactions are received at their commit from now on", why.message);
+    err_clear(&why);
+    r->no_parts = true;
+    repl_msg_release(&r->msg);
+    conn_close(&r->conn);
+    return open_spool_again(r, err) && enter_stream(r, err);
+}
+
 static bool step_stream(struct receiver *r, int timeout_ms, int extra_fd, struct err *err)
 {
     int count;
 
-    if (!drain(r, &count, err) || !spool_turn(r, count == 0, err) || !feedback_turn(r, err))
+    if (!drain(r, &count, err))
+        return stream_failed(r, err);
+    if (!spool_turn(r, count == 0, err) || !feedback_turn(r, err))
         return false;
     r->idle = count == 0;
     if (count > 0) {
@@ -586,8 +615,9 @@ static bool step_stream(struct receiver *r, int timeout_ms, int extra_fd, struct
         return look_at_backlog(r, err) && !stop_check(err);
     }
     r->busy_since_ms = clock_mono_ms();
-    return repl_next(&r->conn, &r->msg, wait_ms(r, timeout_ms), extra_fd, err) &&
-           (r->msg.kind == REPL_NONE || handle(r, err));
+    if (!repl_next(&r->conn, &r->msg, wait_ms(r, timeout_ms), extra_fd, err))
+        return stream_failed(r, err);
+    return r->msg.kind == REPL_NONE || handle(r, err);
 }
 
 bool receiver_step(struct receiver *r, int timeout_ms, int extra_fd, struct err *err)

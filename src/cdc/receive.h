@@ -43,7 +43,7 @@ struct receiver {
     struct spool_position boundary; /* how far readers may read */
     int64_t bytes;
     int64_t messages;
-    int64_t transactions;
+    int64_t transactions;    /* COMMIT messages, of streamed transactions without a change for us too */
     int64_t changes;         /* INSERT, UPDATE, DELETE and TRUNCATE messages of whole transactions */
     int64_t clock_offset_us; /* source clock minus ours, less the way here; 0 until known */
     bool full;               /* the spool takes no more: nothing is read from the source */
@@ -59,6 +59,7 @@ struct receiver {
     int64_t base_changes;            /* spool_changes() when it was opened */
     int64_t full_since_ms, busy_since_ms, measured_ms, slot_wait_ms;
     bool no_catch_up;                /* the server has refused: only the stream is left */
+    bool no_parts;                   /* large transactions are not asked for before their commit any more */
     struct spool_writer *writer;
     struct repl_msg msg;
     int64_t unsynced_bytes;

@@ -19,7 +19,7 @@
 #define HEADER_FIXED 52 /* magic, version, number, start, open commit, changes, known, identity length */
 #define READ_BYTES (256u << 10)
 
-static uint64_t get_int(const char *at, size_t size)
+uint64_t segment_int(const char *at, size_t size)
 {
     uint64_t value = 0;
 
@@ -99,19 +99,34 @@ static void put_int(char *at, uint64_t value, size_t size)
         at[i] = (char)(value >> (8 * (size - 1 - i)));
 }
 
+/* head: room for a record's head, and `kind` bytes of the payload behind it already. */
+static void add_record(struct buf *out, char *head, size_t kind, lsn_t lsn, const char *data, size_t len)
+{
+    put_int(head + 4, kind + len, 4);
+    put_int(head + 8, lsn, 8);
+    unsigned long crc = crc32_z(0, (unsigned char *)head + 4, SEGMENT_RECORD_BYTES - 4 + kind);
+    if (len)
+        crc = crc32_z(crc, (const unsigned char *)data, len);
+    put_int(head, crc, 4);
+    buf_add(out, head, SEGMENT_RECORD_BYTES + kind);
+    buf_add(out, data, len);
+}
+
 void segment_add_record(struct buf *out, char type, lsn_t lsn, const char *data, size_t len)
 {
     char head[SEGMENT_RECORD_BYTES];
 
-    put_int(head + 4, len, 4);
-    put_int(head + 8, lsn, 8);
-    head[16] = type;
-    unsigned long crc = crc32_z(0, (unsigned char *)head + 4, sizeof head - 4);
-    if (len)
-        crc = crc32_z(crc, (const unsigned char *)data, len);
-    put_int(head, crc, 4);
-    buf_add(out, head, sizeof head);
-    buf_add(out, data, len);
+    head[SEGMENT_RECORD_BYTES - 1] = type;
+    add_record(out, head, 0, lsn, data, len);
+}
+
+void segment_add_message(struct buf *out, lsn_t lsn, char kind, const char *data, size_t len)
+{
+    char head[SEGMENT_RECORD_BYTES + 1];
+
+    head[SEGMENT_RECORD_BYTES - 1] = SPOOL_MESSAGE;
+    head[SEGMENT_RECORD_BYTES] = kind;
+    add_record(out, head, 1, lsn, data, len);
 }
 
 void segment_add_header(struct buf *out, const struct segment_header *header, const char *identity)
@@ -178,17 +193,17 @@ int segment_next(struct segment_file *file, uint64_t limit, struct spool_record 
         return 0;
     if (!fill(file, SEGMENT_RECORD_BYTES, limit, err))
         return -1;
-    size_t len = get_int(file->in.data + file->at + 4, 4);
+    size_t len = segment_int(file->in.data + file->at + 4, 4);
     if (!fill(file, SEGMENT_RECORD_BYTES + len, limit, err))
         return -1;
     char *start = file->in.data + file->at;
     size_t whole = SEGMENT_RECORD_BYTES + len;
-    if (crc32_z(0, (unsigned char *)start + 4, whole - 4) != get_int(start, 4)) {
+    if (crc32_z(0, (unsigned char *)start + 4, whole - 4) != segment_int(start, 4)) {
         damaged(file, "its checksum is wrong", err);
         return -1;
     }
     *record = (struct spool_record){.type = (enum spool_type)start[16],
-                                    .lsn = get_int(start + 8, 8),
+                                    .lsn = segment_int(start + 8, 8),
                                     .data = start + SEGMENT_RECORD_BYTES,
                                     .len = len};
     file->at += whole;
@@ -198,25 +213,42 @@ int segment_next(struct segment_file *file, uint64_t limit, struct spool_record 
     return 1;
 }
 
+bool segment_write_at(int fd, const char *data, size_t len, uint64_t offset)
+{
+    while (len > 0) {
+        ssize_t put = pwrite(fd, data, len, (off_t)offset);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put == 0)
+            errno = EIO;
+        if (put <= 0)
+            return false;
+        data += put;
+        len -= (size_t)put;
+        offset += (uint64_t)put;
+    }
+    return true;
+}
+
 static bool parse_header(struct segment_file *file, const struct spool_record *record,
                          uint64_t number, const char *identity, struct err *err)
 {
     const char *at = record->data;
 
     if ((int)record->type != SEGMENT_HEADER || record->len < HEADER_FIXED ||
-        memcmp(at, MAGIC, 8) != 0 || record->len - HEADER_FIXED != get_int(at + 48, 4))
+        memcmp(at, MAGIC, 8) != 0 || record->len - HEADER_FIXED != segment_int(at + 48, 4))
         return damaged(file, "it has no header", err);
-    if (get_int(at + 8, 4) != VERSION) {
+    if (segment_int(at + 8, 4) != VERSION) {
         err_set(err, ERR_PREREQUISITE, "spool segment \"%s\" has format %u, this program knows %u",
-                file->path, (unsigned)get_int(at + 8, 4), VERSION);
+                file->path, (unsigned)segment_int(at + 8, 4), VERSION);
         err_hint(err, "Finish this migration with the version of pgcutover that began it.");
         return false;
     }
-    file->header = (struct segment_header){.number = get_int(at + 12, 8),
-                                           .start_lsn = get_int(at + 20, 8),
-                                           .open_commit_lsn = get_int(at + 28, 8),
-                                           .changes = get_int(at + 36, 8),
-                                           .known = (uint32_t)get_int(at + 44, 4)};
+    file->header = (struct segment_header){.number = segment_int(at + 12, 8),
+                                           .start_lsn = segment_int(at + 20, 8),
+                                           .open_commit_lsn = segment_int(at + 28, 8),
+                                           .changes = segment_int(at + 36, 8),
+                                           .known = (uint32_t)segment_int(at + 44, 4)};
     if (file->header.number != number)
         return damaged(file, "its header has another segment's number", err);
     const char *owner = at + HEADER_FIXED;
@@ -235,10 +267,16 @@ static bool parse_header(struct segment_file *file, const struct spool_record *r
 bool segment_open(struct segment_file *file, const char *dir, uint64_t number, const char *identity,
                   struct err *err)
 {
+    return segment_open_path(file, segment_path(dir, number), number, identity, err);
+}
+
+bool segment_open_path(struct segment_file *file, char *path, uint64_t number, const char *identity,
+                       struct err *err)
+{
     struct spool_record record;
 
     *file = (struct segment_file)SEGMENT_FILE_INIT;
-    file->path = segment_path(dir, number);
+    file->path = path;
     file->fd = open(file->path, O_RDONLY | O_CLOEXEC);
     if (file->fd < 0) {
         err_errno(err, "could not open spool segment \"%s\"", file->path);
@@ -290,27 +328,47 @@ bool segment_peek(const char *data, size_t len, struct segment_peek *peek)
     case 'B':
         if (len < 21)
             return false;
-        peek->commit_lsn = get_int(data + 1, 8);
-        peek->commit_us = (int64_t)(get_int(data + 9, 8) + (uint64_t)PG_EPOCH_US);
+        peek->commit_lsn = segment_int(data + 1, 8);
+        peek->commit_us = (int64_t)(segment_int(data + 9, 8) + (uint64_t)PG_EPOCH_US);
         return true;
     case 'C':
         if (len < 26)
             return false;
-        peek->commit_lsn = get_int(data + 2, 8);
-        peek->end_lsn = get_int(data + 10, 8);
-        peek->commit_us = (int64_t)(get_int(data + 18, 8) + (uint64_t)PG_EPOCH_US);
+        peek->commit_lsn = segment_int(data + 2, 8);
+        peek->end_lsn = segment_int(data + 10, 8);
+        peek->commit_us = (int64_t)(segment_int(data + 18, 8) + (uint64_t)PG_EPOCH_US);
+        return true;
+    case 'S':
+        if (len < 6)
+            return false;
+        peek->xid = (uint32_t)segment_int(data + 1, 4);
+        peek->first = data[5] != 0;
+        return true;
+    case 'c':
+        if (len < 30)
+            return false;
+        peek->xid = (uint32_t)segment_int(data + 1, 4);
+        peek->commit_lsn = segment_int(data + 6, 8);
+        peek->end_lsn = segment_int(data + 14, 8);
+        peek->commit_us = (int64_t)(segment_int(data + 22, 8) + (uint64_t)PG_EPOCH_US);
+        return true;
+    case 'A':
+        if (len < 9)
+            return false;
+        peek->xid = (uint32_t)segment_int(data + 1, 4);
+        peek->subxid = (uint32_t)segment_int(data + 5, 4);
         return true;
     case 'R':
     case 'Y':
         if (len < 5)
             return false;
-        peek->oid = (uint32_t)get_int(data + 1, 4);
+        peek->oid = (uint32_t)segment_int(data + 1, 4);
         return true;
     case 'M':
         if (len < 10)
             return false;
         peek->outside = (data[1] & 1) == 0;
-        peek->commit_lsn = get_int(data + 2, 8);
+        peek->commit_lsn = segment_int(data + 2, 8);
         return true;
     default:
         return len > 0;

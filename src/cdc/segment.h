@@ -50,12 +50,19 @@ void segment_list_release(struct segment_list *list);
 /* ERR_PROTOCOL when a number is missing between the first and the last. */
 bool segment_list_check(const struct segment_list *list, const char *dir, struct err *err);
 
+/* A number in network byte order. */
+uint64_t segment_int(const char *at, size_t size);
 void segment_add_record(struct buf *out, char type, lsn_t lsn, const char *data, size_t len);
+/* The same with a payload of one byte more: kind, then data. */
+void segment_add_message(struct buf *out, lsn_t lsn, char kind, const char *data, size_t len);
 void segment_add_header(struct buf *out, const struct segment_header *header, const char *identity);
 
 /* Opens a segment and reads its header. identity NULL: not compared. */
 bool segment_open(struct segment_file *file, const char *dir, uint64_t number, const char *identity,
                   struct err *err);
+/* The same of any file of records: path is taken, number what its header must say. */
+bool segment_open_path(struct segment_file *file, char *path, uint64_t number, const char *identity,
+                       struct err *err);
 void segment_close(struct segment_file *file);
 /* The next record that ends at or before limit: 1; 0: offset is limit; -1 with err (ERR_PROTOCOL:
  * torn or damaged at file->offset). record->type may be one of enum segment_type. */
@@ -66,14 +73,18 @@ uint64_t segment_size(const struct segment_file *file);
 /* Can everything after from_lsn be read from the start of this segment on? */
 bool segment_serves(const struct segment_header *header, lsn_t from_lsn);
 
-/* What a message is, without decoding it. */
+/* What a message is, without decoding it; those of streamed transactions, protocol version 2, too:
+ * 'S' Stream Start, 'E' Stream Stop, 'c' Stream Commit, 'A' Stream Abort. */
 struct segment_peek {
     char kind;        /* its first byte; 0 for an empty one */
-    lsn_t commit_lsn; /* 'B': final LSN, 'C': start of the commit record, 'M': its LSN */
-    lsn_t end_lsn;    /* 'C' */
-    int64_t commit_us; /* 'B', 'C': since 1970 */
+    lsn_t commit_lsn; /* 'B': final LSN, 'C', 'c': start of the commit record, 'M': its LSN */
+    lsn_t end_lsn;    /* 'C', 'c' */
+    int64_t commit_us; /* 'B', 'C', 'c': since 1970 */
     uint32_t oid;     /* 'R', 'Y' */
     bool outside;     /* 'M': not part of a transaction */
+    uint32_t xid;     /* 'S', 'c', 'A': of the transaction */
+    uint32_t subxid;  /* 'A': what was rolled back, the transaction's XID when it is the whole */
+    bool first;       /* 'S': the first part of the transaction */
 };
 
 /* Is it an INSERT, UPDATE, DELETE or TRUNCATE? */
@@ -81,6 +92,9 @@ bool segment_is_change(char kind);
 
 /* False when it is too short for its kind. */
 bool segment_peek(const char *data, size_t len, struct segment_peek *peek);
+
+/* Writes all of data at offset. False with errno. */
+bool segment_write_at(int fd, const char *data, size_t len, uint64_t offset);
 
 /* Says that changes are gone for good, and the ways out, in detail and hint. */
 void segment_explain_loss(struct err *err);

@@ -12,6 +12,9 @@
  * Opening after a crash looks for the last boundary from the last segment backwards, and cuts off what
  * is behind it. What the slot has confirmed is compared before anything is cut.
  *
+ * A transaction that comes before its commit (Stream Start and so on, protocol version 2) gathers in a file of its
+ * own (streamed.h); at its commit one record for it is appended, which is a boundary.
+ *
  * No room: what was written by half is cut off again, the records stay in memory, and the writer is
  * full until a later attempt succeeds. */
 #include "cdc/spool.h"
@@ -25,13 +28,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <uthash.h>
-
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/units.h"
 #include "base/xalloc.h"
 #include "cdc/segment.h"
+#include "cdc/streamed.h"
 
 #define WRITE_BYTES (256 << 10)
 #define RECOUNT_MS 500
@@ -53,6 +55,7 @@ struct spool_writer {
     uint64_t number;   /* the current segment */
     uint64_t written;  /* its bytes in the file */
     uint64_t preamble; /* its header and 'd' records */
+    uint64_t files;    /* bytes of the transactions' own files that go with it */
     struct buf out;    /* records that come behind `written` */
     struct spool_position end;
     struct spool_position synced;
@@ -61,7 +64,12 @@ struct spool_writer {
     lsn_t open_commit_lsn; /* of the transaction being received, or 0 */
     uint64_t open_segment; /* where it began */
     struct known *known;
+    struct streamed *streams;    /* transactions that have not committed yet, by XID */
+    struct streamed *part;       /* the one of which a part is being received, or NULL */
+    struct streamed *committing; /* one whose commit waits for room; in no table any more */
+    int64_t open_bytes;          /* of all these */
     bool disk_full;
+    bool streamed_full;  /* the same for a transaction's own file */
     bool failed;         /* a sync failed: only good for closing */
     int64_t rotate_after_ms; /* no new segment before, since there was no room for one */
     int64_t other_bytes; /* of the other segments, as counted last */
@@ -111,24 +119,6 @@ static bool is_no_room(int code)
     return code == ENOSPC || code == EDQUOT;
 }
 
-/* Writes all of data at offset. False with errno. */
-static bool write_at(int fd, const char *data, size_t len, uint64_t offset)
-{
-    while (len > 0) {
-        ssize_t put = pwrite(fd, data, len, (off_t)offset);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put == 0)
-            errno = EIO;
-        if (put <= 0)
-            return false;
-        data += put;
-        len -= (size_t)put;
-        offset += (uint64_t)put;
-    }
-    return true;
-}
-
 static void add_preamble(struct spool_writer *w, uint64_t number, struct buf *out)
 {
     struct segment_header header = {.number = number,
@@ -147,7 +137,7 @@ static bool store_segment(struct spool_writer *w, const char *path, const struct
 {
     char *temp = xasprintf("%s.tmp", path);
     int fd = open(temp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool ok = fd >= 0 && write_at(fd, content->data, content->len, 0) && fsync(fd) == 0 &&
+    bool ok = fd >= 0 && segment_write_at(fd, content->data, content->len, 0) && fsync(fd) == 0 &&
               rename(temp, path) == 0;
 
     if (!ok) {
@@ -179,6 +169,7 @@ static bool begin_segment(struct spool_writer *w, uint64_t number, struct err *e
         w->other_bytes += (int64_t)w->written;
         w->number = number;
         w->written = w->preamble = content.len;
+        w->files = 0;
         /* A reader's place at the end of the old segment and here is the same. */
         if (!w->open_commit_lsn)
             w->end = (struct spool_position){number, content.len, w->end.lsn};
@@ -196,7 +187,7 @@ static bool write_out(struct spool_writer *w, struct err *err)
 {
     if (!w->out.len)
         return true;
-    if (write_at(w->fd, w->out.data, w->out.len, w->written)) {
+    if (segment_write_at(w->fd, w->out.data, w->out.len, w->written)) {
         w->written += w->out.len;
         w->disk_full = false;
         buf_clear(&w->out);
@@ -260,7 +251,7 @@ static bool next_segment(struct spool_writer *w, struct err *err)
 /* Holds the current segment so much that the next should begin? */
 static bool is_due(const struct spool_writer *w, uint64_t least)
 {
-    uint64_t filled = w->written + w->out.len - w->preamble;
+    uint64_t filled = w->written + w->out.len - w->preamble + w->files;
 
     return filled && filled >= least && !w->disk_full &&
            (!w->rotate_after_ms || clock_mono_ms() >= w->rotate_after_ms);
@@ -316,15 +307,210 @@ static bool check_order(const struct spool_writer *w, const struct segment_peek 
     }
 }
 
+/* Transactions that come before their commit */
+
+static bool refuse_xid(const struct spool_writer *w, const char *what, uint32_t xid, struct err *err)
+{
+    char end[LSN_TEXT_SIZE];
+
+    err_set(err, ERR_PROTOCOL, "the source sent %s of transaction %" PRIu32 " out of order", what, xid);
+    err_detail(err, "The spool holds everything before %s.", lsn_format(w->end.lsn, end));
+    return false;
+}
+
+static struct streamed *find_stream(struct spool_writer *w, uint32_t xid)
+{
+    struct streamed *s;
+
+    HASH_FIND(hh, w->streams, &xid, sizeof xid, s);
+    return s;
+}
+
+/* True too when there is no room. */
+static bool flush_stream(struct spool_writer *w, struct streamed *s, struct err *err)
+{
+    return streamed_flush(s, &w->streamed_full, err) || w->streamed_full;
+}
+
+static void drop_stream(struct spool_writer *w, struct streamed *s)
+{
+    w->open_bytes -= streamed_size(s);
+    HASH_DEL(w->streams, s);
+    streamed_free(s);
+}
+
+static bool begin_part(struct spool_writer *w, const struct segment_peek *peek, struct err *err)
+{
+    struct streamed *s = find_stream(w, peek->xid);
+
+    if (w->open_commit_lsn || w->part || peek->first != !s)
+        return refuse_xid(w, "a part", peek->xid, err);
+    if (!s) {
+        s = streamed_new(w->dir, w->identity, peek->xid);
+        HASH_ADD(hh, w->streams, ref.xid, sizeof s->ref.xid, s);
+        w->open_bytes += streamed_size(s);
+    }
+    w->part = s;
+    return true;
+}
+
+static bool end_part(struct spool_writer *w, struct err *err)
+{
+    struct streamed *s = w->part;
+
+    if (!s)
+        return refuse_xid(w, "the end of a part", 0, err);
+    w->part = NULL;
+    bool ok = s->empty || flush_stream(w, s, err);
+    streamed_rest(s);
+    return ok;
+}
+
+/* Behind the kind stands the XID of the (sub)transaction, but for an Origin message. */
+static bool add_to_part(struct spool_writer *w, const char *message, size_t len, struct err *err)
+{
+    struct streamed *s = w->part;
+    bool origin = message[0] == 'O';
+    int64_t before = streamed_size(s);
+
+    if (!strchr("RYIUDTMO", message[0]) || (!origin && len < 5))
+        return refuse_xid(w, "a message that is no change within a part", s->ref.xid, err);
+    if (origin)
+        streamed_append(s, s->ref.xid, 'O', message + 1, len - 1);
+    else
+        streamed_append(s, (uint32_t)segment_int(message + 1, 4), message[0], message + 5, len - 5);
+    w->open_bytes += streamed_size(s) - before;
+    return s->out.len < WRITE_BYTES || w->streamed_full || flush_stream(w, s, err);
+}
+
+static bool abort_stream(struct spool_writer *w, const struct segment_peek *peek, struct err *err)
+{
+    struct streamed *s = find_stream(w, peek->xid);
+
+    if (w->open_commit_lsn || w->part)
+        return refuse_xid(w, "a rollback", peek->xid, err);
+    if (!s) /* nothing of it is here */
+        return true;
+    if (peek->subxid == peek->xid)
+        drop_stream(w, s);
+    else
+        streamed_abort(s, peek->subxid);
+    return true;
+}
+
+static void add_streamed(struct spool_writer *w, struct streamed *s)
+{
+    struct buf record = BUF_INIT;
+
+    streamed_ref_write(&s->ref, &record);
+    segment_add_record(&w->out, SEGMENT_STREAMED, s->ref.end_lsn, record.data, record.len);
+    buf_release(&record);
+    for (size_t i = 0; i < s->known_count; i++) {
+        struct segment_peek peek;
+        if (segment_peek(s->known[i].data, s->known[i].len, &peek))
+            known_remember(w, &peek, s->known[i].data, s->known[i].len);
+    }
+    w->changes += s->ref.changes;
+    w->files += s->ref.size;
+    w->open_bytes -= (int64_t)s->ref.size;
+    w->other_bytes += (int64_t)s->ref.size;
+    set_boundary(w, s->ref.end_lsn);
+}
+
+/* Brings the commit that waits to its place. True too when there is no room for it: then it goes on waiting. */
+static bool settle_stream(struct spool_writer *w, struct err *err)
+{
+    struct streamed *s = w->committing;
+
+    if (!flush_stream(w, s, err))
+        return false;
+    if (w->streamed_full)
+        return true;
+    if (is_due(w, (uint64_t)w->options.segment_bytes) && !next_segment(w, err))
+        return false;
+    if (!streamed_settle(s, w->number, w->written + w->out.len, &w->streamed_full, err)) {
+        w->failed = !w->streamed_full;
+        return w->streamed_full;
+    }
+    add_streamed(w, s);
+    w->committing = NULL;
+    streamed_free(s);
+    return true;
+}
+
+static bool commit_stream(struct spool_writer *w, const struct segment_peek *peek, struct err *err)
+{
+    struct streamed *s = find_stream(w, peek->xid);
+
+    if (w->open_commit_lsn || w->part || !s || peek->commit_lsn < w->end.lsn ||
+        peek->end_lsn <= peek->commit_lsn)
+        return refuse_xid(w, "the commit", peek->xid, err);
+    if (s->empty) { /* only its place counts */
+        drop_stream(w, s);
+        return spool_mark(w, peek->end_lsn, err);
+    }
+    s->ref.commit_lsn = peek->commit_lsn;
+    s->ref.end_lsn = peek->end_lsn;
+    s->ref.commit_us = peek->commit_us;
+    HASH_DEL(w->streams, s);
+    w->committing = s;
+    return settle_stream(w, err);
+}
+
+/* There was no room for something of them: tries again. */
+static bool retry_streams(struct spool_writer *w, struct err *err)
+{
+    w->streamed_full = false;
+    for (struct streamed *s = w->streams; s && !w->streamed_full; s = s->hh.next) {
+        if (!flush_stream(w, s, err))
+            return false;
+        if (s != w->part)
+            streamed_rest(s);
+    }
+    return w->streamed_full || !w->committing || settle_stream(w, err);
+}
+
+int64_t spool_open_bytes(const struct spool_writer *w)
+{
+    return w->open_bytes;
+}
+
+static bool append_streamed(struct spool_writer *w, const struct segment_peek *peek, struct err *err)
+{
+    switch (peek->kind) {
+    case 'S':
+        return begin_part(w, peek, err);
+    case 'E':
+        return end_part(w, err);
+    case 'A':
+        return abort_stream(w, peek, err);
+    default:
+        return commit_stream(w, peek, err);
+    }
+}
+
+static bool can_append(const struct spool_writer *w, struct err *err)
+{
+    if (w->committing)
+        err_set(err, ERR_INTERNAL, "a message was given to a full spool");
+    return !w->committing && check_failed(w, err);
+}
+
 bool spool_append(struct spool_writer *w, lsn_t lsn, const char *message, size_t len,
                   struct err *err)
 {
     struct segment_peek peek;
 
+    if (!can_append(w, err))
+        return false;
+    if (w->part && len && message[0] != 'E')
+        return add_to_part(w, message, len, err);
     if (!segment_peek(message, len, &peek)) {
         err_set(err, ERR_PROTOCOL, "the source sent a change message that ends early");
         return false;
     }
+    if (strchr("SEcA", peek.kind))
+        return append_streamed(w, &peek, err);
     if (!check_order(w, &peek, err) || !add(w, SPOOL_MESSAGE, lsn, message, len, err))
         return false;
     w->changes += segment_is_change(peek.kind);
@@ -343,7 +529,7 @@ bool spool_append(struct spool_writer *w, lsn_t lsn, const char *message, size_t
 
 bool spool_mark(struct spool_writer *w, lsn_t lsn, struct err *err)
 {
-    if (w->open_commit_lsn)
+    if (spool_in_transaction(w))
         return refuse(w, "a position", lsn, err);
     if (!add(w, SPOOL_MARK, lsn, NULL, 0, err))
         return false;
@@ -361,26 +547,36 @@ static void recount(struct spool_writer *w)
     if (segment_list_load(&list, w->dir, NULL) && list.count) {
         w->oldest = list.numbers[0];
         w->other_bytes = spool_bytes(w->dir) - (int64_t)w->written;
+        for (struct streamed *s = w->streams; s; s = s->hh.next)
+            w->other_bytes -= (int64_t)s->written;
     }
     segment_list_release(&list);
 }
 
-static bool is_over_limit(struct spool_writer *w)
+/* Of what is over the limit, can enough be dropped by and by? Of open transactions nothing can. */
+static bool is_over(const struct spool_writer *w)
 {
-    int64_t own = (int64_t)(w->written + w->out.len);
+    int64_t closed = (int64_t)(w->written + w->out.len) + w->other_bytes;
     int64_t limit = w->options.limit_bytes;
 
-    if (!limit || own + w->other_bytes < limit)
+    return closed + w->open_bytes >= limit && closed >= (w->open_bytes ? limit / 4 : limit);
+}
+
+static bool is_over_limit(struct spool_writer *w)
+{
+    if (!w->options.limit_bytes || !is_over(w))
         return false;
     if (clock_mono_ms() - w->counted_ms >= RECOUNT_MS)
         recount(w);
-    if (own + w->other_bytes < limit)
+    if (!is_over(w))
         return false;
     return !w->open_commit_lsn || w->oldest < w->open_segment;
 }
 
 bool spool_sync(struct spool_writer *w, struct err *err)
 {
+    if (w->streamed_full && check_failed(w, NULL) && !retry_streams(w, err))
+        return false;
     if (!sync_current(w, err))
         return false;
     /* At the limit the current segment can be dropped only once there is a next one. */
@@ -389,7 +585,7 @@ bool spool_sync(struct spool_writer *w, struct err *err)
 
 bool spool_is_full(struct spool_writer *w)
 {
-    return w->disk_full || is_over_limit(w);
+    return w->disk_full || w->streamed_full || is_over_limit(w);
 }
 
 const char *spool_full_reason(struct spool_writer *w, char *out, size_t size)
@@ -397,7 +593,7 @@ const char *spool_full_reason(struct spool_writer *w, char *out, size_t size)
     char bytes[32];
 
     out[0] = '\0';
-    if (w->disk_full) {
+    if (w->disk_full || w->streamed_full) {
         snprintf(out, size, "no space left on the disk");
     } else if (is_over_limit(w)) {
         units_bytes(w->options.limit_bytes, bytes, sizeof bytes);
@@ -451,6 +647,48 @@ static bool is_boundary(const struct spool_record *record, const struct segment_
     return true;
 }
 
+/* The Relation and Type messages of a transaction that came before its commit. */
+static bool scan_streamed(struct spool_writer *w, const struct segment_file *segment,
+                          const struct streamed_ref *ref, uint64_t offset, struct err *err)
+{
+    struct segment_file file;
+    struct spool_record record;
+    struct segment_peek peek;
+    int got = 0;
+
+    if (!streamed_open(&file, w->dir, segment->header.number, offset, w->identity, ref, err))
+        return false;
+    while (file.offset < ref->known_end &&
+           (got = segment_next(&file, ref->known_end, &record, err)) > 0)
+        if (!streamed_is_aborted(ref, record.lsn) && segment_peek(record.data, record.len, &peek) &&
+            (peek.kind == 'R' || peek.kind == 'Y'))
+            known_remember(w, &peek, record.data, record.len);
+    segment_close(&file);
+    return got >= 0;
+}
+
+/* A record that stands for such a transaction: a boundary. */
+static bool scan_ref(struct spool_writer *w, const struct segment_file *file,
+                     const struct spool_record *record, lsn_t *lsn, struct err *err)
+{
+    struct streamed_ref ref;
+    uint64_t offset = file->offset - SEGMENT_RECORD_BYTES - record->len;
+    bool ok = streamed_ref_parse(record->data, record->len, &ref);
+
+    if (!ok)
+        err_set(err, ERR_PROTOCOL, "spool segment \"%s\" holds a malformed record at byte %" PRIu64,
+                file->path, offset);
+    ok = ok && scan_streamed(w, file, &ref, offset, err);
+    if (ok) {
+        w->changes += ref.changes;
+        w->files += ref.size;
+    }
+    if (ok && *lsn < ref.end_lsn)
+        *lsn = ref.end_lsn;
+    streamed_ref_release(&ref);
+    return ok;
+}
+
 /* Reads a segment up to limit or the first record that is not whole: finds its last boundary (*end is
  * left alone when it has none) and remembers Relation and Type messages. */
 static bool scan(struct spool_writer *w, uint64_t number, uint64_t limit,
@@ -464,6 +702,7 @@ static bool scan(struct spool_writer *w, uint64_t number, uint64_t limit,
         return false;
     lsn_t lsn = file.header.start_lsn;
     w->changes = w->end_changes = file.header.changes;
+    w->files = 0;
     if (limit == UINT64_MAX)
         limit = segment_size(&file);
     bool ok = scan_known(w, &file, limit, err);
@@ -471,11 +710,16 @@ static bool scan(struct spool_writer *w, uint64_t number, uint64_t limit,
         *end = (struct spool_position){number, file.offset, lsn};
     while (ok && segment_next(&file, limit, &record, &torn) > 0) {
         struct segment_peek peek = {0};
+        bool streamed = (int)record.type == SEGMENT_STREAMED;
+        if (streamed && !scan_ref(w, &file, &record, &lsn, err)) {
+            ok = false;
+            break;
+        }
         if (record.type == SPOOL_MESSAGE && segment_peek(record.data, record.len, &peek) &&
             (peek.kind == 'R' || peek.kind == 'Y'))
             known_remember(w, &peek, record.data, record.len);
         w->changes += segment_is_change(peek.kind);
-        if (!is_boundary(&record, &peek, &lsn))
+        if (!streamed && !is_boundary(&record, &peek, &lsn))
             continue;
         *end = (struct spool_position){number, file.offset, lsn};
         w->end_changes = w->changes;
@@ -632,7 +876,8 @@ bool spool_writer_open(const char *dir, const char *identity, const struct spool
     bool ok = dir_make_private(dir, err);
     limit_segments(w);
     ok = ok && take_lock(w, err) && segment_list_load(&list, dir, err) &&
-         (list.count ? open_existing(w, &list, err) : open_new(w, err));
+         (list.count ? open_existing(w, &list, err) : open_new(w, err)) &&
+         streamed_remove_rest(dir, &w->end, err);
     segment_list_release(&list);
     if (!ok) {
         spool_writer_close(w);
@@ -641,6 +886,13 @@ bool spool_writer_open(const char *dir, const char *identity, const struct spool
     recount(w);
     *writer = w;
     return true;
+}
+
+static void release_streams(struct spool_writer *w)
+{
+    while (w->streams)
+        drop_stream(w, w->streams);
+    streamed_free(w->committing);
 }
 
 void spool_writer_close(struct spool_writer *w)
@@ -652,6 +904,7 @@ void spool_writer_close(struct spool_writer *w)
     if (w->lock_fd >= 0)
         close(w->lock_fd);
     known_release(w);
+    release_streams(w);
     buf_release(&w->out);
     free(w->dir);
     free(w->identity);
@@ -675,7 +928,7 @@ int64_t spool_changes(const struct spool_writer *w)
 
 bool spool_in_transaction(const struct spool_writer *w)
 {
-    return w->open_commit_lsn != 0;
+    return w->open_commit_lsn || w->part || w->committing;
 }
 
 int64_t spool_unsynced_bytes(const struct spool_writer *w)

@@ -40,7 +40,8 @@ enum spool_type {
 
 struct spool_record {
     enum spool_type type;
-    lsn_t lsn;  /* as the server gave it (0 for Relation and the like); of a mark: its position */
+    lsn_t lsn;  /* as the server gave it (0 for Relation and the like, and in streamed transactions); of a
+                 * mark: its position */
     char *data; /* writable, with one writable byte behind it; good until the next call */
     size_t len;
 };
@@ -57,8 +58,9 @@ bool spool_writer_open(const char *dir, const char *identity, const struct spool
 /* Forgets what was not synced. NULL is fine. */
 void spool_writer_close(struct spool_writer *writer);
 
-/* Appends one pgoutput message. A full disk or limit is no error here: the message is kept in memory
- * and spool_is_full() tells to bring no more. ERR_PROTOCOL: a transaction that begins before what is
+/* Appends one pgoutput message of protocol version 1 or 2 (streamed transactions: readers get those at their
+ * commit, as any other, once everything before it). A full disk or limit is no error here: the message is
+ * kept in memory and spool_is_full() tells to bring no more. ERR_PROTOCOL: a transaction that begins before what is
  * held, or messages out of order; ERR_IO. After an error the writer must be closed. */
 bool spool_append(struct spool_writer *writer, lsn_t lsn, const char *message, size_t len,
                   struct err *err);
@@ -80,6 +82,9 @@ struct spool_position spool_end(const struct spool_writer *writer);
 struct spool_position spool_synced(const struct spool_writer *writer);
 /* Row changes (INSERT, UPDATE, DELETE, TRUNCATE) before spool_end() since the spool began, dropped ones too. */
 int64_t spool_changes(const struct spool_writer *writer);
+/* Bytes of transactions that were received in part and have not committed yet. */
+int64_t spool_open_bytes(const struct spool_writer *writer);
+/* Inside a transaction, or a part of one that is sent before its commit. */
 bool spool_in_transaction(const struct spool_writer *writer);
 /* Bytes appended and not yet durable. */
 int64_t spool_unsynced_bytes(const struct spool_writer *writer);
@@ -104,7 +109,7 @@ bool spool_count(const char *dir, const char *identity, lsn_t from_lsn,
 
 /* Deletes the segments that nobody needs who starts at lsn or later. The last one stays. */
 bool spool_drop_before(const char *dir, lsn_t lsn, struct err *err);
-/* Size of all segments, 0 when there is no such directory. */
+/* Size of all files, 0 when there is no such directory. */
 int64_t spool_bytes(const char *dir);
 
 #endif

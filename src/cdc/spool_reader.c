@@ -2,7 +2,8 @@
  *
  * A reader walks the segments in order, up to the limit that it is given. Where one begins inside a
  * transaction, that transaction is one to be left out (segment_serves()), so the reader begins with
- * leaving out. When it comes to the next segment, it skips that one's 'd' records: it has seen the
+ * leaving out. For the record of a transaction that came before its commit the reader goes through that one's
+ * file, and makes BEGIN and COMMIT messages around it. When it comes to the next segment, it skips that one's 'd' records: it has seen the
  * messages themselves. */
 #include "cdc/spool.h"
 
@@ -11,9 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/xalloc.h"
 #include "cdc/segment.h"
+#include "cdc/streamed.h"
 
 struct spool_reader {
     char *dir;
@@ -24,6 +27,11 @@ struct spool_reader {
     uint32_t known_left; /* 'd' records of this segment still to come */
     bool skip_known;
     bool skipping; /* inside a transaction that is left out */
+
+    struct streamed_ref ref;     /* of the transaction being read from its own file */
+    struct segment_file streamed; /* open inside of one */
+    uint64_t changes_behind;     /* `changes` at its end */
+    char made[32];               /* a message that was made here */
 };
 
 static bool enter(struct spool_reader *reader, uint64_t number, struct err *err)
@@ -119,7 +127,7 @@ bool spool_reader_open(const char *dir, const char *identity, lsn_t from_lsn,
     reader->dir = xstrdup(dir);
     reader->identity = xstrdup(identity);
     reader->from_lsn = from_lsn;
-    reader->file = (struct segment_file)SEGMENT_FILE_INIT;
+    reader->file = reader->streamed = (struct segment_file)SEGMENT_FILE_INIT;
     if (!start(reader, err)) {
         spool_reader_close(reader);
         return false;
@@ -134,6 +142,8 @@ void spool_reader_close(struct spool_reader *reader)
     if (!reader)
         return;
     segment_close(&reader->file);
+    segment_close(&reader->streamed);
+    streamed_ref_release(&reader->ref);
     free(reader->dir);
     free(reader->identity);
     free(reader);
@@ -165,13 +175,90 @@ static int bad_record(const struct spool_reader *reader, struct err *err)
     return -1;
 }
 
+static char *put_int(char *at, uint64_t value, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        at[i] = (char)(value >> (8 * (size - 1 - i)));
+    return at + size;
+}
+
+/* BEGIN or COMMIT of a transaction with a file of its own. */
+static int make_border(struct spool_reader *reader, char kind, struct spool_record *record)
+{
+    const struct streamed_ref *ref = &reader->ref;
+    char *at = reader->made;
+
+    *at++ = kind;
+    if (kind == 'C')
+        *at++ = 0;
+    at = put_int(at, ref->commit_lsn, 8);
+    if (kind == 'C')
+        at = put_int(at, ref->end_lsn, 8);
+    at = put_int(at, (uint64_t)ref->commit_us - (uint64_t)PG_EPOCH_US, 8);
+    if (kind == 'B')
+        at = put_int(at, ref->xid, 4);
+    *record = (struct spool_record){.type = SPOOL_MESSAGE, .data = reader->made,
+                                    .len = (size_t)(at - reader->made)};
+    return 1;
+}
+
+static int begin_streamed(struct spool_reader *reader, struct spool_record *record, struct err *err)
+{
+    uint64_t offset = reader->file.offset - SEGMENT_RECORD_BYTES - record->len;
+    struct streamed_ref *ref = &reader->ref;
+
+    streamed_ref_release(ref);
+    if (!streamed_ref_parse(record->data, record->len, ref))
+        return bad_record(reader, err);
+    if (!streamed_open(&reader->streamed, reader->dir, reader->file.header.number, offset,
+                       reader->identity, ref, err))
+        return -1;
+    reader->changes_behind = reader->changes + ref->changes;
+    reader->skipping = ref->commit_lsn < reader->from_lsn;
+    return reader->skipping ? 2 : make_border(reader, 'B', record);
+}
+
+static int end_streamed(struct spool_reader *reader, struct spool_record *record)
+{
+    segment_close(&reader->streamed);
+    reader->changes = reader->changes_behind;
+    if (!reader->skipping)
+        return make_border(reader, 'C', record);
+    reader->skipping = false;
+    return 2;
+}
+
+/* One record of the file of such a transaction; of one that is left out only what Relation and Type
+ * messages it may have. */
+static int read_streamed(struct spool_reader *reader, struct spool_record *record, struct err *err)
+{
+    const struct streamed_ref *ref = &reader->ref;
+    uint64_t limit = reader->skipping ? ref->known_end : ref->size;
+    int got = segment_next(&reader->streamed, limit, record, err);
+
+    if (got < 0)
+        return got;
+    if (got == 0)
+        return end_streamed(reader, record);
+    if (streamed_is_aborted(ref, record->lsn))
+        return 2;
+    if (record->type != SPOOL_MESSAGE || !record->len)
+        return bad_record(reader, err);
+    record->lsn = LSN_INVALID;
+    char kind = record->data[0];
+    reader->changes += segment_is_change(kind) && !reader->skipping;
+    return !reader->skipping || kind == 'R' || kind == 'Y' ? 1 : 2;
+}
+
 /* One record of the current segment: 1 wanted, 2 not wanted, 0 at the limit, -1 error. */
 static int read_one(struct spool_reader *reader, uint64_t limit, struct spool_record *record,
                     struct err *err)
 {
     struct segment_peek peek = {0};
-    int got = segment_next(&reader->file, limit, record, err);
 
+    if (reader->streamed.fd >= 0)
+        return read_streamed(reader, record, err);
+    int got = segment_next(&reader->file, limit, record, err);
     if (got <= 0)
         return got;
     if (reader->known_left) {
@@ -181,6 +268,8 @@ static int read_one(struct spool_reader *reader, uint64_t limit, struct spool_re
         record->type = SPOOL_MESSAGE;
         return reader->skip_known ? 2 : 1;
     }
+    if ((int)record->type == SEGMENT_STREAMED)
+        return begin_streamed(reader, record, err);
     if (record->type != SPOOL_MARK && (record->type != SPOOL_MESSAGE ||
                                        !segment_peek(record->data, record->len, &peek)))
         return bad_record(reader, err);
@@ -220,8 +309,14 @@ static bool changes_before(const char *dir, const char *identity, const struct s
     if (!segment_open(&file, dir, limit->segment, identity, err))
         return false;
     *changes = file.header.changes;
-    while ((got = segment_next(&file, limit->offset, &record, err)) > 0)
-        *changes += record.type == SPOOL_MESSAGE && record.len && segment_is_change(record.data[0]);
+    while ((got = segment_next(&file, limit->offset, &record, err)) > 0) {
+        struct streamed_ref ref = {0};
+        if ((int)record.type == SEGMENT_STREAMED)
+            streamed_ref_parse(record.data, record.len, &ref);
+        *changes += ref.changes + (record.type == SPOOL_MESSAGE && record.len &&
+                                   segment_is_change(record.data[0]));
+        streamed_ref_release(&ref);
+    }
     segment_close(&file);
     return got == 0;
 }
@@ -265,6 +360,7 @@ bool spool_drop_before(const char *dir, lsn_t lsn, struct err *err)
             err_errno(err, "could not remove spool segment \"%s\"", path);
         free(path);
     }
+    ok = ok && (keep == 0 || streamed_drop_before(dir, list.numbers[keep], err));
     segment_list_release(&list);
     return ok;
 }
@@ -283,5 +379,6 @@ int64_t spool_bytes(const char *dir)
             free(path);
         }
     segment_list_release(&list);
+    bytes += streamed_bytes(dir);
     return bytes;
 }

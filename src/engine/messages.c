@@ -352,6 +352,7 @@ static void on_received(struct supervisor *s, struct worker *w, const cJSON *mes
     snprintf(p->receive_mode, sizeof p->receive_mode, "%s", mode ? mode : "");
     p->source_idle = json_bool(message, "sourceIdle", false);
     p->received_per_s = json_i64(message, "bytesPerSecond", 0);
+    p->streamed_bytes = json_i64(message, "streamedBytes", 0);
     p->clock_offset_us = json_i64(message, "clockOffsetUs", 0);
     if (json_bool(message, "full", false) != p->spool_full) {
         p->spool_full = !p->spool_full;

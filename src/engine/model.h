@@ -161,6 +161,7 @@ struct pipeline {
     char receive_mode[16];            /* "stream" or "catch-up"; empty until the receiver said so */
     bool source_idle;                 /* the source has sent all it had */
     int64_t received_per_s;           /* bytes */
+    int64_t streamed_bytes;           /* of transactions that are received before their commit */
     bool spool_full;
     int64_t told_receiver_ms;
     int64_t clock_offset_us;          /* source clock minus this host's */

@@ -197,6 +197,7 @@ static void add_stream(cJSON *json, const struct pipeline *p)
                                        ? (double)(source - p->passed_lsn) : 0);
     json_add_num(json, "spoolBytes", (double)p->spool_bytes);
     json_add_str(json, "receiveMode", p->receive_mode[0] ? p->receive_mode : NULL);
+    json_add_num(json, "streamedBytes", (double)p->streamed_bytes);
     json_add_num(json, "receivedBytesPerSecond", (double)p->received_per_s);
     json_add_num(json, "slotRetainedBytes", (double)p->slot_retained_bytes);
     json_add_str(json, "slotWalStatus", p->slot_wal_status);

@@ -99,6 +99,7 @@ static void report_received(struct work *work, const struct receiver *r, struct 
     json_add_str(message, "mode", receiver_mode_name(r->mode));
     json_add_bool(message, "sourceIdle", r->idle);
     json_add_i64(message, "bytesPerSecond", report->bytes_per_second);
+    json_add_i64(message, "streamedBytes", spool_open_bytes(r->writer));
     json_add_i64(message, "spoolBytes", report->spool_size);
     json_add_i64(message, "clockOffsetUs", r->clock_offset_us);
     json_add_bool(message, "full", r->full);

@@ -40,13 +40,14 @@ void repl_slot_release(struct repl_slot *slot)
 }
 
 bool repl_start(struct conn *c, const char *slot, lsn_t from, const char *publications,
-                struct err *err)
+                bool streaming, struct err *err)
 {
     struct buf sql = BUF_INIT;
     char lsn[LSN_TEXT_SIZE];
 
-    buf_addf(&sql, "START_REPLICATION SLOT \"%s\" LOGICAL %s (proto_version '1', publication_names ",
-             slot, lsn_format(from, lsn));
+    streaming = streaming && c->version >= 140000;
+    buf_addf(&sql, "START_REPLICATION SLOT \"%s\" LOGICAL %s (proto_version '%d', publication_names ",
+             slot, lsn_format(from, lsn), streaming ? 2 : 1);
     /* The replication grammar knows only '' inside literals. */
     buf_addch(&sql, '\'');
     for (const char *at = publications; *at; at++) {
@@ -54,7 +55,8 @@ bool repl_start(struct conn *c, const char *slot, lsn_t from, const char *public
             buf_addch(&sql, '\'');
         buf_addch(&sql, *at);
     }
-    buf_addf(&sql, "'%s)", c->version >= 140000 ? ", messages 'true'" : "");
+    buf_addf(&sql, "'%s%s)", c->version >= 140000 ? ", messages 'true'" : "",
+             streaming ? ", streaming 'on'" : "");
     PGresult *res = conn_exec(c, sql.data, err);
     bool ok = res && PQresultStatus(res) == PGRES_COPY_BOTH;
     if (res && !ok)

@@ -17,10 +17,11 @@ bool repl_create_slot(struct conn *c, const char *name, bool temporary, const ch
                       struct repl_slot *slot, struct err *err);
 void repl_slot_release(struct repl_slot *slot);
 
-/* START_REPLICATION SLOT name LOGICAL from (proto_version '1', publication_names, from 14 messages
- * 'true'). publications: already quoted list as "\"a\",\"b\"". */
+/* START_REPLICATION SLOT name LOGICAL from (proto_version '1', publication_names, from 14 messages 'true').
+ * From 14, with streaming: proto_version '2', and large transactions are sent in parts before they commit.
+ * publications: already quoted list as "\"a\",\"b\"". */
 bool repl_start(struct conn *c, const char *slot, lsn_t from, const char *publications,
-                struct err *err);
+                bool streaming, struct err *err);
 
 enum repl_kind { REPL_NONE, REPL_DATA, REPL_KEEPALIVE, REPL_END };
 

@@ -203,7 +203,7 @@ static void the_fence_is_behind_every_commit(void)
     CHECK_OK(fence_lsn(&src, &fence, &err), &err);
     CHECK_OK(freeze_undo(&src, "t", NULL, &err), &err);
     CHECK_TRUE(fence >= committed);
-    CHECK_OK(repl_start(&repl, "pgcutover_f", slot.consistent_lsn, "\"fence\"", &err), &err);
+    CHECK_OK(repl_start(&repl, "pgcutover_f", slot.consistent_lsn, "\"fence\"", false, &err), &err);
     for (int i = 0; i < 200 && passed <= fence; i++) {
         if (!repl_next(&repl, &msg, 100, -1, &err))
             break;

@@ -200,7 +200,7 @@ static void slots_are_dropped(void)
     CHECK_TRUE(state.exists && !state.active && state.restart_lsn && state.retained_bytes >= 0);
     CHECK_INT(state.confirmed_flush_lsn, slot.consistent_lsn);
     CHECK_STR(state.wal_status, plain.version >= 130000 ? "reserved" : "");
-    CHECK_OK(repl_start(&repl, "pgcutover_s", slot.consistent_lsn, "\"nothing\"", &err), &err);
+    CHECK_OK(repl_start(&repl, "pgcutover_s", slot.consistent_lsn, "\"nothing\"", false, &err), &err);
     CHECK_OK(slot_state(&plain, "pgcutover_s", &state, &err), &err);
     CHECK_TRUE(state.active && state.ours && state.active_pid > 0);
     CHECK_OK(slot_drop(&plain, "pgcutover_s", &err), &err); /* ends our walsender */

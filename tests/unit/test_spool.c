@@ -147,6 +147,65 @@ static void put_transaction(struct spool_writer *w, lsn_t lsn, int rows)
     put_commit(w, lsn);
 }
 
+/* Streamed transactions: parts of them, changes of their (sub)transactions, commits and rollbacks. */
+static void put_xids(struct spool_writer *w, char kind, uint32_t xid, const void *rest, size_t len)
+{
+    struct buf out = BUF_INIT;
+
+    buf_addch(&out, kind);
+    buf_put_u32(&out, xid);
+    buf_add(&out, rest, len);
+    append(w, &out);
+    buf_release(&out);
+}
+
+static void put_stop(struct spool_writer *w)
+{
+    struct buf out = BUF_INIT;
+
+    buf_addch(&out, 'E');
+    append(w, &out);
+    buf_release(&out);
+}
+
+static void put_change(struct spool_writer *w, uint32_t xid, char kind, const char *text)
+{
+    struct buf rest = BUF_INIT;
+
+    buf_put_u32(&rest, 7);
+    buf_addstr(&rest, text);
+    put_xids(w, kind, xid, rest.data, rest.len);
+    buf_release(&rest);
+}
+
+static void put_part(struct spool_writer *w, uint32_t top, bool first, uint32_t xid, const char *text)
+{
+    put_xids(w, 'S', top, first ? "\1" : "\0", 1);
+    put_change(w, xid, 'I', text);
+    put_stop(w);
+}
+
+static void put_rollback(struct spool_writer *w, uint32_t xid, uint32_t subxid)
+{
+    struct buf rest = BUF_INIT;
+
+    buf_put_u32(&rest, subxid);
+    put_xids(w, 'A', xid, rest.data, rest.len);
+    buf_release(&rest);
+}
+
+static void put_stream_commit(struct spool_writer *w, uint32_t xid, lsn_t commit_lsn)
+{
+    struct buf rest = BUF_INIT;
+
+    buf_addch(&rest, 0);
+    buf_put_u64(&rest, commit_lsn);
+    buf_put_u64(&rest, commit_lsn + 10);
+    buf_put_u64(&rest, 77);
+    put_xids(w, 'c', xid, rest.data, rest.len);
+    buf_release(&rest);
+}
+
 static void sync_all(struct spool_writer *w)
 {
     CHECK_TRUE(spool_sync(w, &err));
@@ -783,6 +842,299 @@ static void test_large(void)
     free(text);
 }
 
+/* The steps of a stream with two large transactions, rollbacks and small ones between. */
+static void stream_step(struct spool_writer *w, int step)
+{
+    switch (step) {
+    case 0: put_part(w, 50, true, 50, "50.a"); break;
+    case 1: put_transaction(w, 1000, 1); break;
+    case 2: put_part(w, 60, true, 60, "60.a"); break;
+    case 3:
+        put_xids(w, 'S', 50, "\0", 1);
+        put_change(w, 51, 'R', "lost");
+        put_change(w, 51, 'I', "51.lost");
+        put_change(w, 52, 'R', "kept");
+        put_change(w, 52, 'I', "52.kept");
+        put_stop(w);
+        break;
+    case 4: put_rollback(w, 50, 51); break;
+    case 5: put_part(w, 70, true, 71, "never"); break;
+    case 6: put_transaction(w, 1020, 1); break;
+    case 7: put_part(w, 50, false, 50, "50.b"); break;
+    case 8: put_stream_commit(w, 50, 1040); break;
+    case 9: put_rollback(w, 70, 70); break;
+    case 10: put_part(w, 60, false, 60, "60.b"); break;
+    case 11: put_transaction(w, 1060, 1); break;
+    case 12: put_stream_commit(w, 60, 1080); break;
+    case 13: put_transaction(w, 1100, 1); break;
+    }
+}
+
+#define STREAM_STEPS 14
+#define STREAM_50 "B1040 I50.a R I52.kept I50.b C1040 "
+#define STREAM_60 "B1080 I60.a I60.b C1080 "
+static const char stream_read[] = "B1000 I1000.0 C1000 B1020 I1020.0 C1020 " STREAM_50
+                                  "B1060 I1060.0 C1060 " STREAM_60 "B1100 I1100.0 C1100 ";
+
+/* Only what commits at lsn or later is sent (again): all parts of those transactions with it. */
+static void stream_from(struct spool_writer *w, lsn_t lsn, int until)
+{
+    static const lsn_t commits[STREAM_STEPS] = {1040, 1000, 1080, 1040, 1040, 1, 1020,
+                                                1040, 1040, 1, 1080, 1060, 1080, 1100};
+
+    for (int i = 0; i < until; i++)
+        if (commits[i] >= lsn || commits[i] == 1)
+            stream_step(w, i);
+}
+
+static int count_files(const char *suffix)
+{
+    char *command = xasprintf("ls %s | grep -c '%s$'", dir, suffix);
+    FILE *pipe = popen(command, "r");
+    int count = -1;
+
+    CHECK_INT(fscanf(pipe, "%d", &count), 1);
+    pclose(pipe);
+    free(command);
+    return count;
+}
+
+static void expect_count(lsn_t lsn, struct spool_position limit, int want)
+{
+    int64_t count;
+
+    CHECK_TRUE(spool_count(dir, identity, lsn, &limit, &count, &err));
+    CHECK_STR(err.message, NULL);
+    CHECK_INT(count, want);
+}
+
+static void test_streamed(void)
+{
+    fresh(0);
+    struct spool_writer *w = writer_open();
+    for (int i = 0; i < STREAM_STEPS; i++) {
+        stream_step(w, i);
+        sync_all(w);
+        CHECK_TRUE(!spool_in_transaction(w));
+        CHECK_INT(spool_open_bytes(w) > 0, i < 12);
+        if (i == 1) { /* between parts a position may be told, and is read */
+            CHECK_INT(spool_synced(w).lsn, 1010);
+            expect_read(1000, spool_synced(w), "B1000 I1000.0 C1000 ");
+        }
+        if (i == 7)
+            CHECK_INT(count_files(".stream"), 3);
+    }
+    CHECK_INT(count_files(".stream"), 0);
+    CHECK_INT(count_files(".txn"), 2);
+    CHECK_INT(spool_changes(w), 9);
+    CHECK_INT(spool_open_bytes(w), 0);
+    expect_read(1000, spool_synced(w), stream_read);
+    expect_count(1000, spool_synced(w), 9);
+    expect_count(1040, spool_synced(w), 7);
+    expect_count(1041, spool_synced(w), 4);
+    expect_count(1110, spool_synced(w), 0);
+    /* Left out, but for what is known by it. */
+    expect_read(1041, spool_synced(w), "R B1060 I1060.0 C1060 " STREAM_60 "B1100 I1100.0 C1100 ");
+    expect_read(1081, spool_synced(w), "R B1100 I1100.0 C1100 ");
+    spool_writer_close(w);
+    w = writer_open();
+    CHECK_INT(spool_end(w).lsn, 1110);
+    CHECK_INT(spool_changes(w), 9);
+    expect_read(1000, spool_synced(w), stream_read);
+    spool_writer_close(w);
+}
+
+static void test_streamed_segments(void)
+{
+    fresh(100);
+    struct spool_writer *w = writer_open();
+    for (int i = 0; i < STREAM_STEPS; i++) {
+        stream_step(w, i);
+        sync_all(w);
+    }
+    CHECK_TRUE(spool_synced(w).segment >= 4);
+    expect_read(1000, spool_synced(w), stream_read);
+    expect_count(1041, spool_synced(w), 4);
+    /* A new segment knows the relation of the transaction that was kept, not the one rolled back. */
+    char *got = read_back(1090, spool_synced(w));
+    CHECK_STR(got, "R B1100 I1100.0 C1100 ");
+    free(got);
+    CHECK_TRUE(spool_drop_before(dir, 1020, &err));
+    CHECK_INT(count_files(".txn"), 2);
+    CHECK_TRUE(spool_drop_before(dir, 1070, &err));
+    CHECK_INT(count_files(".txn"), 1);
+    expect_read(1070, spool_synced(w), "R " STREAM_60 "B1100 I1100.0 C1100 ");
+    CHECK_TRUE(spool_drop_before(dir, 1110, &err));
+    CHECK_INT(count_files(".txn"), 0);
+    spool_writer_close(w);
+}
+
+/* The process ends behind each step, with or without a sync; the source sends again what is not there. */
+static void test_streamed_crash(void)
+{
+    for (int step = 0; step < 2 * STREAM_STEPS; step++) {
+        fresh(step % 3 ? 0 : 100);
+        pid_t pid = fork();
+        if (pid == 0) {
+            struct spool_writer *w = writer_open();
+            for (int i = 0; i <= step / 2; i++)
+                stream_step(w, i);
+            if (step % 2)
+                spool_sync(w, &err);
+            _exit(0);
+        }
+        waitpid(pid, NULL, 0);
+        struct spool_writer *w = writer_open();
+        CHECK_INT(count_files(".stream"), 0);
+        stream_from(w, spool_end(w).lsn, STREAM_STEPS);
+        sync_all(w);
+        expect_read(1000, spool_synced(w), stream_read);
+        CHECK_INT(spool_changes(w), 9);
+        CHECK_INT(count_files(".txn"), 2);
+        spool_writer_close(w);
+    }
+}
+
+/* Cut at every byte, too: what stands for a transaction is there or not, and its file with it. */
+static void test_streamed_torn(void)
+{
+    struct buf content = BUF_INIT;
+
+    fresh(0);
+    struct spool_writer *w = writer_open();
+    uint64_t empty = spool_end(w).offset;
+    stream_from(w, 1, STREAM_STEPS);
+    sync_all(w);
+    uint64_t end = spool_end(w).offset;
+    spool_writer_close(w);
+    char *path = segment_1();
+    CHECK_TRUE(file_read(path, &content, &err));
+    free(path);
+    char *whole = xstrdup(dir);
+    for (uint64_t len = empty; len <= end; len++) {
+        struct buf part = BUF_INIT;
+        fresh(0);
+        buf_add(&part, content.data, len);
+        copy_spool(&part);
+        buf_release(&part);
+        char *command = xasprintf("cp %s/*.txn %s/", whole, dir);
+        CHECK_INT(system(command), 0);
+        free(command);
+        w = writer_open();
+        CHECK_INT(count_files(".txn"), spool_end(w).lsn >= 1090 ? 2 : spool_end(w).lsn >= 1050);
+        stream_from(w, spool_end(w).lsn, STREAM_STEPS);
+        sync_all(w);
+        expect_read(1000, spool_synced(w), stream_read);
+        spool_writer_close(w);
+    }
+    free(whole);
+    buf_release(&content);
+}
+
+/* The disk is full after any number of bytes; nothing is lost, and no file stays. */
+static void test_streamed_disk_full(void)
+{
+    for (int bytes = 0; bytes < 900; bytes += 11) {
+        fresh(bytes % 2 ? 0 : 200);
+        struct spool_writer *w = writer_open();
+        room = bytes;
+        for (int i = 0; i < STREAM_STEPS; i++) {
+            stream_step(w, i);
+            CHECK_TRUE(spool_sync(w, &err));
+            if (spool_is_full(w)) {
+                char reason[64];
+                CHECK_CONTAINS(spool_full_reason(w, reason, sizeof reason), "no space left");
+                char *got = read_back(1000, spool_synced(w));
+                CHECK_TRUE(!strstr(got, "error"));
+                free(got);
+                room = -1;
+                CHECK_TRUE(spool_sync(w, &err));
+                CHECK_TRUE(!spool_is_full(w));
+            }
+        }
+        room = -1;
+        sync_all(w);
+        expect_read(1000, spool_synced(w), stream_read);
+        CHECK_INT(spool_changes(w), 9);
+        CHECK_INT(count_files(".stream"), 0);
+        spool_writer_close(w);
+    }
+}
+
+/* An open transaction larger than the limit: it is taken as long as little else is there. */
+static void test_streamed_limit(void)
+{
+    fresh(0);
+    options.limit_bytes = 8000;
+    struct spool_writer *w = writer_open();
+    put_part(w, 50, true, 50, "50.a");
+    for (int i = 0; i < 1000; i++) {
+        put_part(w, 50, false, 50, "a row that takes some room");
+        CHECK_TRUE(!spool_is_full(w));
+    }
+    CHECK_TRUE(spool_open_bytes(w) > 40000);
+    int sent = 0;
+    while (!spool_is_full(w) && sent < 1000)
+        put_transaction(w, (lsn_t)(1000 + 20 * sent++), 1);
+    CHECK_TRUE(sent > 5 && sent < 40);
+    sync_all(w);
+    CHECK_TRUE(spool_drop_before(dir, spool_synced(w).lsn, &err));
+    usleep(600000);
+    CHECK_TRUE(!spool_is_full(w));
+    put_stream_commit(w, 50, 5000);
+    sync_all(w);
+    CHECK_TRUE(spool_is_full(w)); /* now it is something that may be dropped */
+    CHECK_TRUE(spool_drop_before(dir, spool_synced(w).lsn, &err));
+    usleep(600000);
+    CHECK_TRUE(!spool_is_full(w));
+    spool_writer_close(w);
+}
+
+static void expect_out_of_order(struct spool_writer *w, char kind, uint32_t xid, const void *rest, size_t len)
+{
+    struct buf out = BUF_INIT;
+
+    buf_addch(&out, kind);
+    buf_put_u32(&out, xid);
+    buf_add(&out, rest, len);
+    CHECK_TRUE(!spool_append(w, 5, out.data, out.len, &err));
+    CHECK_INT(err.code, ERR_PROTOCOL);
+    CHECK_CONTAINS(err.message, "out of order");
+    err_clear(&err);
+    buf_release(&out);
+}
+
+static void test_streamed_order(void)
+{
+    fresh(0);
+    struct spool_writer *w = writer_open();
+    expect_out_of_order(w, 'S', 50, "\0", 1); /* a later part of something unknown */
+    expect_out_of_order(w, 'c', 50, "\0aaaaaaaabbbbbbbbcccccccc", 25);
+    put_rollback(w, 50, 50); /* harmless */
+    put_xids(w, 'S', 40, "\1", 1); /* nothing in it is for us: only its place counts */
+    put_stop(w);
+    put_stream_commit(w, 40, 1000);
+    CHECK_INT(spool_end(w).lsn, 1010);
+    CHECK_INT(count_files(".stream") + count_files(".txn"), 0);
+    put_part(w, 50, true, 50, "50.a");
+    expect_out_of_order(w, 'S', 50, "\1", 1);
+    put_xids(w, 'S', 50, "\0", 1);
+    CHECK_TRUE(spool_in_transaction(w));
+    expect_out_of_order(w, 'S', 60, "\1", 1);
+    expect_out_of_order(w, 'B', 0, "aaaaaaaaaaaaaaaaa", 17);
+    expect_out_of_order(w, 'A', 50, "aaaa", 4);
+    CHECK_TRUE(!spool_mark(w, 2000, &err));
+    err_clear(&err);
+    put_stop(w);
+    put_begin(w, 1010);
+    expect_out_of_order(w, 'S', 50, "\0", 1);
+    put_commit(w, 1010);
+    put_stream_commit(w, 50, 1020);
+    sync_all(w);
+    expect_read(1000, spool_synced(w), "p1010 B1010 C1010 B1020 I50.a C1020 ");
+    spool_writer_close(w);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -802,6 +1154,13 @@ int main(void)
         {"limit and a large message", test_limit_and_large_message},
         {"random ends", test_random},
         {"large records", test_large},
+        {"streamed transactions", test_streamed},
+        {"streamed, segments", test_streamed_segments},
+        {"streamed, crashes", test_streamed_crash},
+        {"streamed, torn", test_streamed_torn},
+        {"streamed, disk full", test_streamed_disk_full},
+        {"streamed, limit", test_streamed_limit},
+        {"streamed, order", test_streamed_order},
         {NULL, NULL},
     };
     snprintf(base, sizeof base, "%s/test_spool.%ld",
