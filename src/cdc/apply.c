@@ -183,6 +183,7 @@ static bool take_relation(struct applier *applier, const struct change *change, 
 {
     struct apply_table *table = apply_tables_find(&applier->tables, change->relation);
 
+    apply_note_ddl_log(applier, change);
     if (!table) {
         apply_tables_note_stranger(&applier->tables, change);
         return true;
@@ -217,6 +218,9 @@ static bool dispatch(struct applier *applier, const struct change *change, struc
     }
     if (is_change(change->kind) && applier->skipping)
         return true;
+    if (is_change(change->kind) && change->kind != CHANGE_TRUNCATE && applier->ddl_relation &&
+        change->relation == applier->ddl_relation)
+        return apply_ddl(applier, change, err);
     switch (change->kind) {
     case CHANGE_BEGIN:
         return begin_transaction(applier, change, err);

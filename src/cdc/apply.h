@@ -28,6 +28,16 @@ enum applier_policy {
     APPLIER_STOPS_TABLE /* its table is detached, the others go on */
 };
 
+/* What following the source's schema changes needs beside the connection. */
+struct applier_ddl {
+    const char *log_schema; /* of the log on the source (load/ddl_log.h) */
+    void *arg;
+    /* Runs a statement of the target outside of the applier's transaction, to stay whatever becomes of it. */
+    bool (*aside)(void *arg, const char *sql, struct err *err);
+    /* An event for people; level as of migration_event(). */
+    void (*tell)(void *arg, const char *level, const char *text);
+};
+
 struct applier_options {
     int lane;
     enum applier_policy on_conflict;
@@ -36,6 +46,7 @@ struct applier_options {
     lsn_t start_lsn;           /* where a lane without progress begins; LSN_INVALID: that is an error */
     bool same_types;           /* the target was made like the source: another type there is an error */
     size_t max_statements;     /* prepared at a time; 0: 2,000 */
+    const struct applier_ddl *ddl; /* borrowed; NULL: schema changes are not followed */
     int lock_timeout_ms;       /* wait for an earlier applier of the lane to end; 0: 30 s */
 };
 
@@ -59,6 +70,7 @@ struct applier_status {
     int64_t changes;           /* the same of changes */
     int64_t groups;            /* target transactions */
     int64_t ignored;           /* changes of tables that are not of the migration or wait for cutover */
+    int64_t table_changes;     /* committed groups that changed what tables there are, their names or modes */
     int64_t covered;           /* changes that the table's snapshot already had */
     /* After an error: feed again from applied_lsn. Transactions and changes are then applied one by one,
      * so that all before the bad one get applied, and its error names the very row; or, by the policy,

@@ -221,6 +221,7 @@ static void count_group(struct applier *applier)
     }
     applier->status.changes += group->changes;
     applier->status.groups++;
+    applier->status.table_changes += group->tables_changed;
 }
 
 static void move_stream(struct applier *applier)

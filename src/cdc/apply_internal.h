@@ -18,6 +18,7 @@ struct apply_group {
     int64_t commit_us;
     lsn_t mark_lsn;         /* nothing of ours between end_lsn and this */
     struct apply_table *touched;
+    bool tables_changed;    /* pgcutover.tables: which there are, their names or modes */
 };
 
 /* INSERTs into one table that wait to be sent as one statement. */
@@ -57,6 +58,7 @@ struct applier {
 
     struct apply_group group;
     struct apply_catch_up catch_up;
+    uint32_t ddl_relation;    /* the log of schema changes; 0: not met yet */
     lsn_t single_until;       /* transactions that commit up to here get a group each */
     struct apply_table *changed; /* counters that nobody took yet */
     bool sources_changed;     /* some table has source_changed */
@@ -96,6 +98,8 @@ bool apply_read_tables(struct applier *applier, struct err *err);
 
 /* --- apply_row.c --- */
 
+/* The stream takes what is not detached, a catch-up pass what is, and from its own place on. */
+bool apply_is_its_turn(const struct applier *applier, const struct apply_table *table);
 /* The table of a relation when its changes are wanted in this transaction; else *table is NULL. */
 bool apply_wanted(struct applier *applier, uint32_t relation, struct apply_table **table,
                   struct err *err);
@@ -111,6 +115,13 @@ struct pipe_entry *apply_add_entry(struct applier *applier, struct apply_table *
                                    struct apply_statement *statement, enum change_kind kind);
 bool apply_prepare(struct applier *applier, struct apply_table *table,
                    struct apply_statement *statement, struct err *err);
+
+/* --- apply_ddl.c --- */
+
+/* Remembers the relation when it is the log of schema changes. */
+void apply_note_ddl_log(struct applier *applier, const struct change *relation);
+/* Carries out a change of the log: everything before it has been sent, and what follows waits for it. */
+bool apply_ddl(struct applier *applier, const struct change *change, struct err *err);
 
 /* --- apply_batch.c --- */
 

@@ -104,8 +104,7 @@ bool apply_judge(void *arg, const struct pipe_entry *entry, const PGresult *res,
 
 /* --- which changes --- */
 
-/* The stream takes what is not detached, a catch-up pass what is, and from its own place on. */
-static bool is_its_turn(const struct applier *applier, const struct apply_table *table)
+bool apply_is_its_turn(const struct applier *applier, const struct apply_table *table)
 {
     if (!applier->catch_up.on)
         return !apply_table_is_detached(table);
@@ -118,7 +117,7 @@ static bool check_stranger(struct applier *applier, uint32_t relation, struct er
     struct apply_table *namesake = apply_tables_namesake(&applier->tables, relation);
 
     if (!namesake || !namesake->sync || !namesake->ready ||
-        applier->commit_lsn < namesake->epoch_lsn || !is_its_turn(applier, namesake))
+        applier->commit_lsn < namesake->epoch_lsn || !apply_is_its_turn(applier, namesake))
         return true;
     applier->failed = namesake;
     err_set(err, ERR_CONFLICT, "source table %s is another table now: it was dropped and created again",
@@ -135,7 +134,7 @@ bool apply_wanted(struct applier *applier, uint32_t relation, struct apply_table
     *table = NULL;
     if (!found && !check_stranger(applier, relation, err))
         return false;
-    if (!found || !found->sync || !is_its_turn(applier, found)) {
+    if (!found || !found->sync || !apply_is_its_turn(applier, found)) {
         applier->status.ignored++;
         return true;
     }

@@ -70,6 +70,28 @@ static struct apply_table *add_table(struct apply_tables *tables, uint32_t oid, 
     return table;
 }
 
+/* Renamed on the source: it is found under the name it has now. */
+static void set_source_name(struct apply_tables *tables, struct apply_table *table, const char *schema,
+                            const char *name)
+{
+    char *now = ident_qualified(schema, name);
+    struct apply_table *there;
+
+    if (strcmp(now, table->source_name) != 0) {
+        HASH_FIND(by_name, tables->by_name, table->source_name, strlen(table->source_name), there);
+        if (there == table)
+            HASH_DELETE(by_name, tables->by_name, table);
+        free(table->source_name);
+        table->source_name = now;
+        now = NULL;
+        HASH_FIND(by_name, tables->by_name, table->source_name, strlen(table->source_name), there);
+        if (!there)
+            HASH_ADD_KEYPTR(by_name, tables->by_name, table->source_name, strlen(table->source_name),
+                            table);
+    }
+    free(now);
+}
+
 static void read_counts(struct apply_table *table, const PGresult *rows, int row)
 {
     for (int i = 0; i < COUNT_KINDS; i++)
@@ -83,6 +105,7 @@ static struct apply_table *read_table(struct apply_tables *tables, const PGresul
 
     if (!table)
         table = add_table(tables, oid, PQgetvalue(rows, row, 1), PQgetvalue(rows, row, 2));
+    set_source_name(tables, table, PQgetvalue(rows, row, 1), PQgetvalue(rows, row, 2));
     if (!table->touched)
         read_counts(table, rows, row);
     str_replace(&table->target_schema, PQgetvalue(rows, row, 3));

@@ -92,6 +92,12 @@ const struct check check_table[] = {
      .found = "role {items} may not use replication",
      .why = "Slots and the stream of changes need it.",
      .sql = sql_check_repl_role},
+    {.id = "ddl-log", .severity = FINDING_WARN, .side = SIDE_SOURCE, .when = WHEN_SYNC | WHEN_DDL_APPLY,
+     .found = "role {items} may not make event triggers",
+     .why = "Without them a change of a table's definition on the source cannot be followed: it stops the "
+            "migration until it was made on the target too.",
+     .fix = "Do not change the schema until the cutover, or:",
+     .sql = sql_check_ddl_log},
     {.id = "repl-conn", .severity = FINDING_FAIL, .side = SIDE_SOURCE, .when = WHEN_SYNC,
      .found = "{items}",
      .why = "The stream of changes comes over a replication connection, which pg_hba.conf and the role "

@@ -34,6 +34,9 @@ static void describe_source(const struct plan *plan, const struct preflight *pre
 {
     buf_addstr(out, "  on the source, all removed at the end:\n"
                     "    a publication and a logical replication slot (pgcutover_...)\n");
+    if (plan->sync_ddl == SYNC_DDL_APPLY)
+        buf_addstr(out, "    where the role may: a schema with the log of schema changes, and three event "
+                        "triggers that fill it (pgcutover_...)\n");
     for (size_t i = 0; i < pre->tables.count; i++) {
         const struct table_entry *t = &pre->tables.items[i];
         if (!t->needs_full)

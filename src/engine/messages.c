@@ -169,6 +169,7 @@ static void on_tables(struct supervisor *s, struct worker *w, const cJSON *messa
     cJSON_ArrayForEach(item, json_get(message, "tables"))
     {
         struct table *t = take_table(p, item);
+        int64_t before = t->inserts + t->updates + t->deletes + t->truncates;
         t->rows = json_i64(item, "rows", 0);
         t->bytes = json_i64(item, "bytes", 0);
         t->load_started_us = json_i64(item, "startedUs", 0);
@@ -177,8 +178,8 @@ static void on_tables(struct supervisor *s, struct worker *w, const cJSON *messa
         t->updates = json_i64(item, "updates", 0);
         t->deletes = json_i64(item, "deletes", 0);
         t->truncates = json_i64(item, "truncates", 0);
-        p->applied_changes += t->inserts + t->updates + t->deletes + t->truncates;
         take_detachment(p, t, item);
+        p->applied_changes += t->inserts + t->updates + t->deletes + t->truncates - before;
         lsn_t epoch = lsn_of(item, "epochLsn");
         if (epoch > p->last_epoch_lsn)
             p->last_epoch_lsn = epoch;
@@ -188,7 +189,8 @@ static void on_tables(struct supervisor *s, struct worker *w, const cJSON *messa
             load_table_loaded(s, p, t);
         table_touch(s->m, p, t);
     }
-    p->unfinished = p->state == PIPE_SYNCING && json_bool(message, "unfinished", false);
+    if (json_get(message, "unfinished"))
+        p->unfinished = p->state == PIPE_SYNCING && json_bool(message, "unfinished", false);
     if (json_bool(message, "last", false))
         pipeline_sort_tables(p);
 }
@@ -208,6 +210,19 @@ static void on_tables_added(struct supervisor *s, struct worker *w, const cJSON 
     }
     p->unfinished = p->unfinished || json_bool(message, "unfinished", false);
     pipeline_sort_tables(p);
+}
+
+/* It was dropped on the source, and so on the target. */
+static void on_table_gone(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct pipeline *p = w->pipeline;
+    struct table *t = pipeline_table(p, json_str(message, "oid"));
+
+    (void)s;
+    if (!t)
+        return;
+    pipeline_remove_table(p, t);
+    pipeline_touch(s->m, p);
 }
 
 /* The target holds nothing of this migration. While the schema is made, that is so until it is committed,
@@ -585,6 +600,7 @@ static const struct handler handlers[] = {
     {"done", on_done},           {"failed", on_failed},     {"phase", on_phase},
     {"event", on_event},         {"made", on_made},         {"gone", on_gone},
     {"servers", on_servers},     {"tables", on_tables},     {"tables_added", on_tables_added},     {"nothing", on_nothing},
+    {"servers", on_servers},     {"tables", on_tables},     {"table_gone", on_table_gone}, {"nothing", on_nothing},
     {"ready", on_ready},         {"copying", on_copying},   {"copied", on_copied},
     {"indexed", on_indexed},     {"table_failed", on_table_failed}, {"epoch", on_epoch},
     {"received", on_received},   {"want_limit", on_want_limit}, {"applied", on_applied},

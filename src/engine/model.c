@@ -237,6 +237,22 @@ void pipeline_sort_tables(struct pipeline *pipeline)
     pipeline->next_load = 0;
 }
 
+void pipeline_remove_table(struct pipeline *pipeline, struct table *table)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < pipeline->table_count; i++)
+        if (pipeline->by_size[i] != table)
+            pipeline->by_size[kept++] = pipeline->by_size[i];
+    for (size_t i = pipeline->index_head; i < pipeline->index_count; i++)
+        if (pipeline->index_queue[i] == table)
+            pipeline->index_queue[i] = pipeline->index_queue[pipeline->index_head++];
+    HASH_DEL(pipeline->tables, table);
+    pipeline->table_count--;
+    pipeline->next_load = 0;
+    table_free(table);
+}
+
 size_t pipeline_count_tables(const struct pipeline *pipeline, enum table_state state)
 {
     size_t n = 0;

@@ -241,6 +241,8 @@ struct table *pipeline_add_table(struct pipeline *pipeline, const char *oid);
 struct table *pipeline_table(const struct pipeline *pipeline, const char *oid);
 /* Notes how a table stands to the stream; why: NULL, or the error that stopped it (taken). */
 void table_detach(struct pipeline *pipeline, struct table *table, bool is_behind, struct err *why);
+/* Takes a table out of every list that is kept beyond the load, and releases it. */
+void pipeline_remove_table(struct pipeline *pipeline, struct table *table);
 /* Releases a table that is in no list any more. */
 void table_free(struct table *table);
 /* Sorts by_size; call after the last pipeline_add_table(). */

@@ -33,6 +33,8 @@ struct apply {
     bool new_session;
     bool retry;           /* stopped tables may go on */
     bool reread;          /* tables were loaded, or have come */
+    struct conn aside;    /* on the target, for what must not wait for the applier's transaction */
+    int64_t told_table_changes;
     lsn_t last_change_lsn;
     lsn_t begin_lsn;      /* of the transaction being read */
     bool in_transaction;
@@ -117,6 +119,40 @@ static void report_applied(struct apply *a, bool idle)
     a->told_ms = now;
     a->told_idle = idle;
 }
+
+/* --- schema changes --- */
+
+static bool open_aside(struct apply *a, struct err *err)
+{
+    return conn_is_open(&a->aside) || work_connect(a->work, &a->aside, SIDE_TARGET, CONN_PLAIN, err);
+}
+
+static bool run_aside(void *arg, const char *sql, struct err *err)
+{
+    struct apply *a = arg;
+
+    return open_aside(a, err) && conn_command(&a->aside, sql, err);
+}
+
+static void tell_event(void *arg, const char *level, const char *text)
+{
+    struct apply *a = arg;
+
+    work_event(a->work, level, "%s: %s", a->work->p->name, text);
+}
+
+/* Tables were added, renamed, dropped: the supervisor should know. */
+static bool tell_tables(struct apply *a, struct err *err)
+{
+    int64_t changes = applier_status(a->applier)->table_changes;
+
+    if (changes == a->told_table_changes)
+        return true;
+    a->told_table_changes = changes;
+    return open_aside(a, err) && work_tell_tables(a->work, &a->aside, err);
+}
+
+/* --- the stream --- */
 
 static bool is_row_change(enum change_kind kind)
 {
@@ -298,6 +334,7 @@ static bool apply_stream(struct apply *a, struct err *err)
             applier_mark(a->applier, a->covers);
             a->consumed = a->limit_changes;
         }
+        ok = ok && tell_tables(a, err);
         if (ok)
             report_applied(a, fed == 0);
     }
@@ -307,11 +344,14 @@ static bool apply_stream(struct apply *a, struct err *err)
 
 bool work_apply(struct work *work, struct err *err)
 {
-    struct apply a = {.work = work, .target = CONN_INIT};
+    struct apply a = {.work = work, .target = CONN_INIT, .aside = CONN_INIT};
+    const struct applier_ddl ddl = {
+        .log_schema = work->p->slot, .arg = &a, .aside = run_aside, .tell = tell_event};
     struct applier_options options = {
         .start_lsn = work->p->start_lsn,
         .same_types = work->m->plan.schema_mode == SCHEMA_COPY,
         .on_conflict = APPLIER_STOPS_TABLE,
+        .ddl = work->m->plan.sync_ddl == SYNC_DDL_APPLY ? &ddl : NULL,
     };
     bool ok = work_connect(work, &a.target, SIDE_TARGET, CONN_WRITER, err);
 
@@ -327,5 +367,6 @@ bool work_apply(struct work *work, struct err *err)
     spool_reader_close(a.reader);
     applier_close(a.applier);
     conn_close(&a.target);
+    conn_close(&a.aside);
     return ok;
 }

@@ -414,7 +414,7 @@ bool work_close(struct work *work, struct err *err)
     if (!open_target(work, err))
         return false;
     work_step(work, "clean up", "running", NULL);
-    bool ok = work_undo_kinds(work, "slot publication replica-identity state-schema database", err);
+    bool ok = work_undo_kinds(work, "slot publication ddl-log replica-identity state-schema database", err);
     work_step(work, "clean up", ok ? "done" : "failed", ok ? NULL : err->message);
     return ok;
 }

@@ -69,12 +69,14 @@ static bool begin_stream(struct work *work, struct conn *repl, struct repl_slot 
                          struct err *err)
 {
     struct conn source = CONN_INIT;
+    bool logs_ddl = false;
     int seq;
     bool ok = work_connect(work, &source, SIDE_SOURCE, CONN_PLAIN, err);
 
     work_phase(work, "publication and slot", 0, 0);
     /* Nothing was loaded from an earlier try's slot: it is made anew, with its snapshot. */
     ok = ok && set_identities(work, &source, err) && make_publication(work, &source, err) &&
+         work_make_ddl_log(work, &source, &logs_ddl, err) &&
          work_made(work, SIDE_SOURCE, "slot", NULL, work->p->slot, NULL, &seq, err) &&
          slot_drop(&source, work->p->slot, err);
     repl->timeout_ms = SLOT_TIMEOUT_MS;
@@ -84,6 +86,7 @@ static bool begin_stream(struct work *work, struct conn *repl, struct repl_slot 
         ok = false;
     }
     repl->timeout_ms = 0;
+    ok = ok && (!logs_ddl || work_begin_ddl_log(work, &source, slot->snapshot, err));
     conn_close(&source);
     return ok;
 }

@@ -52,19 +52,20 @@ static cJSON *table_item(const PGresult *res, int row)
     return item;
 }
 
-/* unfinished: objects of the schema are still to be made. */
-static void send_tables(struct work *work, const PGresult *res, bool unfinished)
+/* anew: what the supervisor knew before is forgotten. unfinished: objects of the schema are still to be made. */
+static void send_tables(struct work *work, const PGresult *res, bool anew, bool unfinished)
 {
     int count = PQntuples(res);
 
     for (int row = 0; row == 0 || row < count;) {
         cJSON *message = json_message("tables");
         cJSON *list = cJSON_AddArrayToObject(message, "tables");
-        json_add_bool(message, "first", row == 0);
+        json_add_bool(message, "first", anew && row == 0);
         for (int n = 0; n < TABLES_A_MESSAGE && row < count; n++, row++)
             cJSON_AddItemToArray(list, table_item(res, row));
         json_add_bool(message, "last", row >= count);
-        json_add_bool(message, "unfinished", unfinished);
+        if (anew)
+            json_add_bool(message, "unfinished", unfinished);
         work_send(work, message);
         if (!count)
             return;
@@ -89,6 +90,29 @@ static bool is_known(struct work *work, struct conn *target, bool *known, struct
     return ok;
 }
 
+static bool tell_dropped(struct work *work, struct conn *target, struct err *err)
+{
+    PGresult *res = conn_exec(target, "SELECT source_oid FROM pgcutover.tables WHERE mode = 'dropped'", err);
+
+    for (int row = 0; res && row < PQntuples(res); row++) {
+        cJSON *message = json_message("table_gone");
+        json_add_str(message, "oid", PQgetvalue(res, row, 0));
+        work_send(work, message);
+    }
+    PQclear(res);
+    return res != NULL;
+}
+
+bool work_tell_tables(struct work *work, struct conn *target, struct err *err)
+{
+    PGresult *res = conn_exec(target, sql_state_tables, err);
+
+    if (res)
+        send_tables(work, res, false, false);
+    PQclear(res);
+    return res && tell_dropped(work, target, err);
+}
+
 bool work_recall(struct work *work, struct err *err)
 {
     struct conn target = CONN_INIT;
@@ -110,7 +134,7 @@ bool work_recall(struct work *work, struct err *err)
         ok = conn_scalar(&target, sql_state_unfinished, 0, NULL, &unfinished, err) &&
              (res = conn_exec(&target, sql_state_tables, err));
         if (ok)
-            send_tables(work, res, *unfinished == 't');
+            send_tables(work, res, true, *unfinished == 't');
         free(unfinished);
     }
     PQclear(res);

@@ -7,6 +7,7 @@
 #include "cutover/freeze.h"
 #include "engine/journal.h"
 #include "engine/works.h"
+#include "load/ddl_log.h"
 #include "load/publication.h"
 #include "load/slot.h"
 #include "pg/ident.h"
@@ -25,6 +26,11 @@ static bool undo_slot(struct undo *u, const struct made *made, struct err *err)
 static bool undo_publication(struct undo *u, const struct made *made, struct err *err)
 {
     return publication_drop(&u->source, made->name, err);
+}
+
+static bool undo_ddl_log(struct undo *u, const struct made *made, struct err *err)
+{
+    return ddl_log_drop(&u->source, made->name, err);
 }
 
 static bool undo_identity(struct undo *u, const struct made *made, struct err *err)
@@ -88,6 +94,11 @@ static char *publication_by_hand(const struct made *made)
     return text;
 }
 
+static char *ddl_log_by_hand(const struct made *made)
+{
+    return ddl_log_drop_statements(made->name);
+}
+
 static char *identity_by_hand(const struct made *made)
 {
     return replident_statement(made->schema, made->name, made->previous);
@@ -114,6 +125,7 @@ static char *state_schema_by_hand(const struct made *made)
 static const struct undo_kind undo_kinds[] = {
     {"slot", undo_slot, SIDE_SOURCE, slot_by_hand},
     {"publication", undo_publication, SIDE_SOURCE, publication_by_hand},
+    {"ddl-log", undo_ddl_log, SIDE_SOURCE, ddl_log_by_hand},
     {"replica-identity", undo_identity, SIDE_SOURCE, identity_by_hand},
     {"read-only", undo_read_only, SIDE_SOURCE, read_only_by_hand},
     {"state-schema", undo_state_schema, SIDE_TARGET, state_schema_by_hand},

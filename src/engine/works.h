@@ -65,6 +65,15 @@ void work_report_failed(struct work *work, const struct table *table, struct err
 /* The next job's table; NULL with err empty when the channel says something else. */
 const struct table *work_next_table(struct work *work, struct err *err);
 
+/* Makes the log of schema changes on the source where the plan wants it and the role may (*made). */
+bool work_make_ddl_log(struct work *work, struct conn *source, bool *made, struct err *err);
+/* Keeps the definitions of all tables as they are where the stream begins. Retryable, with a new slot, when
+ * the schema is changed meanwhile. */
+bool work_begin_ddl_log(struct work *work, struct conn *source, const char *snapshot, struct err *err);
+/* Tells the supervisor of the tables as the target knows them: added, renamed, of another mode; and of those
+ * that are gone. */
+bool work_tell_tables(struct work *work, struct conn *target, struct err *err);
+
 /* Undoes what the journal has for this pipeline, newest first. kinds: names separated by blanks, NULL:
  * all. Goes on after an error; the first one is reported. */
 bool work_undo_kinds(struct work *work, const char *kinds, struct err *err);

@@ -101,8 +101,7 @@ const struct key plan_keys[] = {
     {IN_SYNC, "jobs", KEY_INT, .offered = "1..1", .refused = "1..64", .otherwise = "1",
      PLAN(sync_jobs)},
     {IN_SYNC, "commit", KEY_WORD, .offered = "batched", CHECKED_ONLY},
-    {IN_SYNC, "ddl", KEY_WORD, .offered = "stop", .refused = "apply", CHECKED_ONLY,
-     .hint = "The migration stops at a change of a table's definition that it cannot follow."},
+    {IN_SYNC, "ddl", KEY_WORD, .offered = "apply stop", .otherwise = "apply", PLAN(sync_ddl)},
     {IN_SYNC, "spool", KEY_WORD, .offered = "auto", CHECKED_ONLY},
     {IN_SYNC, "spoolLimit", KEY_BYTES, .otherwise = "50GB", PLAN(spool_limit_bytes)},
 

@@ -74,6 +74,7 @@ enum plan_schema_mode { SCHEMA_COPY, SCHEMA_EXISTING };
 enum plan_prepare { PREPARE_REFUSE, PREPARE_TRUNCATE };
 /* Plans give the first only: the others are not carried out yet. */
 enum plan_sync_mode { SYNC_LOAD_AND_SYNC, SYNC_LOAD_ONLY, SYNC_SYNC_ONLY };
+enum plan_ddl { SYNC_DDL_APPLY, SYNC_DDL_STOP };
 enum plan_cutover_when { CUTOVER_MANUAL, CUTOVER_READY };
 enum plan_stop_writes { STOP_READ_ONLY, STOP_OPERATOR };
 enum plan_verify_when { VERIFY_BEFORE_CUTOVER, VERIFY_NEVER };
@@ -95,6 +96,7 @@ struct plan {
     int load_jobs;
     enum plan_sync_mode sync_mode;
     int sync_jobs;
+    enum plan_ddl sync_ddl; /* "apply" (default) or "stop" */
     int64_t spool_limit_bytes;
     enum plan_verify_when verify_when;
     enum plan_cutover_when cutover_when;

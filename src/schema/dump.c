@@ -83,7 +83,8 @@ static bool run_pg_dump(const struct schema_dump *dump, const char *archive, str
     char **env = conninfo_env(&info, "pg_dump");
     static const char *const options_of_all[] = {
         "--format=custom", "--schema-only", "--no-publications", "--no-subscriptions",
-        "--no-tablespaces", "--exclude-schema=pgcutover", "--lock-wait-timeout=" LOCK_WAIT_MS,
+        "--no-tablespaces", "--exclude-schema=pgcutover", "--exclude-schema=pgcutover_*",
+        "--lock-wait-timeout=" LOCK_WAIT_MS,
         "--no-password"};
     size_t fixed = sizeof options_of_all / sizeof *options_of_all;
     size_t tables = 0, n = 0;
@@ -330,6 +331,9 @@ static bool dump_and_store(const struct schema_dump *dump, struct store *store, 
               add_list(dump, archive, true, &toc, err) &&
               make_script(dump, archive, script, err) && load_catalog(store, dump->source, err) &&
               store_script(store, &toc, script, err) &&
+              /* The log of schema changes of another migration. */
+              conn_command(store->target, "DELETE FROM pgcutover.objects WHERE object_type = 'EVENT TRIGGER' "
+                                          "AND object_name LIKE 'pgcutover\\_%'", err) &&
               conn_command(store->target, "ANALYZE pgcutover.objects", err);
 
     script_toc_release(&toc);

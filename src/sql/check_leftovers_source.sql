@@ -9,6 +9,10 @@ SELECT pg_catalog.format('publication %I', p.pubname), pg_catalog.format('DROP P
 FROM pg_catalog.pg_publication p
 WHERE p.pubname ~ '^pgcutover'
 UNION ALL
-SELECT 'schema pgcutover', 'DROP SCHEMA pgcutover CASCADE;'
+SELECT pg_catalog.format('event trigger %I', t.evtname), pg_catalog.format('DROP EVENT TRIGGER %I;', t.evtname)
+FROM pg_catalog.pg_event_trigger t
+WHERE t.evtname ~ '^pgcutover_'
+UNION ALL
+SELECT pg_catalog.format('schema %I', n.nspname), pg_catalog.format('DROP SCHEMA %I CASCADE;', n.nspname)
 FROM pg_catalog.pg_namespace n
-WHERE n.nspname = 'pgcutover'
+WHERE n.nspname ~ '^pgcutover(_|$)'

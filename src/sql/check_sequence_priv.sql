@@ -11,7 +11,7 @@ LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalo
     AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
 LEFT JOIN pg_catalog.unnest($1::pg_catalog.oid[]) AS picked(oid) ON picked.oid = d.refobjid
 WHERE c.relkind = 'S' AND c.relpersistence <> 't'
-    AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgcutover')
+    AND n.nspname !~ '^(pg_|pgcutover_)' AND n.nspname NOT IN ('information_schema', 'pgcutover')
     AND (d.objid IS NULL OR picked.oid IS NOT NULL)
     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend e
                     WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass

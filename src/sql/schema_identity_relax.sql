@@ -8,7 +8,7 @@ WITH picked AS (
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE a.attidentity = 'a' AND a.attnum > 0 AND NOT a.attisdropped
       AND c.relkind IN ('r', 'p')
-      AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgcutover')
+      AND n.nspname !~ '^(pg_|pgcutover_)' AND n.nspname NOT IN ('information_schema', 'pgcutover')
       AND NOT (c.relispartition AND pg_catalog.current_setting('server_version_num')::integer >= 170000)
     ORDER BY c.oid
     LIMIT 200

@@ -20,7 +20,7 @@ CREATE TABLE pgcutover.tables (
     source_table text NOT NULL,
     target_schema text NOT NULL,
     target_table text NOT NULL,
-    mode text NOT NULL,             -- sync | at-cutover
+    mode text NOT NULL,             -- sync | at-cutover | dropped
     row_filter text,
     needs_full boolean NOT NULL DEFAULT false, -- replica identity was set to FULL for the migration
     est_rows bigint NOT NULL DEFAULT 0,
@@ -93,4 +93,9 @@ CREATE TABLE pgcutover.identity (   -- GENERATED ALWAYS columns that are BY DEFA
     table_name text NOT NULL,
     column_name text NOT NULL,
     PRIMARY KEY (table_schema, table_name, column_name)
+);
+
+CREATE TABLE pgcutover.definitions ( -- the source's tables as the target has them by now (ddl_definition.sql)
+    source_oid oid PRIMARY KEY,      -- picked tables, and the partitioned tables above them
+    definition text NOT NULL
 );

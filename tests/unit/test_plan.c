@@ -394,10 +394,9 @@ static void test_not_offered(void)
         {WITH("\"sync\": {\"commit\": \"each\"}"),
          "p.json:3:21: sync.commit \"each\" is not offered by this version",
          "Offered is \"batched\"."},
-        {WITH("\"sync\": {\"ddl\": \"apply\"}"),
-         "p.json:3:18: sync.ddl \"apply\" is not offered by this version",
-         "Offered is \"stop\". The migration stops at a change of a table's definition that it "
-         "cannot follow."},
+        {WITH("\"sync\": {\"ddl\": \"ignore\"}"),
+         "p.json:3:18: sync.ddl \"ignore\" is not offered by this version",
+         "Offered is \"apply\" or \"stop\"."},
         {WITH("\"sync\": {\"spool\": \"always\"}"),
          "p.json:3:20: sync.spool \"always\" is not offered by this version",
          "Offered is \"auto\"."},
@@ -455,6 +454,7 @@ static void test_defaults(void)
     CHECK_INT(plan.load_jobs, 4);
     CHECK_INT(plan.sync_mode, SYNC_LOAD_AND_SYNC);
     CHECK_INT(plan.spool_limit_bytes, INT64_C(50) << 30);
+    CHECK_INT(plan.sync_ddl, SYNC_DDL_APPLY);
     CHECK_INT(plan.verify_when, VERIFY_BEFORE_CUTOVER);
     CHECK_INT(plan.cutover_when, CUTOVER_MANUAL);
     CHECK_INT(plan.stop_writes, STOP_READ_ONLY);
@@ -547,6 +547,7 @@ static void check_full(const struct plan *plan)
     CHECK_INT(plan->load_jobs, 8);
     CHECK_INT(plan->sync_mode, SYNC_LOAD_AND_SYNC);
     CHECK_INT(plan->spool_limit_bytes, INT64_C(2) << 30);
+    CHECK_INT(plan->sync_ddl, SYNC_DDL_STOP);
     CHECK_INT(plan->verify_when, VERIFY_NEVER);
     CHECK_INT(plan->cutover_when, CUTOVER_READY);
     CHECK_INT(plan->stop_writes, STOP_OPERATOR);
