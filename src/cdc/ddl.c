@@ -730,10 +730,25 @@ static bool table_is_renamed(const struct ddl_case *c)
     return !same_text(c->before, c->after, "schema") || !same_text(c->before, c->after, "name");
 }
 
+/* But for NOT VALID, which is no part of what it is. */
+static bool same_definition(const cJSON *a, const cJSON *b)
+{
+    static const char suffix[] = " NOT VALID";
+    const char *texts[] = {text(a, "definition"), text(b, "definition")};
+    size_t lengths[2];
+
+    for (int i = 0; i < 2; i++) {
+        lengths[i] = strlen(texts[i]);
+        if (lengths[i] > strlen(suffix) && strcmp(texts[i] + lengths[i] - strlen(suffix), suffix) == 0)
+            lengths[i] -= strlen(suffix);
+    }
+    return lengths[0] == lengths[1] && memcmp(texts[0], texts[1], lengths[0]) == 0;
+}
+
 /* Its text changes with what it names, without the thing being another. */
 static bool is_another(const struct ddl_case *c, const cJSON *old, const cJSON *now)
 {
-    return now && !same_text(old, now, "definition") && !types_changed(c) && !table_is_renamed(c);
+    return now && !same_definition(old, now) && !types_changed(c) && !table_is_renamed(c);
 }
 
 static void drop_parts(const struct ddl_case *c, struct ddl_plan *plan, const char *kind,
@@ -747,7 +762,7 @@ static void drop_parts(const struct ddl_case *c, struct ddl_plan *plan, const ch
         const cJSON *now = successor(json_get(c->after, kind), old);
         const cJSON *on = find_by(there, "name", text(old, "name"));
         if (on && json_bool(on, "local", true) &&
-            (!now || (is_another(c, old, now) && !same_text(on, now, "definition"))))
+            (!now || (is_another(c, old, now) && !same_definition(on, now))))
             drop(plan, text(old, "name"));
     }
 }
@@ -815,8 +830,8 @@ static void create_parts(const struct ddl_case *c, struct ddl_plan *plan, const 
         const cJSON *on = find_by(there, "name", text(now, "name"));
         if (!json_bool(now, "local", true) || !json_bool(now, "valid", true))
             continue;
-        if (old ? is_another(c, old, now) && (!on || !same_text(on, now, "definition"))
-                : !on || (namesake && is_another(c, namesake, now) && !same_text(on, now, "definition")))
+        if (old ? is_another(c, old, now) && (!on || !same_definition(on, now))
+                : !on || (namesake && is_another(c, namesake, now) && !same_definition(on, now)))
             create(plan, now);
     }
 }
