@@ -221,8 +221,9 @@ static bool look_up(struct applier *applier, const char *oid, struct known *know
     if (ok && !PQgetisnull(res, 0, 3)) {
         known->in_tables = true;
         known->sync = strcmp(PQgetvalue(res, 0, 3), "sync") == 0;
-        known->passed_over = known->sync && (PQgetisnull(res, 0, 4) || !lsn_parse(PQgetvalue(res, 0, 4), &epoch) ||
-                                             applier->commit_lsn < epoch || !has_its_turn(applier, known->oid));
+        known->passed_over = !known->sync ? applier->catch_up.on
+                                          : PQgetisnull(res, 0, 4) || !lsn_parse(PQgetvalue(res, 0, 4), &epoch) ||
+                                                applier->commit_lsn < epoch || !has_its_turn(applier, known->oid);
     }
     if (ok && !PQgetisnull(res, 0, 5))
         ok = read_target(applier, PQgetvalue(res, 0, 5), known, err);
