@@ -666,10 +666,10 @@ static void decide_columns(const struct ddl_case *c, struct ddl_plan *plan)
         const cJSON *namesake = find_by(json_get(c->before, "columns"), "name", text(column, "name"));
         bool replaces = !old && namesake && there &&
                         !column_numbered(c->after, json_i64(namesake, "num", 0));
-        if (!there || replaces)
-            add_column(&a, column);
-        else
+        if (there && !replaces)
             change_column(&a, column, there);
+        else if (!old) /* an old one that is not there was left out by the plan */
+            add_column(&a, column);
     }
     send_actions(plan, &a.first);
     send_actions(plan, &a.second);

@@ -66,6 +66,8 @@ static void nothing_to_do(void)
     check(table(A "," B, ""), table(A, ""), table(A, ""), none, DDL_SAME, "");
     /* Somebody has added it on the target already. */
     check(table(A, ""), table(A "," B, ""), table(A "," B, ""), none, DDL_SAME, "");
+    /* A column that the plan leaves out stays out. */
+    check(table(A "," B, ""), table(A "," COLUMN(2, "b", "date"), ""), table(A, ""), none, DDL_SAME, "");
     /* The target's own column is left alone. */
     check(table(A, ""), table(A, ""), table(A "," COLUMN(9, "own", "text"), ""), none, DDL_SAME, "");
 }
