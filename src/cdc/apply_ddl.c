@@ -38,6 +38,7 @@ struct known {
     char *schema;  /* owned: the target's table */
     char *name;
     bool in_tables; /* pgcutover.tables has it; else a partitioned table, or a stranger */
+    bool listed;    /* its columns, by the plan */
     bool sync;
     bool passed_over; /* not its turn: it is detached or not loaded, or its snapshot has the change */
 };
@@ -218,6 +219,7 @@ static bool look_up(struct applier *applier, const char *oid, struct known *know
         known->schema = xstrdup(PQgetvalue(res, 0, 1));
         known->name = xstrdup(PQgetvalue(res, 0, 2));
     }
+    known->listed = ok && *PQgetvalue(res, 0, 6) == 't';
     if (ok && !PQgetisnull(res, 0, 3)) {
         known->in_tables = true;
         known->sync = strcmp(PQgetvalue(res, 0, 3), "sync") == 0;
@@ -254,12 +256,12 @@ static bool set_mode(struct applier *applier, const char *oid, const char *mode,
 static bool empty_table(struct applier *applier, const char *schema, const char *name, struct err *err)
 {
     const char *values[] = {schema, name};
-    PGresult *res = query(applier, sql_load_relation, 2, values, err);
+    PGresult *res = query(applier, sql_ddl_is_referenced, 2, values, err);
     bool ok = res != NULL;
     struct buf sql = BUF_INIT;
 
     if (ok && PQntuples(res)) {
-        buf_addstr(&sql, *PQgetvalue(res, 0, 1) == 't' ? "DELETE FROM ONLY " : "TRUNCATE ONLY ");
+        buf_addstr(&sql, *PQgetvalue(res, 0, 0) == 't' ? "DELETE FROM ONLY " : "TRUNCATE ONLY ");
         ident_add_qualified(&sql, schema, name);
         ok = run(applier, sql.data, 0, NULL, err);
     }
@@ -332,6 +334,19 @@ static bool move_table(struct applier *applier, const struct known *known, const
     return run(applier, sql_ddl_move_table, 5, values, err);
 }
 
+static bool rename_listed(struct applier *applier, const struct known *known, const cJSON *after,
+                          struct err *err)
+{
+    char *texts[] = {json_line(known->before), json_line(after)};
+    const char *values[] = {known->oid_text, texts[0], texts[1]};
+    bool ok = !known->listed || !known->before || run(applier, sql_ddl_rename_columns, 3, values, err);
+
+    applier->group.tables_changed = applier->group.tables_changed || known->listed;
+    free(texts[0]);
+    free(texts[1]);
+    return ok;
+}
+
 static bool carry_out(struct applier *applier, const struct entry *entry, struct known *known,
                       const cJSON *after, const struct ddl_plan *plan, struct err *err)
 {
@@ -346,7 +361,7 @@ static bool carry_out(struct applier *applier, const struct entry *entry, struct
         ok = to_cutover(applier, known, plan->reason, err);
     }
     return ok && run_plan(applier, entry, plan, known, err) &&
-           move_table(applier, known, after, plan, err) &&
+           move_table(applier, known, after, plan, err) && rename_listed(applier, known, after, err) &&
            keep_definition(applier, known->oid_text, after, err);
 }
 
@@ -373,6 +388,7 @@ static bool change_table(struct applier *applier, const struct entry *entry, str
         .rewritten = reasons_for(entry, known->oid, partitioned),
         .plain = entry->plain,
         .without_rows = known->in_tables && !known->sync,
+        .listed = known->listed,
         .target_schema = known->schema,
         .target_name = known->name,
         .target_version = applier->conn->version,

@@ -668,7 +668,7 @@ static void decide_columns(const struct ddl_case *c, struct ddl_plan *plan)
                         !column_numbered(c->after, json_i64(namesake, "num", 0));
         if (there && !replaces)
             change_column(&a, column, there);
-        else if (!old) /* an old one that is not there was left out by the plan */
+        else if (!old && !c->listed) /* an old one that is not there was left out by the plan */
             add_column(&a, column);
     }
     send_actions(plan, &a.first);

@@ -35,6 +35,7 @@ struct ddl_case {
     unsigned rewritten;        /* reasons for which the table's rows were all written again; 0: they were not */
     bool plain;                /* ddl_is_plain_alter() of the command */
     bool without_rows;         /* the target's table is empty (or is copied later): columns alone matter */
+    bool listed;               /* the plan lists the columns: new ones are not wanted */
     const char *target_schema; /* the target's table at present */
     const char *target_name;
     int target_version;        /* 170000 */

@@ -218,6 +218,100 @@ apply() {
     cut_over apply
 }
 
-for part in ${*:-apply}; do
+# --- the plan says stop: a table whose definition changes waits alone
+
+stop() {
+    begin_sync stop '"sync": {"ddl": "stop"}'
+    assert_equal "stop: event triggers on the source" "$(on source stop -c 'SELECT count(*) FROM pg_event_trigger')" 0
+    on source stop -c "ALTER TABLE plain ADD COLUMN added int DEFAULT 5; INSERT INTO plain (id, v, added) VALUES (1001, 'x', 6)"
+    wait_until 30 table_stopped stop plain || fail "stop: public.plain is not stopped"
+    assert_contains "stop: the statement for the target" "$(stopped_why stop plain)" 'ALTER TABLE public.plain ADD COLUMN \"added\" integer'
+    on source stop -c "UPDATE parent SET t = 'others go on' WHERE id = 1"
+    applied stop || fail "stop: the other tables do not go on"
+    assert_equal "stop: the other tables go on" "$(on target stop -c "SELECT t FROM parent WHERE id = 1")" "others go on"
+    on target stop -c "ALTER TABLE plain ADD COLUMN added int DEFAULT 5"
+    run resume stop
+    assert_run "stop: resume" 0
+    # Two columns change names: every name is there, and means another column.
+    on source stop -c "ALTER TABLE child RENAME COLUMN u TO w; ALTER TABLE child ADD COLUMN u text; INSERT INTO child VALUES (1001, 1, 'w', 'u')"
+    wait_until 30 table_stopped stop child || fail "stop: public.child is not stopped"
+    on target stop -c "ALTER TABLE child RENAME COLUMN u TO w; ALTER TABLE child ADD COLUMN u text"
+    run resume stop
+    assert_run "stop: resume after a rename" 0
+    cut_over stop
+}
+
+stopped_why() { # DATABASE TABLE
+    on target "$1" -c "SELECT stopped FROM pgcutover.tables WHERE source_table = '$2'"
+}
+
+table_stopped() { # DATABASE TABLE
+    [ "$(on target "$1" -c "SELECT stopped IS NOT NULL FROM pgcutover.tables WHERE source_table = '$2'")" = t ]
+}
+
+# --- the engine is killed around the changes
+
+killed() {
+    local i
+    begin_sync killed
+    for i in 1 2 3 4 5 6; do
+        on source killed -o /dev/null <<SQL
+BEGIN; INSERT INTO busy (a) VALUES ('before $i'); ALTER TABLE busy ADD COLUMN c$i int DEFAULT $i; UPDATE busy SET c$i = 0 WHERE id % 5 = 0;
+ALTER TABLE busy RENAME COLUMN c$i TO d$i; COMMIT;
+CREATE TABLE made_$i (id int PRIMARY KEY, t text); INSERT INTO made_$i SELECT g, 'x' FROM generate_series(1, 50) g;
+ALTER TABLE made_$i ALTER COLUMN id TYPE bigint; ALTER TYPE mood ADD VALUE 'm$i'; UPDATE busy SET m = 'm$i' WHERE id % 17 = 0;
+SQL
+        sleep "0.$((RANDOM % 4))"
+        kill -9 "$(engine_pid killed)"
+        wait_until 10 engine_gone killed || fail "killed: the engine lives"
+        run resume killed
+        assert_run "killed: resume $i" 0
+    done
+    cut_over killed
+}
+
+# --- the application's statements never fail because of the log
+
+harmless() {
+    begin_sync harmless
+    on source harmless -c "DROP ROLE IF EXISTS app" -c "CREATE ROLE app" -c "GRANT ALL ON SCHEMA public TO app"
+    on source harmless -o /dev/null <<'SQL' || fail "harmless: a role without rights"
+SET ROLE app;
+CREATE TABLE public.of_app (id int PRIMARY KEY, t text);
+INSERT INTO public.of_app VALUES (1, 'x');
+ALTER TABLE public.of_app ADD COLUMN u int DEFAULT 4;
+SET session_replication_role = DEFAULT;
+SET search_path = pg_temp;
+CREATE TEMP TABLE ddl (entry text);
+ALTER TABLE public.of_app DROP COLUMN t;
+BEGIN ISOLATION LEVEL SERIALIZABLE; CREATE TABLE public.of_app_too (id int PRIMARY KEY); INSERT INTO public.of_app_too VALUES (3); COMMIT;
+SQL
+    applied harmless || fail "harmless: not followed"
+    on source harmless -o /dev/null -c "SET client_min_messages = error" -c "$(on source harmless -c "SELECT format('DROP TABLE %I.ddl', nspname) FROM pg_namespace WHERE nspname LIKE 'pgcutover\_%'")"
+    on source harmless -o /dev/null <<'SQL' || fail "harmless: the log is gone"
+ALTER TABLE parent ADD COLUMN unseen int;
+INSERT INTO parent VALUES (1001, 'x', 5);
+SQL
+    wait_until 30 table_stopped harmless parent || fail "harmless: an unseen change does not stop its table"
+    on target harmless -c "ALTER TABLE parent ADD COLUMN unseen int"
+    run resume harmless
+    assert_run "harmless: resume" 0
+    cut_over harmless
+    on source postgres -c "DROP OWNED BY app" >/dev/null 2>&1
+}
+
+# --- cancelled: nothing is left
+
+cancelled() {
+    begin_sync cancelled
+    on source cancelled -c "ALTER TABLE busy ADD COLUMN x int"
+    workload_end cancelled
+    run cancel cancelled
+    assert_run "cancelled: cancel" 0
+    assert_equal "cancelled: left on the source" "$(footprint source cancelled)" "$before"
+    on source cancelled -c "ALTER TABLE busy ADD COLUMN y int" || fail "cancelled: a change afterwards"
+}
+
+for part in ${*:-apply stop killed harmless cancelled}; do
     $part
 done
