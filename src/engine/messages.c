@@ -169,7 +169,6 @@ static void on_tables(struct supervisor *s, struct worker *w, const cJSON *messa
     cJSON_ArrayForEach(item, json_get(message, "tables"))
     {
         struct table *t = take_table(p, item);
-        int64_t before = t->inserts + t->updates + t->deletes + t->truncates;
         t->rows = json_i64(item, "rows", 0);
         t->bytes = json_i64(item, "bytes", 0);
         t->load_started_us = json_i64(item, "startedUs", 0);
@@ -179,7 +178,7 @@ static void on_tables(struct supervisor *s, struct worker *w, const cJSON *messa
         t->deletes = json_i64(item, "deletes", 0);
         t->truncates = json_i64(item, "truncates", 0);
         take_detachment(p, t, item);
-        p->applied_changes += t->inserts + t->updates + t->deletes + t->truncates - before;
+        p->applied_changes += t->inserts + t->updates + t->deletes + t->truncates;
         lsn_t epoch = lsn_of(item, "epochLsn");
         if (epoch > p->last_epoch_lsn)
             p->last_epoch_lsn = epoch;
@@ -189,8 +188,7 @@ static void on_tables(struct supervisor *s, struct worker *w, const cJSON *messa
             load_table_loaded(s, p, t);
         table_touch(s->m, p, t);
     }
-    if (json_get(message, "unfinished"))
-        p->unfinished = p->state == PIPE_SYNCING && json_bool(message, "unfinished", false);
+    p->unfinished = p->state == PIPE_SYNCING && json_bool(message, "unfinished", false);
     if (json_bool(message, "last", false))
         pipeline_sort_tables(p);
 }
@@ -210,6 +208,24 @@ static void on_tables_added(struct supervisor *s, struct worker *w, const cJSON 
     }
     p->unfinished = p->unfinished || json_bool(message, "unfinished", false);
     pipeline_sort_tables(p);
+}
+
+/* What schema changes did to tables that are followed, and tables that came by them. */
+static void on_tables_changed(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct pipeline *p = w->pipeline;
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, json_get(message, "tables"))
+    {
+        bool is_known = pipeline_table(p, json_str(item, "oid")) != NULL;
+        struct table *t = take_table(p, item);
+        if (!is_known && json_bool(item, "indexed", false))
+            t->state = TABLE_COMPLETED;
+        table_touch(s->m, p, t);
+    }
+    if (json_bool(message, "last", false))
+        pipeline_sort_tables(p);
 }
 
 /* It was dropped on the source, and so on the target. */
@@ -599,8 +615,8 @@ static void on_drain(struct supervisor *s, struct worker *w, const cJSON *messag
 static const struct handler handlers[] = {
     {"done", on_done},           {"failed", on_failed},     {"phase", on_phase},
     {"event", on_event},         {"made", on_made},         {"gone", on_gone},
-    {"servers", on_servers},     {"tables", on_tables},     {"tables_added", on_tables_added},     {"nothing", on_nothing},
-    {"servers", on_servers},     {"tables", on_tables},     {"table_gone", on_table_gone}, {"nothing", on_nothing},
+    {"servers", on_servers},     {"tables", on_tables},     {"tables_added", on_tables_added},
+    {"tables_changed", on_tables_changed}, {"table_gone", on_table_gone}, {"nothing", on_nothing},
     {"ready", on_ready},         {"copying", on_copying},   {"copied", on_copied},
     {"indexed", on_indexed},     {"table_failed", on_table_failed}, {"epoch", on_epoch},
     {"received", on_received},   {"want_limit", on_want_limit}, {"applied", on_applied},

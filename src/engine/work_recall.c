@@ -52,20 +52,19 @@ static cJSON *table_item(const PGresult *res, int row)
     return item;
 }
 
-/* anew: what the supervisor knew before is forgotten. unfinished: objects of the schema are still to be made. */
-static void send_tables(struct work *work, const PGresult *res, bool anew, bool unfinished)
+/* unfinished: objects of the schema are still to be made. */
+static void send_tables(struct work *work, const PGresult *res, const char *type, bool unfinished)
 {
     int count = PQntuples(res);
 
     for (int row = 0; row == 0 || row < count;) {
-        cJSON *message = json_message("tables");
+        cJSON *message = json_message(type);
         cJSON *list = cJSON_AddArrayToObject(message, "tables");
-        json_add_bool(message, "first", anew && row == 0);
+        json_add_bool(message, "first", row == 0);
         for (int n = 0; n < TABLES_A_MESSAGE && row < count; n++, row++)
             cJSON_AddItemToArray(list, table_item(res, row));
         json_add_bool(message, "last", row >= count);
-        if (anew)
-            json_add_bool(message, "unfinished", unfinished);
+        json_add_bool(message, "unfinished", unfinished);
         work_send(work, message);
         if (!count)
             return;
@@ -108,7 +107,7 @@ bool work_tell_tables(struct work *work, struct conn *target, struct err *err)
     PGresult *res = conn_exec(target, sql_state_tables, err);
 
     if (res)
-        send_tables(work, res, false, false);
+        send_tables(work, res, "tables_changed", false);
     PQclear(res);
     return res && tell_dropped(work, target, err);
 }
@@ -134,7 +133,7 @@ bool work_recall(struct work *work, struct err *err)
         ok = conn_scalar(&target, sql_state_unfinished, 0, NULL, &unfinished, err) &&
              (res = conn_exec(&target, sql_state_tables, err));
         if (ok)
-            send_tables(work, res, true, *unfinished == 't');
+            send_tables(work, res, "tables", *unfinished == 't');
         free(unfinished);
     }
     PQclear(res);
