@@ -56,7 +56,7 @@ begin() { # DATABASE
     fill "$1"
     before=$(footprint source "$1")
     workload_begin "$1" "$PGC_DIR/$1.sql"
-    plan "$1" "[{\"name\": \"$1\", \"keylessTables\": \"full\"}]"
+    plan "$1" "[{\"name\": \"$1\", \"keylessTables\": \"full\"}]" '"sync": {"ddl": "stop"}'
     run --batch "$PGC_DIR/$1.json"
     assert_run "$1: ready" 0
 }
