@@ -17,7 +17,7 @@
 
 #include "sql/sql.h"
 
-#define OLDEST_VERSION 100000
+#define OLDEST_VERSION 90500
 #define CHUNK_SIZE ((size_t)64 * 1024)
 
 struct catalog_chunk {
@@ -238,22 +238,26 @@ static void take_event_triggers(struct catalog *catalog, const PGresult *res)
 static const struct part {
     const char *sql;
     int min_version;
+    int max_version; /* the first version it is not for; 0: any */
     void (*take)(struct catalog *catalog, const PGresult *res);
 } parts[] = {
-    {sql_catalog_server, 0, take_server},
-    {sql_catalog_tables, 0, take_tables},
-    {sql_catalog_generated, 120000, take_generated},
-    {sql_catalog_sequences, 0, take_sequences},
-    {sql_catalog_matviews, 0, take_matviews},
-    {sql_catalog_foreign_keys, 0, take_foreign_keys},
-    {sql_catalog_extensions, 0, take_extensions},
-    {sql_catalog_event_triggers, 0, take_event_triggers},
+    {sql_catalog_server, 90600, 0, take_server},
+    {sql_catalog_server_pg95, 0, 90600, take_server},
+    {sql_catalog_tables, 100000, 0, take_tables},
+    {sql_catalog_tables_pg96, 0, 100000, take_tables},
+    {sql_catalog_generated, 120000, 0, take_generated},
+    {sql_catalog_sequences, 0, 0, take_sequences},
+    {sql_catalog_matviews, 0, 0, take_matviews},
+    {sql_catalog_foreign_keys, 0, 0, take_foreign_keys},
+    {sql_catalog_extensions, 0, 0, take_extensions},
+    {sql_catalog_event_triggers, 0, 0, take_event_triggers},
 };
 
 static bool load_parts(struct conn *c, struct catalog *catalog, struct err *err)
 {
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        if (c->version < parts[i].min_version)
+        if (c->version < parts[i].min_version ||
+            (parts[i].max_version && c->version >= parts[i].max_version))
             continue;
         PGresult *res = conn_exec_params(c, parts[i].sql, 0, NULL, err);
         if (!res)
@@ -292,9 +296,9 @@ static bool version_is_old(const struct conn *c, struct err *err)
 {
     if (c->version >= OLDEST_VERSION)
         return false;
-    err_set(err, ERR_PREREQUISITE, "%s is PostgreSQL %d.%d: servers before 10 cannot be read",
+    err_set(err, ERR_PREREQUISITE, "%s is PostgreSQL %d.%d: servers before 9.5 cannot be read",
             c->label, c->version / 10000, c->version / 100 % 100);
-    err_hint(err, "Upgrade the server to 10 or later first.");
+    err_hint(err, "Upgrade the server to 9.5 or later first.");
     return true;
 }
 

@@ -22,7 +22,7 @@
 struct catalog_server {
     int version;               /* server_version_num: 150020 */
     const char *version_text;  /* version() */
-    const char *system_id;     /* pg_control_system(): the same on a cluster and its copies */
+    const char *system_id;     /* pg_control_system(): the same on a cluster and its copies; "" on 9.5 */
     const char *start_time;    /* of the postmaster: tells a cluster from its copies */
     const char *database;
     const char *encoding;      /* "UTF8" */

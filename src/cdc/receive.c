@@ -113,6 +113,18 @@ static bool open_spool(struct receiver *r, lsn_t confirmed, struct err *err)
     return spool_writer_open(r->options.dir, r->options.identity, &how, &r->writer, err);
 }
 
+static bool open_translator(struct receiver *r, struct err *err)
+{
+    const struct translator_options how = {.source = &r->source,
+                                           .dbname = r->options.dbname,
+                                           .tables = r->options.tables,
+                                           .table_count = r->options.table_count,
+                                           .dir = r->options.dir};
+
+    r->translator = translator_new(&how, err);
+    return r->translator != NULL;
+}
+
 static bool enter_stream(struct receiver *r, struct err *err)
 {
     struct conn_options how = {.side = SIDE_SOURCE,
@@ -125,6 +137,7 @@ static bool enter_stream(struct receiver *r, struct err *err)
     r->mode = RECEIVER_STREAM;
     r->feedback_ms = r->mark_ms = r->busy_since_ms = clock_mono_ms();
     if (!conn_open(&r->conn, &r->source, &how, err) ||
+        (r->conn.version < 100000 && !open_translator(r, err)) ||
         !repl_start(&r->conn, r->options.slot, spool_end(r->writer).lsn, r->options.publications,
                     !r->no_parts, err))
         return false;
@@ -232,6 +245,7 @@ bool receiver_open(struct receiver *r, const struct receiver_options *options, s
     r->base_changes = spool_changes(r->writer);
     r->confirmed_lsn = confirmed;
     r->server_lsn = r->received_lsn;
+    r->options.tables = NULL; /* the caller's; the translator has its copy */
     return true;
 }
 
@@ -241,6 +255,8 @@ void receiver_close(struct receiver *r)
     repl_msg_release(&r->msg);
     conn_close(&r->conn);
     conn_close(&r->sql);
+    translator_free(r->translator);
+    r->translator = NULL;
     spool_writer_close(r->writer);
     r->writer = NULL;
     release_options(r);
@@ -286,6 +302,11 @@ static void count_message(struct receiver *r, const char *data, size_t len)
     r->last_commit_us = peek.commit_us;
 }
 
+bool receiver_in_transaction(const struct receiver *r)
+{
+    return spool_in_transaction(r->writer) || (r->translator && translator_is_inside(r->translator));
+}
+
 /* The one place where what the source says becomes what the spool holds, whatever way it came. */
 static bool handle_data(struct receiver *r, lsn_t lsn, const char *data, size_t len, struct err *err)
 {
@@ -300,10 +321,37 @@ static bool handle_data(struct receiver *r, lsn_t lsn, const char *data, size_t 
     return true;
 }
 
+static bool has_translated(const struct receiver *r)
+{
+    return r->translator && translator_is_whole(r->translator);
+}
+
+/* Stores what the translator has to give: a transaction of any size, so only a part of it at a time. */
+static bool store_translated(struct receiver *r, struct err *err)
+{
+    struct translated message;
+    int64_t bytes = r->bytes;
+    int got = 1;
+
+    while (got > 0 && r->bytes - bytes < DRAIN_BYTES) {
+        got = translator_next(r->translator, &message, err);
+        if (got < 0 || (got > 0 && !handle_data(r, message.lsn, message.data, message.len, err)))
+            return false;
+    }
+    return true;
+}
+
+static bool handle_message(struct receiver *r, const struct repl_msg *msg, struct err *err)
+{
+    if (!r->translator)
+        return handle_data(r, msg->start_lsn, msg->data, (size_t)msg->len, err);
+    return translator_take(r->translator, msg, err) && store_translated(r, err);
+}
+
 static void handle_keepalive(struct receiver *r, const struct repl_msg *msg)
 {
     note_clock(r, msg->sent_us);
-    if (!spool_in_transaction(r->writer) && r->received_lsn < msg->end_lsn)
+    if (!receiver_in_transaction(r) && r->received_lsn < msg->end_lsn)
         r->received_lsn = msg->end_lsn;
     if (!msg->reply_requested)
         return;
@@ -327,7 +375,7 @@ static bool handle(struct receiver *r, struct err *err)
     if (r->server_lsn < msg->end_lsn)
         r->server_lsn = msg->end_lsn;
     if (msg->kind == REPL_DATA)
-        return handle_data(r, msg->start_lsn, msg->data, (size_t)msg->len, err);
+        return handle_message(r, msg, err);
     if (msg->kind == REPL_KEEPALIVE)
         handle_keepalive(r, msg);
     return true;
@@ -339,7 +387,9 @@ static bool drain(struct receiver *r, int *count, struct err *err)
     int64_t until = clock_mono_ms() + DRAIN_MS;
     int64_t bytes = r->bytes;
 
-    for (*count = 0; r->bytes - bytes < DRAIN_BYTES; ++*count) {
+    if (has_translated(r) && !store_translated(r, err))
+        return false;
+    for (*count = 0; r->bytes - bytes < DRAIN_BYTES && !has_translated(r); ++*count) {
         if (*count % 64 == 63 && clock_mono_ms() >= until)
             return true;
         if (!repl_next(&r->conn, &r->msg, 0, -1, err))
@@ -371,7 +421,7 @@ static bool mark_is_due(const struct receiver *r, int64_t now)
 {
     lsn_t end = spool_end(r->writer).lsn;
 
-    if (spool_in_transaction(r->writer) || r->received_lsn <= end)
+    if (receiver_in_transaction(r) || r->received_lsn <= end)
         return false;
     if (end < r->wanted_lsn && r->wanted_lsn <= r->received_lsn)
         return true;

@@ -4,6 +4,7 @@
 
 #include "cdc/catchup.h"
 #include "cdc/spool.h"
+#include "cdc/translate.h"
 #include "pg/conn.h"
 #include "pg/repl.h"
 
@@ -14,6 +15,8 @@ struct receiver_options {
     const char *publications; /* as repl_start() wants them: "\"a\",\"b\"" */
     const char *dir;          /* the spool */
     const char *identity;     /* of the migration */
+    const struct picked_table *tables; /* of the migration; servers before 10 send those of all */
+    size_t table_count;
     lsn_t start_lsn;          /* where a new spool begins: the slot's consistent LSN */
     int64_t limit_bytes;      /* of the spool, 0: none */
     int64_t segment_bytes;    /* 0: the usual */
@@ -61,6 +64,7 @@ struct receiver {
     bool no_catch_up;                /* the server has refused: only the stream is left */
     bool no_parts;                   /* large transactions are not asked for before their commit any more */
     struct spool_writer *writer;
+    struct translator *translator; /* of a server before 10, else NULL */
     struct repl_msg msg;
     int64_t unsynced_bytes;
     int64_t unsynced_since_ms; /* when the oldest boundary not synced came; 0: none */
@@ -85,6 +89,9 @@ void receiver_close(struct receiver *r);
  * it, -1 none), spools, syncs and confirms when it is time. False after an error, also when the
  * source ends the stream: close, and open again if it is retryable. */
 bool receiver_step(struct receiver *r, int timeout_ms, int extra_fd, struct err *err);
+
+/* Has a transaction begun, and is its end not in the spool yet? */
+bool receiver_in_transaction(const struct receiver *r);
 
 /* Somebody waits for boundary.lsn to reach lsn: it is brought there as soon as the source has sent
  * everything before it, instead of within 10 s on a quiet source. */

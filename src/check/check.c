@@ -247,7 +247,9 @@ static bool run_sql(struct check_run *run, const struct check *check, struct err
     struct buf arg = BUF_INIT;
 
     add_argument(run, check->args, &arg);
-    bool ok = items_add_rows(&items, check_conn(run, check), check->sql, arg.data, err);
+    struct conn *c = check_conn(run, check);
+    const char *sql = check->sql_pg96 && c->version < 100000 ? check->sql_pg96 : check->sql;
+    bool ok = items_add_rows(&items, c, sql, arg.data, err);
     items_report(run, check, &items);
     buf_release(&arg);
     return ok;

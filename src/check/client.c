@@ -1,6 +1,7 @@
 /* Checks that no single query answers: they compare the two servers, probe what we may do, or look
  * at the connection itself. Every probe takes back what it did. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,10 +11,13 @@
 #include "pg/ident.h"
 #include "sql/sql.h"
 
-#define OLDEST_SOURCE 100000
+#define OLDEST_SOURCE 90500
 #define SKEW_LIMIT_US INT64_C(5000000)
 #define CLOCK_SAMPLES 3
 #define PROBE_SLOT "pgcutover_probe"
+/* Before 10 a slot may have to wait for a record that the server writes every 15 seconds, and old minor releases
+ * may wait for a transaction that has ended already: another try does not. */
+#define OLD_PROBES 3
 
 /* A cluster made from a copy of another has its system identifier; only the same server has started
  * at the same microsecond too. */
@@ -36,18 +40,35 @@ bool check_same_cluster(struct check_run *run, const struct check *check, struct
     return true;
 }
 
+/* The number that two releases of one major version share: before 10 the second part belongs to it. */
+static int major_of(int version)
+{
+    return version >= 100000 ? version / 10000 * 100 : version / 100;
+}
+
+static const char *major_name(int version, char out[16])
+{
+    if (version >= 100000)
+        snprintf(out, 16, "%d", version / 10000);
+    else
+        snprintf(out, 16, "%d.%d", version / 10000, version / 100 % 100);
+    return out;
+}
+
 bool check_version_order(struct check_run *run, const struct check *check, struct err *err)
 {
     int source = run->context->source->version;
     int target = run->context->target ? run->context->target->version : source;
     struct items items = ITEMS_INIT;
+    char names[2][16];
     char *item = NULL;
 
     (void)err;
     if (source < OLDEST_SOURCE)
-        item = xasprintf("the source is %d.%d, before 10", source / 10000, source / 100 % 100);
-    else if (target / 10000 < source / 10000)
-        item = xasprintf("the source is %d, the target is %d", source / 10000, target / 10000);
+        item = xasprintf("the source is %d.%d, before 9.5", source / 10000, source / 100 % 100);
+    else if (major_of(target) < major_of(source))
+        item = xasprintf("the source is %s, the target is %s", major_name(source, names[0]),
+                         major_name(target, names[1]));
     if (item)
         items_add(&items, item, NULL, NULL);
     free(item);
@@ -174,7 +195,7 @@ bool check_clock(struct check_run *run, const struct check *check, struct err *e
 
 /* --- replication --- */
 
-/* A logical walsender is matched by the database's name in pg_hba.conf, not by "replication". */
+/* A logical walsender is matched by the database's name in pg_hba.conf, before 10 by "replication". */
 static char *hba_line(struct conn *c)
 {
     struct buf line = BUF_INIT;
@@ -182,12 +203,15 @@ static char *hba_line(struct conn *c)
 
     conn_scalar(c, "SELECT pg_catalog.host(pg_catalog.inet_client_addr())", 0, NULL, &address, NULL);
     buf_addstr(&line, address ? "hostssl " : "local ");
-    ident_add(&line, PQdb(c->pg));
+    if (c->version >= 100000)
+        ident_add(&line, PQdb(c->pg));
+    else
+        buf_addstr(&line, "replication");
     buf_addch(&line, ' ');
     ident_add(&line, PQuser(c->pg));
     if (address)
         buf_addf(&line, " %s/%d", address, strchr(address, ':') ? 128 : 32);
-    buf_addstr(&line, " scram-sha-256");
+    buf_addstr(&line, c->version >= 100000 ? " scram-sha-256" : " md5");
     free(address);
     return buf_take(&line);
 }
@@ -273,13 +297,58 @@ static bool report_blockers(struct check_run *run, const struct check *check, st
 
     if (!items_add_rows(&items, run->context->source, sql_check_blockers, NULL, err))
         return false;
+    struct check told = *check;
+
     if (!items.count)
         items_add(&items, "nobody that this role can see", NULL, NULL);
+    if (run->context->source->version < 100000)
+        told.found = "a slot could not be made within a minute; it waited for: {items}";
+    items_report(run, &told, &items);
+    return true;
+}
+
+/* Release notes of 9.5.7 and 9.6.3: "Fix possibly-incorrect initial snapshot for logical decoding". */
+bool check_old_minor(struct check_run *run, const struct check *check, struct err *err)
+{
+    int version = run->context->source->version;
+    struct items items = ITEMS_INIT;
+
+    (void)err;
+    if (version % 100 >= (version < 90600 ? 7 : 3))
+        return true;
+    items_add(&items, run->context->source_catalog->server.version_text, NULL, NULL);
     items_report(run, check, &items);
     return true;
 }
 
-/* The slot is temporary: should anything go wrong, the server drops it with the error or the session. */
+/* Before 10 no slot is temporary, so one statement makes and drops it. Otherwise, should anything go wrong, the server
+ * drops it with the error or the session. */
+static bool probe_slot(struct conn *c, struct err *err)
+{
+    static const char old[] =
+        "SELECT pg_catalog.pg_drop_replication_slot(s.slot_name) FROM "
+        "pg_catalog.pg_create_logical_replication_slot('" PROBE_SLOT "_' || pg_catalog.pg_backend_pid(), "
+        "'test_decoding') AS s";
+
+    if (c->version < 100000)
+        return conn_command(c, old, err);
+    return conn_command(c, "SELECT pg_catalog.pg_create_logical_replication_slot('" PROBE_SLOT
+                           "_' || pg_catalog.pg_backend_pid(), 'pgoutput', true)", err) &&
+           conn_command(c, "SELECT pg_catalog.pg_drop_replication_slot('" PROBE_SLOT
+                           "_' || pg_catalog.pg_backend_pid())", err);
+}
+
+static void report_no_plugin(struct check_run *run, const struct check *check)
+{
+    struct items items = ITEMS_INIT;
+    struct check told = *check;
+
+    told.found = "the server does not have {items}";
+    told.why = "Before 10, changes are decoded by this output plugin of PostgreSQL's contrib package.";
+    items_add(&items, "test_decoding", "Install postgresql-contrib of the source's version there.", NULL);
+    items_report(run, &told, &items);
+}
+
 bool check_slot_probe(struct check_run *run, const struct check *check, struct err *err)
 {
     struct conn *c = run->context->source;
@@ -287,19 +356,26 @@ bool check_slot_probe(struct check_run *run, const struct check *check, struct e
 
     if (slot_is_hopeless(run))
         return true;
-    if (!conn_command(c, "SET statement_timeout = '5s'", err))
+    bool old = c->version < 100000;
+    if (!conn_command(c, old ? "SET statement_timeout = '20s'" : "SET statement_timeout = '5s'", err))
         return false;
-    bool made = conn_command(c, "SELECT pg_catalog.pg_create_logical_replication_slot('" PROBE_SLOT
-                                "_' || pg_catalog.pg_backend_pid(), 'pgoutput', true)", &failed);
-    bool dropped = !made || conn_command(c, "SELECT pg_catalog.pg_drop_replication_slot('" PROBE_SLOT
-                                            "_' || pg_catalog.pg_backend_pid())", &failed);
+    bool ok = probe_slot(c, &failed);
+    for (int i = 1; i < OLD_PROBES && old && strcmp(failed.sqlstate, "57014") == 0; i++) {
+        err_clear(&failed);
+        ok = probe_slot(c, &failed);
+    }
     if (!conn_command(c, "SET statement_timeout = 0", err_is_set(&failed) ? NULL : err)) {
         if (err_is_set(&failed))
             err_move(err, &failed);
         return false;
     }
-    if (made && dropped)
+    if (ok)
         return true;
+    if (old && strcmp(failed.sqlstate, "58P01") == 0) {
+        err_clear(&failed);
+        report_no_plugin(run, check);
+        return true;
+    }
     if (strcmp(failed.sqlstate, "57014") == 0 || failed.code == ERR_TIMEOUT) {
         err_clear(&failed);
         return report_blockers(run, check, err);

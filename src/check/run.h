@@ -54,6 +54,7 @@ struct check {
     const char *undo;
     enum finding_needs needs;
     const char *sql;
+    const char *sql_pg96; /* the same for servers before 10; NULL: sql is for them too */
     enum check_args args;
     bool (*table)(const struct catalog_table *table, const struct table_entry *entry);
     bool (*run)(struct check_run *run, const struct check *check, struct err *err);
@@ -94,6 +95,7 @@ bool check_version_order(struct check_run *run, const struct check *check, struc
 bool check_pooler(struct check_run *run, const struct check *check, struct err *err);
 bool check_clock(struct check_run *run, const struct check *check, struct err *err);
 bool check_repl_conn(struct check_run *run, const struct check *check, struct err *err);
+bool check_old_minor(struct check_run *run, const struct check *check, struct err *err);
 bool check_slot_probe(struct check_run *run, const struct check *check, struct err *err);
 bool check_srr(struct check_run *run, const struct check *check, struct err *err);
 bool check_leftover_schema(struct check_run *run, const struct check *check, struct err *err);

@@ -13,6 +13,12 @@ static bool is_foreign_property(const struct catalog_table *table, const struct 
     return !table->owned && entry->mode == TABLE_SYNC;
 }
 
+/* Before 10 there is no publication, which the owner must make. */
+static bool is_foreign_keyless(const struct catalog_table *table, const struct table_entry *entry)
+{
+    return is_foreign_property(table, entry) && entry->needs_full;
+}
+
 static bool has_row_security(const struct catalog_table *table, const struct table_entry *entry)
 {
     (void)entry;
@@ -39,7 +45,7 @@ const struct check check_table[] = {
      .run = check_same_cluster},
     {.id = "version-order", .severity = FINDING_FAIL, .side = SIDE_SOURCE,
      .found = "these versions do not go together: {items}",
-     .why = "The source must be 10 or later, and an older server does not know what a newer one holds.",
+     .why = "The source must be 9.5 or later, and an older server does not know what a newer one holds.",
      .fix = "Choose a target of the source's major version or a newer one.",
      .run = check_version_order},
     {.id = "pooler", .severity = FINDING_WARN, .side = SIDE_SOURCE,
@@ -79,6 +85,13 @@ const struct check check_table[] = {
      .found = "wal_level is {items}, not logical",
      .why = "Without it the WAL does not hold what logical decoding needs.",
      .needs = NEEDS_RESTART, .sql = sql_check_wal_level},
+    {.id = "old-minor", .severity = FINDING_WARN, .side = SIDE_SOURCE, .when = WHEN_SYNC,
+     .max_version = 90603,
+     .found = "this release may give wrong snapshots: {items}",
+     .why = "Before 9.5.7 and 9.6.3 the snapshot that comes with a slot may lack rows of transactions that ran when "
+            "it was made. Verification before the cutover finds that.",
+     .fix = "Install the latest minor release of the source's version.",
+     .run = check_old_minor},
     {.id = "slots-free", .severity = FINDING_FAIL, .side = SIDE_SOURCE, .when = WHEN_SYNC,
      .found = "no replication slot is free: {items}",
      .why = "The migration keeps its place in the WAL with a slot.",
@@ -93,6 +106,13 @@ const struct check check_table[] = {
      .why = "Slots and the stream of changes need it.",
      .sql = sql_check_repl_role},
     {.id = "ddl-log", .severity = FINDING_WARN, .side = SIDE_SOURCE, .when = WHEN_SYNC | WHEN_DDL_APPLY,
+     .max_version = 100000,
+     .found = "schema changes cannot be followed from a server before 10",
+     .why = "A change of a table's definition stops the migration until it was made on the target too.",
+     .fix = "Do not change the schema until the cutover.",
+     .run = check_always},
+    {.id = "ddl-log", .severity = FINDING_WARN, .side = SIDE_SOURCE, .when = WHEN_SYNC | WHEN_DDL_APPLY,
+     .min_version = 100000,
      .found = "role {items} may not make event triggers",
      .why = "Without them a change of a table's definition on the source cannot be followed: it stops the "
             "migration until it was made on the target too.",
@@ -101,7 +121,7 @@ const struct check check_table[] = {
     {.id = "repl-conn", .severity = FINDING_FAIL, .side = SIDE_SOURCE, .when = WHEN_SYNC,
      .found = "{items}",
      .why = "The stream of changes comes over a replication connection, which pg_hba.conf and the role "
-            "must allow. It is matched by the database's name, not by the word replication.",
+            "must allow. It is matched by the database's name; before 10 by the word replication.",
      .run = check_repl_conn},
     {.id = "sync-star", .severity = FINDING_FAIL, .side = SIDE_SOURCE, .when = WHEN_SYNC,
      .found = "synchronous_standby_names is {items}",
@@ -130,23 +150,24 @@ const struct check check_table[] = {
     {.id = "idle-slots", .severity = FINDING_WARN, .side = SIDE_SOURCE, .when = WHEN_SYNC,
      .found = "slots that nobody reads hold back WAL: {items}",
      .why = "They fill the source's disk whatever this migration does, and would be blamed on it.",
-     .sql = sql_check_idle_slots},
+     .sql = sql_check_idle_slots, .sql_pg96 = sql_check_idle_slots_pg96},
     {.id = "leftovers", .severity = FINDING_WARN, .side = SIDE_SOURCE,
      .found = "an earlier migration left things behind: {items}",
      .why = "A slot left behind fills the source's disk with WAL.",
      .fix = "If no migration uses them any more (pgcutover status; pgcutover delete NAME removes them):",
-     .sql = sql_check_leftovers_source},
-    {.id = "subs-src", .severity = FINDING_WARN, .side = SIDE_SOURCE,
+     .sql = sql_check_leftovers_source, .sql_pg96 = sql_check_leftovers_source_pg96},
+    {.id = "subs-src", .severity = FINDING_WARN, .side = SIDE_SOURCE, .min_version = 100000,
      .found = "the source is itself a subscriber: {items}",
      .why = "What it receives is moved like any change, but the subscription stays behind and must be "
             "made again on the target.",
      .fix = "Plan where the subscription goes on after the cutover.",
      .sql = sql_check_subs_src},
     {.id = "truncate-10", .severity = FINDING_WARN, .side = SIDE_SOURCE, .when = WHEN_SYNC,
-     .max_version = 110000, .min_version = 100000,
-     .found = "PostgreSQL 10 does not send TRUNCATE",
-     .why = "Rows that the application removes with TRUNCATE would stay on the target.",
-     .fix = "Keep the application from TRUNCATE until the cutover; verification finds the difference.",
+     .max_version = 110000,
+     .found = "PostgreSQL before 11 does not send TRUNCATE",
+     .why = "A picked table that is truncated stops the migration, and so does VACUUM FULL, CLUSTER or an ALTER "
+            "TABLE that rewrites it: they look the same.",
+     .fix = "Keep the application and maintenance jobs from these until the cutover.",
      .run = check_always},
     {.id = "timeouts", .severity = FINDING_INFO, .side = SIDE_SOURCE,
      .found = "time limits of the role or database do not count for the migration's own sessions: {items}",
@@ -160,12 +181,12 @@ const struct check check_table[] = {
      .found = "too few connections are left: {items}",
      .why = "The copy workers, the stream and the engine need one each; the application needs its own.",
      .fix = "Lower load.jobs in the plan, or raise the limit.",
-     .sql = sql_check_connections, .args = ARGS_CONNECTIONS},
+     .sql = sql_check_connections, .sql_pg96 = sql_check_connections_pg96, .args = ARGS_CONNECTIONS},
     {.id = "connections", .severity = FINDING_WARN, .side = SIDE_TARGET,
      .found = "too few connections are left: {items}",
      .why = "The copy workers, the index builds, the apply and the engine need one each.",
      .fix = "Lower load.jobs in the plan, or raise the limit.",
-     .sql = sql_check_connections, .args = ARGS_CONNECTIONS},
+     .sql = sql_check_connections, .sql_pg96 = sql_check_connections_pg96, .args = ARGS_CONNECTIONS},
     {.id = "read-only", .severity = FINDING_WARN, .side = SIDE_SOURCE,
      .found = "{items} is on",
      .why = "The application cannot write: perhaps an earlier cutover stopped it and was not undone.",
@@ -183,15 +204,24 @@ const struct check check_table[] = {
      .why = "Their values cannot be set on the target at the cutover.",
      .sql = sql_check_sequence_priv, .args = ARGS_PICKED},
     {.id = "table-owner", .severity = FINDING_FAIL, .side = SIDE_SOURCE, .when = WHEN_SYNC,
+     .min_version = 100000,
      .found = "tables of other owners: {items}",
      .why = "Only the owner may put a table into a publication.",
      .fix = "GRANT {owner} TO {user};",
      .undo = "REVOKE {owner} FROM {user};",
      .table = is_foreign_property},
     {.id = "db-create", .severity = FINDING_FAIL, .side = SIDE_SOURCE, .when = WHEN_SYNC,
+     .min_version = 100000,
      .found = "no CREATE privilege on database {items}",
      .why = "CREATE PUBLICATION needs it.",
      .sql = sql_check_db_create},
+    {.id = "table-owner", .severity = FINDING_FAIL, .side = SIDE_SOURCE, .when = WHEN_SYNC,
+     .max_version = 100000,
+     .found = "tables of other owners: {items}",
+     .why = "They have no key, and only the owner may set REPLICA IDENTITY FULL (keylessTables).",
+     .fix = "GRANT {owner} TO {user};",
+     .undo = "REVOKE {owner} FROM {user};",
+     .table = is_foreign_keyless},
     {.id = "rls", .severity = FINDING_FAIL, .side = SIDE_SOURCE,
      .found = "row-level security hides rows of: {items}",
      .why = "Only a part of their rows could be read. Reading sessions set row_security off, which makes "
@@ -205,6 +235,7 @@ const struct check check_table[] = {
      .fix = "Grant the owner's role, or set cutover.stopWrites to \"operator\" and stop the writers yourself:",
      .sql = sql_check_k_owner},
     {.id = "k-signal", .severity = FINDING_WARN, .side = SIDE_SOURCE, .when = WHEN_READ_ONLY,
+     .min_version = 90600,
      .found = "role {items} cannot end the sessions of others",
      .why = "Sessions that write when the cutover comes are ended; those of superusers stay in any case.",
      .sql = sql_check_k_signal},

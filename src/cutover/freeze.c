@@ -24,7 +24,9 @@ bool freeze_previous(struct conn *src, const char *database, char **previous, st
 
 bool freeze_check(struct conn *src, const char *database, struct err *err)
 {
-    PGresult *res = conn_exec_params(src, sql_cutover_freeze_obstacles, 1, &database, err);
+    PGresult *res = conn_exec_params(src, src->version >= 100000 ? sql_cutover_freeze_obstacles
+                                                                 : sql_cutover_freeze_obstacles_pg96,
+                                     1, &database, err);
     struct buf obstacles = BUF_INIT, help = BUF_INIT;
     int count = res ? PQntuples(res) : 0;
 
@@ -107,7 +109,9 @@ static bool list_sessions(struct ending *ending, PGresult **res, struct err *err
 {
     const char *values[] = {ending->database, ending->before};
 
-    *res = conn_exec_params(ending->src, sql_cutover_sessions, 2, values, err);
+    *res = conn_exec_params(ending->src, ending->src->version >= 100000 ? sql_cutover_sessions
+                                                                        : sql_cutover_sessions_pg96,
+                            2, values, err);
     return *res != NULL;
 }
 
@@ -244,7 +248,9 @@ bool freeze_end_sessions(struct conn *src, const char *database, struct buf *end
 bool writers_list(struct conn *src, const char *database, struct buf *text, int *writing,
                   struct err *err)
 {
-    PGresult *res = conn_exec_params(src, sql_cutover_writers, 1, &database, err);
+    PGresult *res = conn_exec_params(src, src->version >= 100000 ? sql_cutover_writers
+                                                                 : sql_cutover_writers_pg96,
+                                     1, &database, err);
     int count = 0;
 
     for (int i = 0; res && i < PQntuples(res); i++) {

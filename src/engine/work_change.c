@@ -322,6 +322,17 @@ static bool publish(struct admission *a, struct err *err)
     return ok;
 }
 
+/* Before 10 the receiver picks the tables out of the stream itself: what it did not know would be gone. */
+static bool may_add(const struct admission *a, struct err *err)
+{
+    if (a->source.version >= 100000)
+        return true;
+    err_set(err, ERR_PREREQUISITE, "%s: tables cannot be added to a running migration from a server before 10",
+            a->source.label);
+    err_hint(err, "Migrate them in a migration of their own, or cancel this one and start it anew with them.");
+    return false;
+}
+
 static void send_added(const struct admission *a)
 {
     cJSON *message = json_message("tables_added");
@@ -337,7 +348,7 @@ bool work_admit(struct work *work, struct err *err)
 {
     struct admission a = {.work = work};
     bool copy = work->m->plan.schema_mode == SCHEMA_COPY;
-    bool ok = work_connect(work, &a.source, SIDE_SOURCE, CONN_PLAIN, err) &&
+    bool ok = work_connect(work, &a.source, SIDE_SOURCE, CONN_PLAIN, err) && may_add(&a, err) &&
               work_connect(work, &a.target, SIDE_TARGET, CONN_PLAIN, err) &&
               work_lock_schema(&a.target, "0", err) && catalog_load(&a.source, &a.source_catalog, err) &&
               catalog_load(&a.target, &a.target_catalog, err) && pick(&a, err) &&

@@ -17,6 +17,7 @@
 #include "cutover/tables.h"
 #include "engine/works.h"
 #include "load/lobs.h"
+#include "load/storage.h"
 #include "schema/apply.h"
 #include "schema/identity.h"
 #include "schema/matviews.h"
@@ -174,11 +175,17 @@ static bool drain(struct cutover *c, lsn_t lsn, struct err *err)
     return drained;
 }
 
+/* What the source's version does not send. */
+static bool nothing_missing(struct cutover *c, struct err *err)
+{
+    return !storage_is_needed(&c->source) || storage_check(&c->source, &c->target, err);
+}
+
 static bool last_change(struct cutover *c, struct err *err)
 {
     char text[LSN_TEXT_SIZE];
 
-    if (!fence_lsn(&c->source, &c->fence, err) || !drain(c, c->fence, err))
+    if (!fence_lsn(&c->source, &c->fence, err) || !drain(c, c->fence, err) || !nothing_missing(c, err))
         return false;
     say(c, "everything up to %s is applied", lsn_format(c->fence, text));
     return true;
@@ -339,7 +346,7 @@ static bool prove_silence(struct cutover *c, struct err *err)
     lsn_t fence_end = c->fence;
     lsn_t now;
 
-    if (!fence_lsn(&c->source, &now, err) || !drain(c, now, err))
+    if (!fence_lsn(&c->source, &now, err) || !drain(c, now, err) || !nothing_missing(c, err))
         return false;
     if (c->last_change > fence_end) {
         err_set(err, ERR_CONFLICT, "something wrote on the source after writes were stopped: a "

@@ -77,6 +77,11 @@ bool work_make_ddl_log(struct work *work, struct conn *source, bool *made, struc
     *made = false;
     if (work->m->plan.sync_ddl != SYNC_DDL_APPLY)
         return true;
+    if (source->version < 100000) {
+        work_event(work, "warning", "schema changes cannot be followed from a server before 10: a table whose "
+                                    "definition changes there stops the migration");
+        return true;
+    }
     if (!is_allowed(source, made, err))
         return false;
     if (!*made) {

@@ -10,6 +10,7 @@
 #include "pg/repl.h"
 
 #define SLOT_TIMEOUT_MS 120000
+#define OLD_TRIES 4
 
 static bool set_identities(struct work *work, struct conn *source, struct err *err)
 {
@@ -45,8 +46,11 @@ static bool make_publication(struct work *work, struct conn *source, struct err 
         parts[tables.count] = (struct publication_part){t->where, t->columns};
         names[tables.count++] = (struct table_name){t->schema, t->name};
     }
-    bool ok = work_made(work, SIDE_SOURCE, "publication", NULL, p->slot, NULL, &seq, err) &&
-              publication_create(source, p->slot, &tables, err);
+    /* Before 10 there is none, but the tables need their keys all the same. */
+    bool ok = source->version < 100000
+                  ? publication_refuse_keyless(source, &tables, err)
+                  : work_made(work, SIDE_SOURCE, "publication", NULL, p->slot, NULL, &seq, err) &&
+                        publication_create(source, p->slot, &tables, err);
     free(names);
     free(parts);
     return ok;
@@ -65,6 +69,28 @@ static void name_blockers(struct conn *source, struct err *err)
     buf_release(&text);
 }
 
+/* Old minor releases before 10 may wait for a transaction that has ended already: another try does not. */
+static bool create_slot(struct conn *source, struct conn *repl, const char *name,
+                        struct repl_slot *slot, struct err *err)
+{
+    bool old = repl->version < 100000;
+    bool ok = false;
+
+    repl->timeout_ms = old ? SLOT_TIMEOUT_MS / OLD_TRIES : SLOT_TIMEOUT_MS;
+    for (int i = 0; i < (old ? OLD_TRIES : 1); i++) {
+        err_clear(err);
+        ok = repl_create_slot(repl, name, false, slot, err);
+        if (ok || err->code != ERR_TIMEOUT || !conn_is_open(repl))
+            break;
+    }
+    if (!ok) {
+        name_blockers(source, err);
+        slot_drop(source, name, NULL);
+    }
+    repl->timeout_ms = 0;
+    return ok;
+}
+
 static bool begin_stream(struct work *work, struct conn *repl, struct repl_slot *slot,
                          struct err *err)
 {
@@ -78,26 +104,41 @@ static bool begin_stream(struct work *work, struct conn *repl, struct repl_slot 
     ok = ok && set_identities(work, &source, err) && make_publication(work, &source, err) &&
          work_make_ddl_log(work, &source, &logs_ddl, err) &&
          work_made(work, SIDE_SOURCE, "slot", NULL, work->p->slot, NULL, &seq, err) &&
-         slot_drop(&source, work->p->slot, err);
-    repl->timeout_ms = SLOT_TIMEOUT_MS;
-    if (ok && !repl_create_slot(repl, work->p->slot, false, "pgoutput", slot, err)) {
-        name_blockers(&source, err);
-        slot_drop(&source, work->p->slot, NULL);
-        ok = false;
-    }
-    repl->timeout_ms = 0;
-    ok = ok && (!logs_ddl || work_begin_ddl_log(work, &source, slot->snapshot, err));
+         slot_drop(&source, work->p->slot, err) &&
+         create_slot(&source, repl, work->p->slot, slot, err) &&
+         (!logs_ddl || work_begin_ddl_log(work, &source, slot->snapshot, err));
     conn_close(&source);
     return ok;
 }
 
-static bool begin_epoch(struct conn *repl, struct repl_slot *slot, struct err *err)
+/* Before 10 no slot is temporary. The snapshot does not need it once it is exported: the WAL sender's own xmin holds
+ * it. So it is dropped at once; the journal knows it meanwhile. */
+static bool begin_old_epoch(struct work *work, struct conn *repl, struct repl_slot *slot,
+                            struct err *err)
 {
+    struct conn source = CONN_INIT;
+    char *name = xasprintf("%.57s_epoch", work->p->slot);
+    int seq;
+    bool ok = work_connect(work, &source, SIDE_SOURCE, CONN_PLAIN, err) &&
+              work_made(work, SIDE_SOURCE, "slot", NULL, name, NULL, &seq, err) &&
+              slot_drop(&source, name, err) && create_slot(&source, repl, name, slot, err) &&
+              slot_drop(&source, name, err) && work_gone(work, seq, err);
+
+    conn_close(&source);
+    free(name);
+    return ok;
+}
+
+static bool begin_epoch(struct work *work, struct conn *repl, struct repl_slot *slot,
+                        struct err *err)
+{
+    if (repl->version < 100000)
+        return begin_old_epoch(work, repl, slot, err);
     char *name = xasprintf("pgcutover_epoch_%d_%lld", PQbackendPID(repl->pg),
                            (long long)clock_wall_us());
 
     repl->timeout_ms = SLOT_TIMEOUT_MS;
-    bool ok = repl_create_slot(repl, name, true, "pgoutput", slot, err);
+    bool ok = repl_create_slot(repl, name, true, slot, err);
     repl->timeout_ms = 0;
     free(name);
     return ok;
@@ -127,7 +168,7 @@ bool work_epoch(struct work *work, struct err *err)
     bool first = work->p->state == PIPE_STARTING;
     bool ok = work_connect(work, &repl, SIDE_SOURCE, CONN_REPLICATION, err);
 
-    ok = ok && (first ? begin_stream(work, &repl, &slot, err) : begin_epoch(&repl, &slot, err));
+    ok = ok && (first ? begin_stream(work, &repl, &slot, err) : begin_epoch(work, &repl, &slot, err));
     if (ok) {
         cJSON *message = json_message("epoch");
         json_add_str(message, "snapshot", slot.snapshot);

@@ -12,6 +12,7 @@
 #include "base/stop.h"
 #include "cutover/fence.h"
 #include "engine/works.h"
+#include "load/storage.h"
 #include "sql/sql.h"
 
 #define READING_INTERVAL_MS 500
@@ -20,6 +21,7 @@
 #define WATCH_INTERVAL_MS 5000
 #define HEARTBEAT_INTERVAL_MS 10000
 #define STATEMENT_TIMEOUT_MS 30000
+#define STORAGE_INTERVAL_MS 2000
 
 struct monitor {
     struct work *work;
@@ -27,6 +29,7 @@ struct monitor {
     lsn_t last_lsn;
     int64_t moved_ms;     /* when the source's position moved last */
     int64_t facts_ms;     /* when the facts were looked at last */
+    int64_t storage_ms;   /* when the tables' storage was looked at last */
     int64_t target_ms;    /* no connection to the target is tried before */
     int64_t spilled;      /* the slot's total at the look before, -1: none yet */
     bool said;            /* that facts cannot be seen */
@@ -34,13 +37,18 @@ struct monitor {
 
 /* --- the position --- */
 
+static const char *position_sql(int version)
+{
+    return version >= 130000   ? sql_source_position
+           : version >= 100000 ? sql_source_position_pg10
+                               : sql_source_position_pg96;
+}
+
 static bool take_reading(struct monitor *mon, lsn_t *lsn, struct err *err)
 {
     const char *values[] = {mon->work->p->slot};
     int64_t before = clock_wall_us();
-    PGresult *res = conn_exec_params(
-        &mon->source, mon->source.version >= 130000 ? sql_source_position : sql_source_position_pg10, 1,
-        values, err);
+    PGresult *res = conn_exec_params(&mon->source, position_sql(mon->source.version), 1, values, err);
 
     if (!res)
         return false;
@@ -87,13 +95,18 @@ static bool could_see(struct monitor *mon, PGresult *res, struct err *why)
     return res != NULL;
 }
 
+static const char *slot_sql(int version)
+{
+    return version >= 140000   ? sql_monitor_slot
+           : version >= 100000 ? sql_monitor_slot_pg10
+                               : sql_monitor_slot_pg96;
+}
+
 static void add_slot(struct monitor *mon, cJSON *facts)
 {
     const char *values[] = {mon->work->p->slot};
     struct err why = ERR_INIT;
-    PGresult *res = conn_exec_params(&mon->source, mon->source.version >= 140000 ? sql_monitor_slot
-                                                                                 : sql_monitor_slot_pg10,
-                                     1, values, &why);
+    PGresult *res = conn_exec_params(&mon->source, slot_sql(mon->source.version), 1, values, &why);
 
     if (could_see(mon, res, &why) && PQntuples(res) == 1) {
         if (!PQgetisnull(res, 0, 0))
@@ -172,6 +185,18 @@ static void facts_turn(struct monitor *mon)
     work_send(mon->work, facts);
 }
 
+/* What the stream does not tell (load/storage.h): looked for all the time, so that little work is lost. */
+static bool storage_turn(struct monitor *mon, struct err *err)
+{
+    int64_t now = clock_mono_ms();
+
+    if (!storage_is_needed(&mon->source) || now - mon->storage_ms < STORAGE_INTERVAL_MS ||
+        !has_target(mon))
+        return true;
+    mon->storage_ms = now;
+    return storage_check(&mon->source, &mon->target, err);
+}
+
 bool work_monitor(struct work *work, struct err *err)
 {
     struct monitor mon = {.work = work, .source = CONN_INIT, .target = CONN_INIT,
@@ -179,7 +204,7 @@ bool work_monitor(struct work *work, struct err *err)
     bool ok = work_connect(work, &mon.source, SIDE_SOURCE, CONN_PLAIN, err);
 
     mon.source.timeout_ms = STATEMENT_TIMEOUT_MS;
-    while (ok && position_turn(&mon, err)) {
+    while (ok && position_turn(&mon, err) && storage_turn(&mon, err)) {
         facts_turn(&mon);
         ok = stop_sleep(READING_INTERVAL_MS, err);
     }

@@ -186,13 +186,30 @@ bool work_add_tables(struct work *work, struct conn *target,
     return ok;
 }
 
+/* On 9.5 only a WAL sender tells it. */
+static bool source_system(struct work *work, struct conn *source, char **system, struct err *err)
+{
+    struct conn repl = CONN_INIT;
+
+    if (source->version >= 90600)
+        return conn_scalar(source, "SELECT system_identifier FROM pg_catalog.pg_control_system()", 0,
+                           NULL, system, err);
+    if (!work_connect(work, &repl, SIDE_SOURCE, CONN_REPLICATION, err))
+        return false;
+    PGresult *res = conn_exec(&repl, "IDENTIFY_SYSTEM", err);
+    if (res)
+        *system = xstrdup(PQgetvalue(res, 0, 0));
+    PQclear(res);
+    conn_close(&repl);
+    return res != NULL;
+}
+
 /* Names the migration and its tables in the state schema, all or nothing. */
 static bool fill_state(struct work *work, struct conn *source, struct conn *target,
                        struct err *err)
 {
     char *system = NULL;
-    bool ok = conn_scalar(source, "SELECT system_identifier FROM pg_catalog.pg_control_system()", 0,
-                          NULL, &system, err);
+    bool ok = source_system(work, source, &system, err);
     const char *values[] = {work->m->id, work->m->name, system, work->p->name, work->p->slot};
 
     ok = ok && conn_command(target, "BEGIN", err) &&

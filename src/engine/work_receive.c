@@ -25,26 +25,45 @@ bool work_count_changes(const struct work *work, lsn_t from, const struct spool_
     return ok;
 }
 
+static struct picked_table *picked_tables(const struct pipeline *p, size_t *count)
+{
+    struct picked_table *tables = xcalloc(p->table_count, sizeof *tables);
+
+    *count = 0;
+    for (size_t i = 0; i < p->table_count; i++) {
+        const struct table *t = p->by_size[i];
+        if (!t->at_cutover)
+            tables[(*count)++] = (struct picked_table){.oid = (uint32_t)strtoul(t->oid, NULL, 10),
+                                                       .schema = t->schema, .name = t->name};
+    }
+    return tables;
+}
+
 static bool open_receiver(struct work *work, struct receiver *r, struct err *err)
 {
     struct conninfo info = CONNINFO_INIT;
     struct buf publications = BUF_INIT;
     char *dir = work_spool_dir(work);
+    size_t count;
     bool ok = work_conninfo(work, SIDE_SOURCE, &info, err);
 
     ident_add(&publications, work->p->slot);
+    struct picked_table *tables = picked_tables(work->p, &count);
     struct receiver_options options = {
         .source = &info,
         .slot = work->p->slot,
         .publications = publications.data,
         .dir = dir,
         .identity = work->m->id,
+        .tables = tables,
+        .table_count = count,
         .start_lsn = work->p->start_lsn,
         .limit_bytes = work->m->plan.spool_limit_bytes,
     };
     ok = ok && receiver_open(r, &options, err);
     conninfo_release(&info);
     buf_release(&publications);
+    free(tables);
     free(dir);
     return ok;
 }
@@ -54,7 +73,7 @@ static lsn_t covered_lsn(const struct receiver *r)
 {
     struct spool_position end = spool_end(r->writer);
 
-    if (spool_in_transaction(r->writer) || end.segment != r->boundary.segment ||
+    if (receiver_in_transaction(r) || end.segment != r->boundary.segment ||
         end.offset != r->boundary.offset || r->received_lsn < r->boundary.lsn)
         return r->boundary.lsn;
     return r->received_lsn;

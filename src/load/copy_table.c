@@ -584,7 +584,7 @@ static bool all_were_marked(struct copy *copy, const PGresult *res, struct err *
 
 static bool mark_loaded(struct copy *copy, struct err *err)
 {
-    struct buf oids = BUF_INIT, rows = BUF_INIT, bytes = BUF_INIT;
+    struct buf oids = BUF_INIT, rows = BUF_INIT, bytes = BUF_INIT, storage = BUF_INIT;
     char lsn[LSN_TEXT_SIZE];
     lsn_t epoch = copy->items[0].job->epoch_lsn;
 
@@ -593,18 +593,21 @@ static bool mark_loaded(struct copy *copy, struct err *err)
         buf_addf(&oids, "%c%s", i ? ',' : '{', item->job->oid);
         buf_addf(&rows, "%c%lld", i ? ',' : '{', (long long)item->result.rows);
         buf_addf(&bytes, "%c%lld", i ? ',' : '{', (long long)item->result.bytes);
+        buf_addf(&storage, "%c%u", i ? ',' : '{', item->from.filenode);
     }
     buf_addch(&oids, '}');
     buf_addch(&rows, '}');
     buf_addch(&bytes, '}');
+    buf_addch(&storage, '}');
     const char *values[] = {oids.data, epoch != LSN_INVALID ? lsn_format(epoch, lsn) : NULL, rows.data,
-                            bytes.data};
-    PGresult *res = conn_exec_params(copy->dst, sql_load_mark, 4, values, err);
+                            bytes.data, storage.data};
+    PGresult *res = conn_exec_params(copy->dst, sql_load_mark, 5, values, err);
     bool ok = res && all_were_marked(copy, res, err);
     PQclear(res);
     buf_release(&oids);
     buf_release(&rows);
     buf_release(&bytes);
+    buf_release(&storage);
     return ok;
 }
 

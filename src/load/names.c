@@ -14,7 +14,7 @@ void names_array_add(struct buf *out, const struct table_name *tables, size_t co
         array_add(out, name);
         free(name);
     }
-    buf_addstr(out, count ? "}" : "{}");
+    array_end(out);
 }
 
 static bool try_once(struct conn *c, const char *sql, int lock_timeout_ms, struct err *err)
@@ -31,7 +31,9 @@ static bool try_once(struct conn *c, const char *sql, int lock_timeout_ms, struc
 void lock_blockers(struct conn *c, const char *names_array, bool exclusive, struct err *err)
 {
     const char *values[] = {names_array, exclusive ? "true" : "false"};
-    PGresult *res = conn_exec_params(c, sql_load_lock_blockers, 2, values, NULL);
+    PGresult *res = conn_exec_params(c, c->version >= 90600 ? sql_load_lock_blockers
+                                                            : sql_load_lock_blockers_pg95,
+                                     2, values, NULL);
     struct buf text = BUF_INIT;
 
     for (int i = 0; res && i < PQntuples(res); i++)

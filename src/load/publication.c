@@ -49,13 +49,17 @@ static bool ensure_publication(struct conn *src, const char *name, struct err *e
 
 static bool refuse_keyless(struct conn *src, const char *names_array, struct err *err)
 {
-    PGresult *res = conn_exec_params(src, sql_load_no_identity, 1, &names_array, err);
+    PGresult *res = conn_exec_params(src, src->version >= 90600 ? sql_load_no_identity
+                                                                : sql_load_no_identity_pg95,
+                                     1, &names_array, err);
     bool ok = res && PQntuples(res) == 0;
 
     if (res && !ok) {
         err_set(err, ERR_PREREQUISITE, "%s: table %s has no usable replica identity", src->label,
                 PQgetvalue(res, 0, 0));
-        err_detail(err, "Published, it would refuse every UPDATE and DELETE; %d table(s) of this kind.",
+        err_detail(err, src->version < 100000
+                            ? "Its UPDATEs and DELETEs would not say which row they mean; %d table(s) of this kind."
+                            : "Published, it would refuse every UPDATE and DELETE; %d table(s) of this kind.",
                    PQntuples(res));
         err_hint(err, "Add a primary key, set REPLICA IDENTITY, or copy the table at cutover.");
     }
@@ -132,6 +136,21 @@ bool publication_create(struct conn *src, const char *name, const struct publica
     }
     if (!ok)
         err_wrap(err, "could not publish the tables in \"%s\"", name);
+    return ok;
+}
+
+bool publication_refuse_keyless(struct conn *src, const struct publication_tables *tables,
+                                struct err *err)
+{
+    bool ok = true;
+
+    for (size_t at = 0; ok && at < tables->count; at += BATCH) {
+        size_t left = tables->count - at;
+        struct buf array = BUF_INIT;
+        names_array_add(&array, tables->tables + at, left < BATCH ? left : BATCH);
+        ok = refuse_keyless(src, array.data, err);
+        buf_release(&array);
+    }
     return ok;
 }
 

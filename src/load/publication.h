@@ -24,6 +24,9 @@ struct publication_tables {
  * publication_drop(). */
 bool publication_create(struct conn *src, const char *name, const struct publication_tables *tables,
                         struct err *err);
+/* The same refusal alone, where no publication is made. */
+bool publication_refuse_keyless(struct conn *src, const struct publication_tables *tables,
+                                struct err *err);
 /* A publication that does not exist is success. */
 bool publication_drop(struct conn *src, const char *name, struct err *err);
 

@@ -66,7 +66,8 @@ bool relations_read(struct conn *c, const struct relation_key *keys, size_t coun
     buf_addch(&names, '}');
     buf_addch(&columns, '}');
     const char *values[] = {oids.data, schemas.data, names.data, columns.data};
-    PGresult *res = conn_exec_params(c, sql_load_relations, 4, values, err);
+    PGresult *res = conn_exec_params(c, c->version >= 90600 ? sql_load_relations : sql_load_relations_pg95, 4,
+                                     values, err);
     for (int row = 0; res && row < PQntuples(res); row++)
         add_row(&relations[number(res, row, F_NUMBER) - 1], res, row);
     PQclear(res);

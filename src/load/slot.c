@@ -23,7 +23,9 @@ static lsn_t lsn_at(const PGresult *res, int column)
 static bool read_state(struct conn *src, const char *name, struct slot_state *state, char **holder,
                        struct err *err)
 {
-    PGresult *res = conn_exec_params(src, sql_load_slot_state, 1, &name, err);
+    PGresult *res = conn_exec_params(src, src->version >= 100000 ? sql_load_slot_state
+                                                                 : sql_load_slot_state_pg96,
+                                     1, &name, err);
 
     *state = (struct slot_state){0};
     if (!res)

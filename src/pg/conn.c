@@ -500,7 +500,8 @@ static const struct time_limit {
     const char *off;
     int min_version;
 } time_limits[] = {
-    {"SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0;", 0},
+    {"SET statement_timeout = 0; SET lock_timeout = 0;", 0},
+    {"SET idle_in_transaction_session_timeout = 0;", 90600},
     {"SET jit = off;", 110000},
     {"SET idle_session_timeout = 0;", 140000},
     {"SET transaction_timeout = 0;", 170000},
@@ -551,6 +552,8 @@ static bool set_encoding(struct conn *c, struct err *err)
 
 static bool set_session(struct conn *c, enum conn_profile profile, struct err *err)
 {
+    if (profile == CONN_REPLICATION && c->version < 100000)
+        return true;
     if (!set_encoding(c, err) || !lift_time_limits(c, err) || !set_keepalives(c, profile, err))
         return false;
     if (profile == CONN_REPLICATION)
@@ -586,6 +589,24 @@ static void make_label(struct conn *c, const struct conninfo *info)
     free(where);
 }
 
+/* Before 10 a WAL sender takes no SET: what set_session() does for later ones goes with the start of the connection.
+ * The empty search_path has test_decoding write types with their schema. */
+static const char *const old_stream_options =
+    "-c extra_float_digits=3 -c DateStyle=ISO,YMD -c IntervalStyle=postgres -c TimeZone=UTC"
+    " -c bytea_output=hex -c xmloption=content -c lc_monetary=C -c search_path="
+    " -c statement_timeout=0 -c lock_timeout=0"
+    " -c tcp_keepalives_idle=20 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=6";
+
+static void add_old_options(const struct conn *c, struct conninfo *info)
+{
+    const char *given = conninfo_get(info, "options");
+    char *all = xasprintf("%s %s%s", given ? given : "", old_stream_options,
+                          c->version >= 90600 ? " -c idle_in_transaction_session_timeout=0" : "");
+
+    conninfo_set(info, "options", all);
+    free(all);
+}
+
 static void start(struct conn *c, const struct conninfo *info, const struct conn_options *options)
 {
     struct conninfo own = CONNINFO_INIT;
@@ -606,7 +627,10 @@ static void start(struct conn *c, const struct conninfo *info, const struct conn
     conninfo_set(&own, "tcp_user_timeout", options->profile == CONN_WRITER ? "120000" : "60000");
     if (options->profile == CONN_REPLICATION)
         conninfo_set(&own, "replication", "database");
-    make_label(c, &own);
+    if (options->profile == CONN_REPLICATION && c->version && c->version < 100000)
+        add_old_options(c, &own);
+    if (!c->label)
+        make_label(c, &own);
     for (; n < own.count; n++) {
         keys[n] = own.keys[n];
         values[n] = own.values[n];
@@ -622,32 +646,51 @@ static void start(struct conn *c, const struct conninfo *info, const struct conn
     conninfo_release(&own);
 }
 
-bool conn_open(struct conn *c, const struct conninfo *info, const struct conn_options *options,
-               struct err *err)
+/* c->version is what start() goes by: 0 the first time. */
+static bool connect_once(struct conn *c, const struct conninfo *info,
+                         const struct conn_options *options, struct err *err)
 {
     int timeout_ms = options->connect_timeout_ms ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS;
-    bool ok = false;
 
-    *c = (struct conn)CONN_INIT;
-    c->side = options->side;
     start(c, info, options);
     if (!c->pg) {
         err_set(err, ERR_INTERNAL, "%s: libpq could not start a connection", c->label);
-        goto out;
+        return false;
     }
     if (PQstatus(c->pg) == CONNECTION_BAD) {
         connect_failed(c, NULL, err);
-        goto out;
+        return false;
     }
     PQsetNoticeReceiver(c->pg, notice, c);
     if (!poll_connection(c, timeout_ms, err))
-        goto out;
+        return false;
     PQsetnonblocking(c->pg, 1);
     c->version = PQserverVersion(c->pg);
-    c->timeout_ms = 30000;
-    ok = set_session(c, options->profile, err);
-    c->timeout_ms = 0;
-out:
+    return true;
+}
+
+/* Which settings an old WAL sender knows is clear only when it has told its version. */
+static bool connect_again(struct conn *c, const struct conninfo *info,
+                          const struct conn_options *options, struct err *err)
+{
+    if (options->profile != CONN_REPLICATION || c->version >= 100000)
+        return true;
+    PQfinish(c->pg);
+    c->pg = NULL;
+    return connect_once(c, info, options, err);
+}
+
+bool conn_open(struct conn *c, const struct conninfo *info, const struct conn_options *options,
+               struct err *err)
+{
+    *c = (struct conn)CONN_INIT;
+    c->side = options->side;
+    bool ok = connect_once(c, info, options, err) && connect_again(c, info, options, err);
+    if (ok) {
+        c->timeout_ms = 30000;
+        ok = set_session(c, options->profile, err);
+        c->timeout_ms = 0;
+    }
     if (!ok)
         conn_close(c);
     return ok;

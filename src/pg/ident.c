@@ -30,6 +30,24 @@ char *ident_qualified(const char *schema, const char *name)
     return buf_take(&out);
 }
 
+void array_add(struct buf *out, const char *value)
+{
+    buf_addch(out, out->len ? ',' : '{');
+    buf_addch(out, '"');
+    for (; *value; value++) {
+        if (*value == '"' || *value == '\\')
+            buf_addch(out, '\\');
+        buf_addch(out, *value);
+    }
+    buf_addch(out, '"');
+}
+
+const char *array_end(struct buf *out)
+{
+    buf_addstr(out, out->len ? "}" : "{}");
+    return out->data;
+}
+
 static bool is_plain(const char *name)
 {
     if (!*name || isdigit((unsigned char)*name))
@@ -116,16 +134,4 @@ bool ident_split(const char *text, char **schema, char **name)
     buf_release(&first);
     buf_release(&second);
     return ok;
-}
-
-void array_add(struct buf *out, const char *value)
-{
-    buf_addch(out, out->len ? ',' : '{');
-    buf_addch(out, '"');
-    for (; *value; value++) {
-        if (*value == '"' || *value == '\\')
-            buf_addch(out, '\\');
-        buf_addch(out, *value);
-    }
-    buf_addch(out, '"');
 }

@@ -19,8 +19,10 @@ char *ident_display(const char *schema, const char *name);
  * standard_conforming_strings says. */
 void literal_add(struct buf *out, const char *text);
 
-/* Appends one element to an array literal: "{" or "," first, the value quoted. Close it with "}". */
+/* Appends a value to the text of an array, "{" before the first one; the caller ends it with array_end(). */
 void array_add(struct buf *out, const char *value);
+/* "}", or "{}" when nothing was added; the whole text, borrowed. */
+const char *array_end(struct buf *out);
 
 /* Splits a possibly quoted, possibly qualified name as SQL does (unquoted parts fold to lower
  * case): a.b, "A b"."c.d". *schema is NULL when there is none. False when it is malformed. The

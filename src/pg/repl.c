@@ -8,12 +8,22 @@
 #include "base/clock.h"
 #include "pg/ident.h"
 
-bool repl_create_slot(struct conn *c, const char *name, bool temporary, const char *plugin,
-                      struct repl_slot *slot, struct err *err)
+const char *repl_plugin(const struct conn *c)
 {
-    char *sql = xasprintf("CREATE_REPLICATION_SLOT \"%s\"%s LOGICAL \"%s\" %s", name,
-                          temporary ? " TEMPORARY" : "", plugin,
-                          c->version >= 150000 ? "(SNAPSHOT 'export')" : "EXPORT_SNAPSHOT");
+    return c->version >= 100000 ? "pgoutput" : "test_decoding";
+}
+
+/* Before 10 a snapshot is always exported, and there are no temporary slots. */
+static const char *export_option(const struct conn *c)
+{
+    return c->version >= 150000 ? " (SNAPSHOT 'export')" : c->version >= 100000 ? " EXPORT_SNAPSHOT" : "";
+}
+
+bool repl_create_slot(struct conn *c, const char *name, bool temporary, struct repl_slot *slot,
+                      struct err *err)
+{
+    char *sql = xasprintf("CREATE_REPLICATION_SLOT \"%s\"%s LOGICAL \"%s\"%s", name,
+                          temporary ? " TEMPORARY" : "", repl_plugin(c), export_option(c));
     PGresult *res = conn_exec(c, sql, err);
     bool ok = false;
 
@@ -39,6 +49,20 @@ void repl_slot_release(struct repl_slot *slot)
     slot->snapshot = NULL;
 }
 
+static void add_pgoutput_options(const struct conn *c, const char *publications, bool streaming,
+                                 struct buf *sql)
+{
+    buf_addf(sql, "(proto_version '%d', publication_names '", streaming ? 2 : 1);
+    /* The replication grammar knows only '' inside literals. */
+    for (const char *at = publications; *at; at++) {
+        if (*at == '\'')
+            buf_addch(sql, '\'');
+        buf_addch(sql, *at);
+    }
+    buf_addf(sql, "'%s%s)", c->version >= 140000 ? ", messages 'true'" : "",
+             streaming ? ", streaming 'on'" : "");
+}
+
 bool repl_start(struct conn *c, const char *slot, lsn_t from, const char *publications,
                 bool streaming, struct err *err)
 {
@@ -46,17 +70,11 @@ bool repl_start(struct conn *c, const char *slot, lsn_t from, const char *public
     char lsn[LSN_TEXT_SIZE];
 
     streaming = streaming && c->version >= 140000;
-    buf_addf(&sql, "START_REPLICATION SLOT \"%s\" LOGICAL %s (proto_version '%d', publication_names ",
-             slot, lsn_format(from, lsn), streaming ? 2 : 1);
-    /* The replication grammar knows only '' inside literals. */
-    buf_addch(&sql, '\'');
-    for (const char *at = publications; *at; at++) {
-        if (*at == '\'')
-            buf_addch(&sql, '\'');
-        buf_addch(&sql, *at);
-    }
-    buf_addf(&sql, "'%s%s)", c->version >= 140000 ? ", messages 'true'" : "",
-             streaming ? ", streaming 'on'" : "");
+    buf_addf(&sql, "START_REPLICATION SLOT \"%s\" LOGICAL %s ", slot, lsn_format(from, lsn));
+    if (c->version < 100000)
+        buf_addstr(&sql, "(\"include-xids\" 'true', \"include-timestamp\" 'true')");
+    else
+        add_pgoutput_options(c, publications, streaming, &sql);
     PGresult *res = conn_exec(c, sql.data, err);
     bool ok = res && PQresultStatus(res) == PGRES_COPY_BOTH;
     if (res && !ok)

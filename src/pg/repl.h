@@ -11,15 +11,18 @@ struct repl_slot {
     char *snapshot;        /* owned; valid while the connection does nothing else */
 };
 
+/* The output plugin that the server is asked for: pgoutput, or test_decoding before 10. */
+const char *repl_plugin(const struct conn *c);
+
 /* CREATE_REPLICATION_SLOT name [TEMPORARY] LOGICAL plugin with an exported snapshot. Waits for every
- * transaction that writes on the server: bounded by c->timeout_ms. */
-bool repl_create_slot(struct conn *c, const char *name, bool temporary, const char *plugin,
-                      struct repl_slot *slot, struct err *err);
+ * transaction that writes on the server: bounded by c->timeout_ms. Before 10 no slot can be temporary. */
+bool repl_create_slot(struct conn *c, const char *name, bool temporary, struct repl_slot *slot,
+                      struct err *err);
 void repl_slot_release(struct repl_slot *slot);
 
 /* START_REPLICATION SLOT name LOGICAL from (proto_version '1', publication_names, from 14 messages 'true').
  * From 14, with streaming: proto_version '2', and large transactions are sent in parts before they commit.
- * publications: already quoted list as "\"a\",\"b\"". */
+ * Before 10: ("include-xids" 'true', "include-timestamp" 'true'). publications: already quoted list as "\"a\",\"b\"". */
 bool repl_start(struct conn *c, const char *slot, lsn_t from, const char *publications,
                 bool streaming, struct err *err);
 

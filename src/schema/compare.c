@@ -18,13 +18,6 @@ struct comparison {
     struct buf lines;
 };
 
-/* The array's text, also of none. */
-static const char *array_end(struct buf *array)
-{
-    buf_addstr(array, array->len ? "}" : "{}");
-    return array->data;
-}
-
 static void differ(struct comparison *cmp, const char *column, const char *fmt, ...)
     PGC_PRINTF(3, 4);
 

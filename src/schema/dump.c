@@ -140,7 +140,8 @@ static bool make_script(const struct schema_dump *dump, const char *archive, con
 
 static bool load_catalog(struct store *store, struct conn *source, struct err *err)
 {
-    PGresult *res = conn_exec(source, sql_schema_catalog, err);
+    PGresult *res = conn_exec(source, source->version >= 100000 ? sql_schema_catalog
+                                                                : sql_schema_catalog_pg96, err);
     int count = res ? PQntuples(res) : 0;
 
     store->entries = xcalloc((size_t)count + 1, sizeof *store->entries);

@@ -36,7 +36,8 @@ static bool all_portions(struct conn *target, const char *list_sql, struct err *
 
 bool schema_identity_relax(struct conn *target, struct err *err)
 {
-    bool ok = all_portions(target, sql_schema_identity_relax, err);
+    /* Before 10 there are no identity columns. */
+    bool ok = target->version < 100000 || all_portions(target, sql_schema_identity_relax, err);
 
     if (!ok)
         err_wrap(err, "could not let identity columns take the source's values");
@@ -45,7 +46,7 @@ bool schema_identity_relax(struct conn *target, struct err *err)
 
 bool schema_identity_restore(struct conn *target, struct err *err)
 {
-    bool ok = all_portions(target, sql_schema_identity_restore, err);
+    bool ok = target->version < 100000 || all_portions(target, sql_schema_identity_restore, err);
 
     if (!ok)
         err_wrap(err, "could not make identity columns GENERATED ALWAYS again");

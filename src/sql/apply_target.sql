@@ -1,5 +1,5 @@
 -- The target table of a mapping, one row a column; one row with a null name for a table without any.
--- Parameters: $1 schema, $2 table. Minimum version: 9.6. Rows: oid, relkind, what would fire or check
+-- Parameters: $1 schema, $2 table. Minimum version: 9.5. Rows: oid, relkind, what would fire or check
 -- while session_replication_role is origin (null: nothing), column name, type oid, type modifier,
 -- type as text, not null, generated, identity.
 SELECT c.oid, c.relkind,

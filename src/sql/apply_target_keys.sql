@@ -1,6 +1,6 @@
 -- The unique indexes of a table that name one row at any time: valid, immediate, whole, over NOT NULL
 -- columns; with the equality operator of each column's operator family.
--- Parameters: $1 table oid. Minimum version: 9.6. Rows, by index and position: index name, is primary
+-- Parameters: $1 table oid. Minimum version: 9.5. Rows, by index and position: index name, is primary
 -- key, column name, operator, collation where it is not the column's own.
 SELECT ic.relname, i.indisprimary, a.attname,
        pg_catalog.format('OPERATOR(%I.%s)', onsp.nspname, o.oprname),

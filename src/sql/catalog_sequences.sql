@@ -1,5 +1,5 @@
 -- The sequences.
--- Parameters: none. Minimum version: 10. Rows: oid, schema, name, populated, extension or NULL.
+-- Parameters: none. Minimum version: 9.5. Rows: oid, schema, name, populated, extension or NULL.
 SELECT c.oid, n.nspname, c.relname, c.relispopulated, e.extname
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -1,5 +1,5 @@
 -- The server, the database and us.
--- Parameters: none. Minimum version: 10. Rows: one; texts first, in the order of take_server().
+-- Parameters: none. Minimum version: 9.6. Rows: one; texts first, in the order of take_server().
 SELECT pg_catalog.version(),
        (SELECT system_identifier FROM pg_catalog.pg_control_system()),
        pg_catalog.pg_postmaster_start_time(),

@@ -1,5 +1,5 @@
 -- slot-probe: whom the creation of a slot waits for, however young.
--- Parameters: none. Minimum version: 10. Rows: item, fix.
+-- Parameters: none. Minimum version: 9.5. Rows: item, fix.
 SELECT pg_catalog.format('pid %s, user %s, database %s, open for %s: %s', a.pid, a.usename, a.datname,
            coalesce(pg_catalog.date_trunc('second', pg_catalog.clock_timestamp() - a.xact_start)::text,
                     'an unknown time'),

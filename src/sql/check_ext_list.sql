@@ -1,5 +1,5 @@
 -- ext-list: extensions of the source that the target's host does not have.
--- Parameters: $1 names as an array. Minimum version: 10. Rows: item, fix.
+-- Parameters: $1 names as an array. Minimum version: 9.5. Rows: item, fix.
 SELECT pg_catalog.quote_ident(wanted.name),
        pg_catalog.format('CREATE EXTENSION %I; -- on the target, after its packages are installed there',
            wanted.name)

@@ -1,5 +1,5 @@
 -- k-signal: sessions of other roles cannot be ended.
--- Parameters: none. Minimum version: 10. Rows: item, fix, undo.
+-- Parameters: none. Minimum version: 9.6. Rows: item, fix, undo.
 SELECT pg_catalog.quote_ident(r.rolname),
        pg_catalog.format('GRANT pg_signal_backend TO %I;', r.rolname),
        pg_catalog.format('REVOKE pg_signal_backend FROM %I;', r.rolname)

@@ -1,5 +1,5 @@
 -- leftovers: replication origins of an earlier migration. They belong to the whole cluster.
--- Parameters: none. Minimum version: 10. Rows: item, fix.
+-- Parameters: none. Minimum version: 9.5. Rows: item, fix.
 SELECT pg_catalog.format('replication origin %I', o.roname),
        pg_catalog.format('SELECT pg_replication_origin_drop(%L);', o.roname)
 FROM pg_catalog.pg_replication_origin o

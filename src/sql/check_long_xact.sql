@@ -1,6 +1,6 @@
 -- long-xact: transactions that have written and stay open, in any database. The start of other roles'
 -- transactions is seen by superusers and pg_monitor only; slot-probe finds the rest.
--- Parameters: $1 age in seconds. Minimum version: 10. Rows: item, fix.
+-- Parameters: $1 age in seconds. Minimum version: 9.5. Rows: item, fix.
 SELECT pg_catalog.format('pid %s, user %s, database %s, open for %s, %s: %s', a.pid, a.usename, a.datname,
            pg_catalog.date_trunc('second', pg_catalog.clock_timestamp() - a.xact_start), a.state,
            pg_catalog."left"(pg_catalog.regexp_replace(a.query, '\s+', ' ', 'g'), 60)),

@@ -1,5 +1,5 @@
 -- no-ri: for each keyless table the index that could serve, immediate, unique and over NOT NULL columns.
--- Parameters: $1 oids of the keyless tables. Minimum version: 10. Rows: item, fix, undo.
+-- Parameters: $1 oids of the keyless tables. Minimum version: 9.5. Rows: item, fix, undo.
 SELECT pg_catalog.format('%I.%I', n.nspname, c.relname),
        CASE WHEN x.relname IS NOT NULL THEN
            pg_catalog.format('ALTER TABLE %I.%I REPLICA IDENTITY USING INDEX %I;', n.nspname,

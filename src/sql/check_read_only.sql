@@ -1,5 +1,5 @@
 -- read-only: transactions are read-only unless they say otherwise (reset_val: without our own SET).
--- Parameters: none. Minimum version: 10. Rows: item, fix, undo.
+-- Parameters: none. Minimum version: 9.5. Rows: item, fix, undo.
 SELECT s.name,
        pg_catalog.format('ALTER DATABASE %I SET default_transaction_read_only = off;',
            pg_catalog.current_database()),

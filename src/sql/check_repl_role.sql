@@ -1,5 +1,5 @@
 -- repl-role: neither REPLICATION nor the service's substitute for it.
--- Parameters: none. Minimum version: 10. Rows: item, fix, undo.
+-- Parameters: none. Minimum version: 9.5. Rows: item, fix, undo.
 SELECT pg_catalog.quote_ident(current_user),
        CASE WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = 'rds_replication')
            THEN pg_catalog.format('GRANT rds_replication TO %I;', current_user)

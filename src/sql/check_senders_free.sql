@@ -1,5 +1,5 @@
 -- senders-free: fewer than two WAL senders are left: one for the stream, one for a table's epoch.
--- Parameters: none. Minimum version: 10. Rows: item, fix, undo.
+-- Parameters: none. Minimum version: 9.5. Rows: item, fix, undo.
 SELECT pg_catalog.format('max_wal_senders is %s and %s are in use', m.senders, pg_catalog.count(s.pid)),
        pg_catalog.format('ALTER SYSTEM SET max_wal_senders = %s;', m.senders + 5),
        pg_catalog.format('ALTER SYSTEM SET max_wal_senders = %s;', m.senders)

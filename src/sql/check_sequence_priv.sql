@@ -1,5 +1,5 @@
 -- select-priv: sequences of the picked tables, and those of no table, that cannot be read.
--- Parameters: $1 oids of the picked tables. Minimum version: 10. Rows: item, fix, undo.
+-- Parameters: $1 oids of the picked tables. Minimum version: 9.5. Rows: item, fix, undo.
 SELECT pg_catalog.format('%I.%I', n.nspname, c.relname),
        pg_catalog.format('GRANT USAGE ON SCHEMA %1$I TO %3$I; GRANT SELECT ON SEQUENCE %1$I.%2$I TO %3$I;',
            n.nspname, c.relname, current_user),

@@ -1,5 +1,5 @@
 -- slots-free: no replication slot is left.
--- Parameters: none. Minimum version: 10. Rows: item, fix, undo.
+-- Parameters: none. Minimum version: 9.5. Rows: item, fix, undo.
 SELECT pg_catalog.format('max_replication_slots is %s and all are taken (%s)', m.slots,
            coalesce(pg_catalog.string_agg(s.slot_name || CASE WHEN s.active THEN '' ELSE ' idle' END, ', '
                                           ORDER BY s.slot_name), 'none can be made')),

@@ -1,5 +1,5 @@
 -- sync-star: any client that streams may become the synchronous standby. Quoted, * means the same.
--- Parameters: none. Minimum version: 10. Rows: item, fix, undo.
+-- Parameters: none. Minimum version: 9.5. Rows: item, fix, undo.
 SELECT s.setting,
        pg_catalog.format('ALTER SYSTEM SET synchronous_standby_names = %L;',
            pg_catalog.regexp_replace(s.setting, '"\*"|\*', coalesce(

@@ -1,5 +1,5 @@
 -- trg-always: triggers that fire whatever session_replication_role says.
--- Parameters: $1 oids of the picked tables. Minimum version: 10. Rows: item.
+-- Parameters: $1 oids of the picked tables. Minimum version: 9.5. Rows: item.
 SELECT pg_catalog.format('%I on %I.%I (%s)', t.tgname, n.nspname, c.relname,
            CASE t.tgenabled WHEN 'A' THEN 'ENABLE ALWAYS' ELSE 'ENABLE REPLICA' END)
 FROM pg_catalog.unnest($1::pg_catalog.oid[]) AS picked(oid)

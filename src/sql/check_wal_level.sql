@@ -1,5 +1,5 @@
 -- wal-level: not logical.
--- Parameters: none. Minimum version: 10. Rows: item, fix, undo.
+-- Parameters: none. Minimum version: 9.5. Rows: item, fix, undo.
 SELECT s.setting,
        'ALTER SYSTEM SET wal_level = ''logical'';',
        pg_catalog.format('ALTER SYSTEM SET wal_level = %L;', s.setting)

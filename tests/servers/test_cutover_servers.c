@@ -193,7 +193,7 @@ static void the_fence_is_behind_every_commit(void)
     lsn_t fence = 0, passed = 0;
 
     pair_open(&repl, SIDE_SOURCE, (struct conn_options){.profile = CONN_REPLICATION, .role = "fence"});
-    CHECK_OK(repl_create_slot(&repl, "pgcutover_f", true, "pgoutput", &slot, &err), &err);
+    CHECK_OK(repl_create_slot(&repl, "pgcutover_f", true, &slot, &err), &err);
     pair_run(sapp, "CREATE PUBLICATION fence FOR TABLE w; INSERT INTO w VALUES (5)");
     char *before = pair_value(sapp, "SELECT pg_current_wal_insert_lsn()");
     lsn_t committed = 0;

@@ -195,7 +195,7 @@ static void slots_are_dropped(void)
     CHECK_OK(slot_state(&plain, "pgcutover_s", &state, &err), &err);
     CHECK_TRUE(!state.exists);
     pair_open(&repl, SIDE_SOURCE, (struct conn_options){.profile = CONN_REPLICATION, .role = "receive"});
-    CHECK_OK(repl_create_slot(&repl, "pgcutover_s", false, "pgoutput", &slot, &err), &err);
+    CHECK_OK(repl_create_slot(&repl, "pgcutover_s", false, &slot, &err), &err);
     CHECK_OK(slot_state(&plain, "pgcutover_s", &state, &err), &err);
     CHECK_TRUE(state.exists && !state.active && state.restart_lsn && state.retained_bytes >= 0);
     CHECK_INT(state.confirmed_flush_lsn, slot.consistent_lsn);
