@@ -55,6 +55,23 @@ void table_list_release(struct table_list *list)
     *list = (struct table_list)TABLE_LIST_INIT;
 }
 
+void table_list_drop(struct table_list *list, size_t i)
+{
+    struct table_list one = {.items = xcalloc(1, sizeof *list->items), .count = 1};
+
+    one.items[0] = list->items[i];
+    list->bytes -= one.items[0].bytes;
+    table_list_release(&one);
+    memmove(&list->items[i], &list->items[i + 1], (--list->count - i) * sizeof *list->items);
+}
+
+void table_list_drop_unlogged(struct table_list *list)
+{
+    for (size_t i = list->count; i-- > 0;)
+        if (list->items[i].unlogged)
+            table_list_drop(list, i);
+}
+
 void table_list_keep_names(struct table_list *list)
 {
     for (size_t i = 0; i < list->count; i++) {

@@ -12,7 +12,7 @@
 
 enum table_mode {
     TABLE_SYNC,       /* loaded, then kept up by CDC */
-    TABLE_AT_CUTOVER, /* copied whole inside the freeze */
+    TABLE_AT_CUTOVER, /* loaded, and brought up to date by difference inside the freeze */
 };
 
 /* "sync" or "at-cutover", as pgcutover.tables.mode has it. */
@@ -71,6 +71,10 @@ bool catalog_select_existing(const struct catalog *catalog, const struct catalog
 bool catalog_select(const struct catalog *catalog, const struct plan_database *database,
                     struct table_list *out, struct err *err);
 void table_list_release(struct table_list *list);
+/* Takes one out. */
+void table_list_drop(struct table_list *list, size_t i);
+/* Takes the unlogged ones out (load.unlogged "empty"). */
+void table_list_drop_unlogged(struct table_list *list);
 /* For a target whose schema is copied under the source's own names: each mapped name becomes the final
  * one. */
 void table_list_keep_names(struct table_list *list);

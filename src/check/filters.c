@@ -110,7 +110,7 @@ static bool try_filter(struct check_run *run, struct items *items, const struct 
 
     if (streamed && c->version < FILTERS_SINCE) {
         add_text(items, entry, "a source before 15 cannot filter what it streams (it can with sync.mode "
-                               "load-only, and for a table that is copied at the cutover)");
+                               "load-only, and for a table that is brought up to date at the cutover)");
         return true;
     }
     bool ok = conn_command(c, "BEGIN READ WRITE", &refusal) &&

@@ -51,7 +51,7 @@ bool check_keyless_settled(struct check_run *run, const struct check *check, str
     told.found = "tables without a usable key get REPLICA IDENTITY FULL on the source for the time of "
                  "the migration: {items}";
     items_report(run, &told, &full);
-    told.found = "tables without a usable key are copied inside the freeze, which takes that much "
+    told.found = "tables without a usable key are compared, and what differs copied, inside the freeze, which takes that much "
                  "longer: {items}";
     items_report(run, &told, &copied);
     return true;

@@ -247,7 +247,7 @@ const struct check check_table[] = {
             "source refuse the application's own UPDATE and DELETE on it. A deferrable key is no key.",
      .fix = "One of three for each, or leave it out (excludedTables): give it a key as below; set "
             "\"keylessTables\": \"full\" (whole rows are logged for the time of the migration: more WAL, "
-            "slower apply); or set \"keylessTables\": \"at-cutover\" (copied inside the freeze: longer "
+            "slower apply); or set \"keylessTables\": \"at-cutover\" (loaded, and compared inside the freeze: longer "
             "downtime).",
      .sql = sql_check_no_ri, .args = ARGS_KEYLESS},
     {.id = "no-ri", .severity = FINDING_INFO, .side = SIDE_SOURCE, .when = WHEN_SYNC,
@@ -283,8 +283,9 @@ const struct check check_table[] = {
      .fix = "Choose another name (tableMappings, to), or map that relation to another name as well.",
      .run = check_final_names},
     {.id = "unlogged", .severity = FINDING_INFO, .side = SIDE_SOURCE,
-     .found = "unlogged tables are copied inside the freeze: {items}",
-     .why = "Their changes are not in the WAL.",
+     .found = "unlogged tables are brought up to date inside the freeze: {items}",
+     .why = "Their changes are not in the WAL: they are loaded with the others, compared then, and what differs is "
+            "copied.",
      .table = is_unlogged},
     {.id = "partitioned", .severity = FINDING_INFO, .side = SIDE_SOURCE,
      .found = "partitioned tables, moved partition by partition: {items}",

@@ -32,7 +32,7 @@ static struct pipeline *find_pipeline(struct supervisor *s, const char *database
 static bool is_loading(const struct pipeline *p)
 {
     for (const struct table *t = p->tables; t; t = t->hh.next)
-        if (!t->at_cutover && t->state != TABLE_COMPLETED && t->state != TABLE_ERROR)
+        if (t->state != TABLE_COMPLETED && t->state != TABLE_ERROR)
             return true;
     return false;
 }
@@ -97,7 +97,7 @@ static bool pick(const struct pipeline *p, const char *name, cJSON *oids, struct
         any = true;
     }
     if (!any && late)
-        err_set(err, ERR_USAGE, "table %s.%s is not streamed: it is copied at the cutover", late->schema,
+        err_set(err, ERR_USAGE, "table %s.%s is not streamed: it is brought up to date at the cutover", late->schema,
                 late->name);
     else if (!any)
         err_set(err, ERR_USAGE, "\"%s\" is no table of this migration", name);
@@ -221,7 +221,7 @@ static bool is_asked_for(const struct pipeline *p, const struct table *t)
     const cJSON *item;
 
     if (t->is_new)
-        return !t->at_cutover;
+        return true;
     cJSON_ArrayForEach(item, json_get(p->asked, "reload"))
         if (strcmp(item->valuestring, t->oid) == 0)
             return true;

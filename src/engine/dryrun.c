@@ -16,13 +16,13 @@ static void describe_tables(const struct preflight *pre, struct buf *out)
         late += pre->tables.items[i].mode == TABLE_AT_CUTOVER;
     units_bytes(pre->tables.bytes, bytes, sizeof bytes);
     buf_addf(out, "  tables: %zu, %s", pre->tables.count, bytes);
-    buf_addf(out, late ? ", %zu of them copied at the cutover\n" : "\n", late);
+    buf_addf(out, late ? ", %zu of them brought up to date at the cutover\n" : "\n", late);
     for (size_t i = 0; i < pre->tables.count && i < 20; i++) {
         const struct table_entry *t = &pre->tables.items[i];
         char *name = ident_display(t->schema, t->name);
         units_bytes(t->bytes, bytes, sizeof bytes);
         buf_addf(out, "    %s, %s%s\n", name, bytes,
-                 t->mode == TABLE_AT_CUTOVER ? ", copied at the cutover" : "");
+                 t->mode == TABLE_AT_CUTOVER ? ", brought up to date at the cutover" : "");
         free(name);
     }
     if (pre->tables.count > 20)

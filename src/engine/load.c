@@ -20,7 +20,7 @@ static struct table *next_to_copy(struct pipeline *p)
 {
     for (; p->next_load < p->table_count; p->next_load++) {
         struct table *table = p->by_size[p->next_load];
-        if (!table->at_cutover && table->state == TABLE_BEFORE_LOAD)
+        if (table->state == TABLE_BEFORE_LOAD)
             return table;
     }
     return NULL;
@@ -84,7 +84,7 @@ static void want_copiers(struct supervisor *s, struct pipeline *p)
     size_t waiting = 0;
 
     for (size_t i = p->next_load; i < p->table_count && waiting < 64; i++)
-        waiting += !p->by_size[i]->at_cutover && p->by_size[i]->state == TABLE_BEFORE_LOAD;
+        waiting += p->by_size[i]->state == TABLE_BEFORE_LOAD;
     size_t want = waiting + count_copying(s, p);
     if (want > (size_t)s->m->plan.load_jobs)
         want = (size_t)s->m->plan.load_jobs;
@@ -179,7 +179,7 @@ static void stop_on_table_errors(struct supervisor *s, struct pipeline *p)
 
     for (size_t i = 0; i < p->table_count; i++) {
         struct table *table = p->by_size[i];
-        if (table->at_cutover || table->state == TABLE_COMPLETED)
+        if (table->state == TABLE_COMPLETED)
             continue;
         if (table->state != TABLE_ERROR)
             return;
@@ -222,7 +222,8 @@ static void queue_for_copy(struct supervisor *s, struct pipeline *p, struct tabl
 void load_again(struct supervisor *s, struct pipeline *p, struct table *table)
 {
     err_clear(&table->error);
-    table_detach(p, table, true, NULL);
+    if (!table->at_cutover)
+        table_detach(p, table, true, NULL);
     queue_for_copy(s, p, table);
 }
 

@@ -293,7 +293,7 @@ static void on_copied(struct supervisor *s, struct worker *w, const cJSON *messa
     if (epoch > p->last_epoch_lsn)
         p->last_epoch_lsn = epoch;
     w->table = NULL;
-    if (t->at_cutover) {
+    if (strcmp(w->kind->name, "cutover") == 0) {
         t->state = TABLE_COMPLETED;
         table_touch(s->m, p, t);
     } else {

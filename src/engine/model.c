@@ -258,7 +258,7 @@ size_t pipeline_count_tables(const struct pipeline *pipeline, enum table_state s
     size_t n = 0;
 
     for (size_t i = 0; i < pipeline->table_count && pipeline->by_size; i++)
-        n += !pipeline->by_size[i]->at_cutover && pipeline->by_size[i]->state == state;
+        n += pipeline->by_size[i]->state == state;
     return n;
 }
 

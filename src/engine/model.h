@@ -59,7 +59,7 @@ struct table {
     char *final_schema, *final_name; /* from the target's opening on; NULL: as before */
     char *where;
     char *columns;   /* text[] literal of those that are copied; NULL: all */
-    bool at_cutover; /* copied inside the freeze instead of streamed */
+    bool at_cutover; /* brought up to date inside the freeze instead of streamed */
     bool needs_full; /* replica identity is set to FULL */
     bool is_new;     /* added while running; the target's state does not have it yet */
     enum table_state state;

@@ -230,7 +230,7 @@ static bool tables_are_loaded(const struct supervisor *s, struct pipeline *p)
 {
     (void)s;
     for (size_t i = 0; i < p->table_count; i++)
-        if (!p->by_size[i]->at_cutover && p->by_size[i]->state != TABLE_COMPLETED)
+        if (p->by_size[i]->state != TABLE_COMPLETED)
             return false;
     return true;
 }

@@ -50,6 +50,8 @@ static bool pick(struct flight *f, struct err *err)
                                                  f->database, &pre->tables, err)
                        : catalog_select(&pre->source_catalog, f->database, &pre->tables, err);
 
+    if (ok && f->plan->load_unlogged == UNLOGGED_EMPTY)
+        table_list_drop_unlogged(&pre->tables);
     if (ok && f->plan->schema_mode == SCHEMA_COPY)
         table_list_keep_names(&pre->tables);
     return ok && catalog_resolve_columns(&pre->source, f->database, &pre->tables, err);

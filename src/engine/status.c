@@ -313,8 +313,7 @@ static cJSON *table_json(const struct pipeline *p, const struct table *t)
     json_add_str(json, "resultType", "TableLevelOutput");
     json_add_str(json, "state", cancelled ? "CANCELED"
                                 : t->is_stopped ? "ERROR" : table_states[t->state]);
-    json_add_str(json, "loadPhase", t->at_cutover && t->state == TABLE_BEFORE_LOAD
-                                        ? "copied at cutover" : load_phases[t->state]);
+    json_add_str(json, "loadPhase", load_phases[t->state]);
     json_add_str(json, "streamPhase", t->is_stopped  ? "stopped"
                                       : t->is_behind ? "catching up" : NULL);
     json_add_str(json, "tableName", name);

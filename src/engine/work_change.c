@@ -88,21 +88,14 @@ static bool pick(struct admission *a, struct err *err)
     database.mappings = mappings;
     database.mapping_count = mapped;
     ok = catalog_select(&a->source_catalog, &database, &a->tables, err);
+    if (ok && a->work->m->plan.load_unlogged == UNLOGGED_EMPTY)
+        table_list_drop_unlogged(&a->tables);
     if (ok && a->work->m->plan.schema_mode == SCHEMA_COPY)
         table_list_keep_names(&a->tables);
     ok = ok && catalog_resolve_columns(&a->source, &database, &a->tables, err);
     free(mappings);
     free(database.selected);
     return ok;
-}
-
-static void drop_entry(struct table_list *list, size_t i)
-{
-    struct table_list one = {.items = xcalloc(1, sizeof *list->items), .count = 1};
-
-    one.items[0] = list->items[i];
-    table_list_release(&one);
-    memmove(&list->items[i], &list->items[i + 1], (--list->count - i) * sizeof *list->items);
 }
 
 /* What is moved already is no news. */
@@ -117,7 +110,7 @@ static bool leave_known_out(struct admission *a, struct err *err)
         if (table && !table->is_new) {
             free(known);
             known = ident_display(table->schema, table->name);
-            drop_entry(&a->tables, i);
+            table_list_drop(&a->tables, i);
         } else {
             i++;
         }

@@ -23,6 +23,7 @@
 #include "schema/matviews.h"
 #include "schema/rename.h"
 #include "schema/target.h"
+#include "verify/buckets.h"
 #include "verify/verify.h"
 
 #define DRAIN_TIMEOUT_MS 600000
@@ -34,7 +35,6 @@ struct cutover {
     struct conn reader;  /* CONN_READER on the target, for verification */
     lsn_t fence;
     lsn_t last_change;
-    const struct table **late;        /* of late_tables() */
     struct sequence_list on_target;
     struct sequence_filter filter;
     char *said;          /* what the step that just ended says for itself; owned */
@@ -191,39 +191,108 @@ static bool last_change(struct cutover *c, struct err *err)
     return true;
 }
 
-static void on_late_table(void *arg, size_t index, const struct copy_result *result)
-{
-    struct cutover *c = arg;
+/* One table that is not in the stream, and what of it is to be copied inside the freeze. */
+struct late_table {
+    const struct table *table;
+    struct verify_buckets buckets;
+};
 
-    work_report_copied(c->work, c->late[index], result, LSN_INVALID);
+struct late_tables {
+    struct cutover *cutover;
+    struct late_table *tables;
+    struct copy_job *jobs;
+    size_t *table_of_job; /* place in tables */
+    size_t count, job_count;
+    int64_t copied_rows;
+};
+
+static void report_late(struct late_tables *late, const struct late_table *t, struct copy_result result)
+{
+    if (t->buckets.comparable)
+        result.rows = t->buckets.source_rows; /* of the whole table */
+    work_report_copied(late->cutover->work, t->table, &result, LSN_INVALID);
 }
 
+static void on_late_table(void *arg, size_t index, const struct copy_result *result)
+{
+    struct late_tables *late = arg;
+
+    late->copied_rows += result->rows;
+    report_late(late, &late->tables[late->table_of_job[index]], *result);
+}
+
+/* Whole where it was never loaded, where it cannot be compared, or where half of it differs. */
+static void add_late_job(struct late_tables *late, size_t index)
+{
+    const struct late_table *late_table = &late->tables[index];
+    const struct verify_buckets *buckets = &late_table->buckets;
+    const struct table *t = late_table->table;
+    bool part = buckets->comparable && buckets->differing <= buckets->count / 2;
+    struct copy_job *job = &late->jobs[late->job_count];
+
+    *job = (struct copy_job){.oid = t->oid, .schema = t->schema, .name = t->name,
+                             .target_schema = t->target_schema, .target_name = t->target_name,
+                             .where = t->where, .columns = t->columns, .mark = !part};
+    if (part) {
+        job->where = buckets->source_rows_are;
+        job->replace = buckets->target_rows_are;
+    }
+    late->table_of_job[late->job_count++] = index;
+}
+
+static bool look_at_late_table(struct late_tables *late, size_t index, struct err *err)
+{
+    struct cutover *c = late->cutover;
+    struct late_table *late_table = &late->tables[index];
+    const struct table *t = late_table->table;
+    struct verify_job job = {.schema = t->schema, .name = t->name, .target_schema = t->target_schema,
+                             .target_name = t->target_name, .where = t->where, .columns = t->columns};
+
+    if (t->state == TABLE_COMPLETED &&
+        !verify_buckets(&c->source, &c->reader, &job, t->rows, &late_table->buckets, err))
+        return false;
+    if (late_table->buckets.comparable && !late_table->buckets.differing)
+        report_late(late, late_table, (struct copy_result){.started_us = clock_wall_us(),
+                                                           .ended_us = clock_wall_us()});
+    else
+        add_late_job(late, index);
+    return true;
+}
+
+static void find_late_tables(struct late_tables *late)
+{
+    const struct pipeline *p = late->cutover->work->p;
+
+    late->tables = xcalloc(p->table_count + 1, sizeof *late->tables);
+    late->jobs = xcalloc(p->table_count + 1, sizeof *late->jobs);
+    late->table_of_job = xcalloc(p->table_count + 1, sizeof *late->table_of_job);
+    for (size_t i = 0; i < p->table_count; i++)
+        if (p->by_size[i]->at_cutover)
+            late->tables[late->count++].table = p->by_size[i];
+}
+
+/* Tables that no stream carries were loaded with the others; what has changed since is found by comparing. */
 static bool late_tables(struct cutover *c, struct err *err)
 {
-    const struct pipeline *p = c->work->p;
-    struct copy_job *jobs = xcalloc(p->table_count + 1, sizeof *jobs);
-    struct tables_progress progress = {on_late_table, c};
-    size_t count = 0;
+    struct late_tables late = {.cutover = c};
+    struct tables_progress progress = {on_late_table, &late};
+    bool ok = true;
 
-    c->late = xcalloc(p->table_count + 1, sizeof(struct table *));
-    for (size_t i = 0; i < p->table_count; i++) {
-        const struct table *t = p->by_size[i];
-        if (!t->at_cutover)
-            continue;
-        c->late[count] = t;
-        jobs[count++] = (struct copy_job){.oid = t->oid, .schema = t->schema, .name = t->name,
-                                          .target_schema = t->target_schema,
-                                          .target_name = t->target_name, .where = t->where,
-                                          .columns = t->columns,
-                                          .mark = true};
-    }
-    bool ok = count == 0 ||
-              at_cutover_tables(&c->source, &c->target, jobs, count, &progress, NULL, err);
-    if (ok)
-        say(c, "%zu table%s copied", count, count == 1 ? "" : "s");
-    free(c->late);
-    c->late = NULL;
-    free(jobs);
+    find_late_tables(&late);
+    for (size_t i = 0; ok && i < late.count; i++)
+        ok = look_at_late_table(&late, i, err);
+    if (ok && late.job_count)
+        ok = at_cutover_tables(&c->source, &c->target, late.jobs, late.job_count, &progress, NULL, err);
+    if (ok && late.count)
+        say(c, "%zu of %zu table%s had changed, %lld rows copied", late.job_count, late.count,
+            late.count == 1 ? "" : "s", (long long)late.copied_rows);
+    else if (ok)
+        say(c, "no table is outside of the stream");
+    for (size_t i = 0; i < late.count; i++)
+        verify_buckets_release(&late.tables[i].buckets);
+    free(late.tables);
+    free(late.jobs);
+    free(late.table_of_job);
     return ok;
 }
 
@@ -364,7 +433,7 @@ static const struct cutover_step steps[] = {
     {"list writers", list_writers},
     {"stop writes", stop_writes},
     {"last change applied", last_change},
-    {"tables copied at cutover", late_tables},
+    {"tables outside of the stream", late_tables},
     {"large objects", large_objects},
     {"sequences", sequences},
     {"materialized views", matviews},

@@ -239,13 +239,16 @@ static void add_form(struct buf *out, const struct item *item, const char *encod
 
 static char *emptying(const struct item *item)
 {
+    const char *replace = item->job->replace;
     struct buf sql = BUF_INIT;
 
     /* TRUNCATE refuses a table that a foreign key refers to, be it as empty as it may. */
-    buf_addstr(&sql, item->to.referenced ? "DELETE FROM " : "TRUNCATE ");
+    buf_addstr(&sql, item->to.referenced || replace ? "DELETE FROM " : "TRUNCATE ");
     if (item->to.kind == 'r')
         buf_addstr(&sql, "ONLY ");
     ident_add_qualified(&sql, item->job->target_schema, item->job->target_name);
+    if (replace)
+        buf_addf(&sql, " WHERE %s", replace);
     return buf_take(&sql);
 }
 
@@ -261,7 +264,8 @@ static void plan_statements(struct copy *copy, struct item *item)
     choose_form(copy, item);
     if (!item->job->part && (!copy->small || item->to.has_pages)) {
         item->sql.empty = emptying(item);
-        item->sql.freeze = item->to.kind == 'r' && !item->to.referenced;
+        item->sql.freeze = item->to.kind == 'r' && !item->to.referenced &&
+                           !item->job->replace;
     }
     add_source(&out, item);
     buf_addstr(&out, " TO STDOUT WITH (");

@@ -22,6 +22,7 @@ struct copy_job {
     const struct copy_types *types; /* NULL: as text */
     int part;                  /* number in pgcutover.parts; 0: the whole table */
     const char *range;         /* an SQL condition: which rows a part has; NULL: all */
+    const char *replace;       /* an SQL condition: the rows of the target that make way; NULL: all */
     lsn_t epoch_lsn;           /* LSN_INVALID: recorded as null */
     bool mark;                 /* record the load in pgcutover.tables (needs oid) */
 };

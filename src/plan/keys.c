@@ -94,7 +94,8 @@ const struct key plan_keys[] = {
      .hint = "Each table is copied whole, by one of \"jobs\": leave it out or set it to null."},
     {IN_LOAD, "prepare", KEY_WORD, .offered = "refuse truncate", .otherwise = "refuse",
      PLAN(load_prepare)},
-    {IN_LOAD, "unlogged", KEY_WORD, .offered = "at-cutover", CHECKED_ONLY},
+    {IN_LOAD, "unlogged", KEY_WORD, .offered = "at-cutover empty", .otherwise = "at-cutover",
+     PLAN(load_unlogged)},
 
     {IN_SYNC, "mode", KEY_WORD, .offered = "load-and-sync", .refused = "load-only sync-only",
      .otherwise = "load-and-sync", PLAN(sync_mode)},

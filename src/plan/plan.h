@@ -71,6 +71,7 @@ struct plan_database {
 };
 
 enum plan_schema_mode { SCHEMA_COPY, SCHEMA_EXISTING };
+enum plan_unlogged { UNLOGGED_AT_CUTOVER, UNLOGGED_EMPTY };
 enum plan_prepare { PREPARE_REFUSE, PREPARE_TRUNCATE };
 /* Plans give the first only: the others are not carried out yet. */
 enum plan_sync_mode { SYNC_LOAD_AND_SYNC, SYNC_LOAD_ONLY, SYNC_SYNC_ONLY };
@@ -93,6 +94,7 @@ struct plan {
     enum plan_schema_mode schema_mode;
     bool schema_roles;
     enum plan_prepare load_prepare; /* TRUNCATE only where the plan says so */
+    enum plan_unlogged load_unlogged;
     int load_jobs;
     enum plan_sync_mode sync_mode;
     int sync_jobs;

@@ -12,29 +12,11 @@
 #include "load/snapshot.h"
 #include "pg/ident.h"
 #include "sql/sql.h"
-#include "verify/rowtext.h"
-
-struct side {
-    struct conn *c;
-    const char *schema, *name;
-    const char *only; /* text[] literal: these columns; NULL: all */
-    char kind; /* pg_class.relkind; '\0': there is no such relation */
-    bool populated;
-    struct verify_column *columns; /* owned */
-    size_t count;
-    char *encoding; /* owned */
-};
-
-struct comparison {
-    const struct verify_job *job;
-    struct side from, to;
-    enum rowtext_form *forms; /* owned, one a source column */
-    struct verify_result *result;
-};
+#include "verify/comparison.h"
 
 /* --- what there is to compare --- */
 
-static void side_release(struct side *side)
+void side_release(struct side *side)
 {
     for (size_t i = 0; i < side->count; i++) {
         free(side->columns[i].name);
@@ -66,7 +48,7 @@ static bool read_columns(struct side *side, struct err *err)
     return res != NULL;
 }
 
-static bool read_side(struct side *side, struct err *err)
+bool side_read(struct side *side, struct err *err)
 {
     return conn_scalar(side->c, "SELECT pg_catalog.pg_encoding_to_char(encoding) FROM pg_catalog.pg_database"
                                 " WHERE datname = pg_catalog.current_database()", 0, NULL, &side->encoding,
@@ -109,7 +91,7 @@ static void choose_form(struct comparison *cmp, size_t i, const struct verify_co
 }
 
 /* False with a note when the target lacks something: a difference without looking at rows. */
-static bool is_comparable(struct comparison *cmp)
+bool comparison_is_possible(struct comparison *cmp)
 {
     if (!cmp->to.kind) {
         add_note(cmp->result, "it does not exist on the target");
@@ -135,41 +117,54 @@ static bool is_comparable(struct comparison *cmp)
 
 /* --- the statement --- */
 
-static bool must_convert(const struct comparison *cmp)
+bool comparison_converts(const struct comparison *cmp)
 {
     return strcmp(cmp->from.encoding, cmp->to.encoding) != 0 &&
            strcmp(cmp->from.encoding, "SQL_ASCII") != 0 && strcmp(cmp->to.encoding, "SQL_ASCII") != 0;
 }
 
+void comparison_add_digest(const struct comparison *cmp, struct buf *sql)
+{
+    bool convert = comparison_converts(cmp);
+
+    buf_addstr(sql, convert ? "pg_catalog.md5(pg_catalog.convert_to(" : "pg_catalog.md5(");
+    /* Always the source's list: the same columns in the same order on both sides. */
+    rowtext_add(sql, cmp->from.columns, cmp->forms, cmp->from.count);
+    buf_addstr(sql, convert ? ", 'UTF8'))" : ")");
+}
+
+void comparison_add_from(const struct side *side, const char *where, struct buf *sql)
+{
+    buf_addf(sql, " FROM %s", side->kind == 'r' ? "ONLY " : "");
+    ident_add_qualified(sql, side->schema, side->name);
+    if (where) /* on lines of its own: it may end in a comment. No alias: it may name the table */
+        buf_addf(sql, " WHERE (\n%s\n)", where);
+}
+
 static char *statement(const struct comparison *cmp, const struct side *side, const char *where)
 {
-    bool convert = must_convert(cmp);
     struct buf sql = BUF_INIT;
 
     buf_addstr(&sql,
                "SELECT pg_catalog.count(*), pg_catalog.concat("
                "coalesce(pg_catalog.sum(('x' || pg_catalog.substr(r.h, 1, 16))::pg_catalog.bit(64)::pg_catalog.int8), 0), '/', "
                "coalesce(pg_catalog.sum(('x' || pg_catalog.substr(r.h, 17, 16))::pg_catalog.bit(64)::pg_catalog.int8), 0)) "
-               "FROM (SELECT pg_catalog.md5(");
-    buf_addstr(&sql, convert ? "pg_catalog.convert_to(" : "");
-    /* Always the source's list: the same columns in the same order on both sides. */
-    rowtext_add(&sql, cmp->from.columns, cmp->forms, cmp->from.count);
-    buf_addf(&sql, "%s) AS h FROM %s", convert ? ", 'UTF8')" : "", side->kind == 'r' ? "ONLY " : "");
-    ident_add_qualified(&sql, side->schema, side->name);
-    if (where) /* on lines of its own: it may end in a comment. No alias: it may name the table */
-        buf_addf(&sql, " WHERE (\n%s\n)", where);
+               "FROM (SELECT ");
+    comparison_add_digest(cmp, &sql);
+    buf_addstr(&sql, " AS h");
+    comparison_add_from(side, where, &sql);
     buf_addstr(&sql, ") r");
     return buf_take(&sql);
 }
 
 /* --- running it on both sides --- */
 
-static bool begin(struct conn *c, struct err *err)
+bool comparison_begin(struct conn *c, struct err *err)
 {
     return snapshot_begin_plain(c, err) && conn_command(c, "SET LOCAL lc_monetary = 'C'", err);
 }
 
-static bool send(struct conn *c, const char *sql, struct err *err)
+bool comparison_send(struct conn *c, const char *sql, struct err *err)
 {
     if (PQsendQuery(c->pg, sql))
         return conn_flush(c, err);
@@ -206,9 +201,9 @@ static bool run_both(struct comparison *cmp, const char *from_sql, const char *t
     int64_t ignored_rows;
     char ignored_sum[VERIFY_SUM_SIZE];
 
-    if (!send(src, from_sql, err))
+    if (!comparison_send(src, from_sql, err))
         return false;
-    if (!send(dst, to_sql, err)) {
+    if (!comparison_send(dst, to_sql, err)) {
         conn_cancel(src);
         collect(src, from_sql, &ignored_rows, ignored_sum, NULL);
         return false;
@@ -234,7 +229,7 @@ static bool compare_rows(struct comparison *cmp, struct err *err)
     return ok;
 }
 
-static bool known_to_source(struct comparison *cmp, struct err *err)
+bool comparison_knows_source(struct comparison *cmp, struct err *err)
 {
     if (cmp->from.kind)
         return true;
@@ -253,9 +248,9 @@ bool verify_table(struct conn *src, struct conn *dst, const struct verify_job *j
         .to = {.c = dst, .schema = job->target_schema, .name = job->target_name}};
 
     *result = (struct verify_result){0};
-    bool ok = begin(src, err) && begin(dst, err) && read_side(&cmp.from, err) &&
-              read_side(&cmp.to, err) && known_to_source(&cmp, err);
-    if (ok && is_comparable(&cmp))
+    bool ok = comparison_begin(src, err) && comparison_begin(dst, err) && side_read(&cmp.from, err) &&
+              side_read(&cmp.to, err) && comparison_knows_source(&cmp, err);
+    if (ok && comparison_is_possible(&cmp))
         ok = compare_rows(&cmp, err);
     snapshot_end(src);
     snapshot_end(dst);

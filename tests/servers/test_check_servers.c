@@ -289,7 +289,7 @@ static const struct fixture fixtures[] = {
     {.name = "keyless tables to be FULL", .source_sql = KEYLESS, .change = keyless_full,
      .expected = {{"no-ri", S, 'I', "get REPLICA IDENTITY FULL", NULL}}},
     {.name = "keyless tables at cutover", .source_sql = KEYLESS, .change = keyless_at_cutover,
-     .expected = {{"no-ri", S, 'I', "copied inside the freeze", NULL}}},
+     .expected = {{"no-ri", S, 'I', "copied, inside the freeze", NULL}}},
     {.name = "keyless tables, load only", .source_sql = KEYLESS, .change = load_only,
      .expected = {{"no-ri", S, 'F', NULL, NULL}}},
     {.name = "kinds of tables", .min_version = 120000,

@@ -1,0 +1,210 @@
+#include "verify/buckets.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "load/snapshot.h"
+#include "verify/comparison.h"
+
+#define ROWS_A_BUCKET 64
+#define MOST_BUCKETS 65536
+#define LEAST_BUCKETS 16
+
+static int64_t bucket_count(int64_t rows)
+{
+    int64_t count = LEAST_BUCKETS;
+
+    while (count < MOST_BUCKETS && count * ROWS_A_BUCKET < rows)
+        count *= 2;
+    return count;
+}
+
+static void add_bucket(struct buf *sql, const char *digest, int64_t count)
+{
+    buf_addf(sql, "('x' || pg_catalog.substr(%s, 1, 8))::pg_catalog.bit(32)::pg_catalog.int8 & %" PRId64, digest,
+             count - 1);
+}
+
+static char *statement(const struct comparison *cmp, const struct side *side, const char *where,
+                       int64_t count)
+{
+    struct buf sql = BUF_INIT;
+
+    buf_addstr(&sql, "SELECT ");
+    add_bucket(&sql, "r.h", count);
+    buf_addstr(&sql,
+               " AS bucket, pg_catalog.count(*), "
+               "pg_catalog.sum(('x' || pg_catalog.substr(r.h, 1, 16))::pg_catalog.bit(64)::pg_catalog.int8), "
+               "pg_catalog.sum(('x' || pg_catalog.substr(r.h, 17, 16))::pg_catalog.bit(64)::pg_catalog.int8) FROM (SELECT ");
+    comparison_add_digest(cmp, &sql);
+    buf_addstr(&sql, " AS h");
+    comparison_add_from(side, where, &sql);
+    buf_addstr(&sql, ") r GROUP BY 1 ORDER BY 1");
+    return buf_take(&sql);
+}
+
+/* The rows of what was sent; NULL on error. */
+static PGresult *collect(struct conn *c, const char *sql, struct err *err)
+{
+    PGresult *rows = NULL;
+    PGresult *res;
+    bool ok = true;
+
+    do {
+        if (!conn_next_result(c, &res, ok ? err : NULL)) {
+            PQclear(rows);
+            return NULL;
+        }
+        if (res && PQresultStatus(res) == PGRES_TUPLES_OK && !rows) {
+            rows = res;
+            continue;
+        }
+        if (res && ok) {
+            conn_error(c, res, sql, err);
+            ok = false;
+        }
+        PQclear(res);
+    } while (res);
+    if (!ok) {
+        PQclear(rows);
+        rows = NULL;
+    }
+    return rows;
+}
+
+static int64_t number_at(const PGresult *res, int row, int column)
+{
+    return strtoll(PQgetvalue(res, row, column), NULL, 10);
+}
+
+static bool are_same(const PGresult *from, int i, const PGresult *to, int k)
+{
+    for (int column = 1; column <= 3; column++)
+        if (strcmp(PQgetvalue(from, i, column), PQgetvalue(to, k, column)) != 0)
+            return false;
+    return true;
+}
+
+/* The numbers of the buckets that differ, as an array literal's inside. */
+static void merge(const PGresult *from, const PGresult *to, struct verify_buckets *out,
+                  struct buf *numbers)
+{
+    int i = 0, k = 0;
+
+    while (i < PQntuples(from) || k < PQntuples(to)) {
+        int64_t here = i < PQntuples(from) ? number_at(from, i, 0) : INT64_MAX;
+        int64_t there = k < PQntuples(to) ? number_at(to, k, 0) : INT64_MAX;
+        int64_t bucket = here < there ? here : there;
+        if (here != there || !are_same(from, i, to, k)) {
+            buf_addf(numbers, "%s%" PRId64, numbers->len ? "," : "", bucket);
+            out->differing++;
+        }
+        if (here == bucket)
+            out->source_rows += number_at(from, i++, 1);
+        if (there == bucket)
+            out->target_rows += number_at(to, k++, 1);
+    }
+}
+
+static char *condition(const struct comparison *cmp, const char *where, int64_t count,
+                       const struct buf *numbers)
+{
+    struct buf digest = BUF_INIT, sql = BUF_INIT;
+
+    comparison_add_digest(cmp, &digest);
+    if (where)
+        buf_addf(&sql, "(\n%s\n) AND ", where);
+    buf_addch(&sql, '(');
+    add_bucket(&sql, digest.data, count);
+    buf_addf(&sql, ") = ANY ('{%s}'::pg_catalog.int8[])", numbers->data);
+    buf_release(&digest);
+    return buf_take(&sql);
+}
+
+/* Both at the same time; what the other side still sends after an error is read away. */
+static bool run_both(struct comparison *cmp, const char *from_sql, const char *to_sql, PGresult *rows[2],
+                     struct err *err)
+{
+    struct conn *src = cmp->from.c, *dst = cmp->to.c;
+
+    rows[0] = rows[1] = NULL;
+    if (!comparison_send(src, from_sql, err))
+        return false;
+    if (!comparison_send(dst, to_sql, err)) {
+        conn_cancel(src);
+        PQclear(collect(src, from_sql, NULL));
+        return false;
+    }
+    rows[0] = collect(src, from_sql, err);
+    if (!rows[0])
+        conn_cancel(dst);
+    rows[1] = collect(dst, to_sql, rows[0] ? err : NULL);
+    return rows[0] && rows[1];
+}
+
+static bool compare(struct comparison *cmp, int64_t count, struct verify_buckets *out, struct err *err)
+{
+    char *from_sql = statement(cmp, &cmp->from, cmp->job->where, count);
+    char *to_sql = statement(cmp, &cmp->to, NULL, count);
+    struct buf numbers = BUF_INIT;
+    PGresult *rows[2];
+    bool ok = run_both(cmp, from_sql, to_sql, rows, err);
+
+    if (ok) {
+        merge(rows[0], rows[1], out, &numbers);
+        out->comparable = true;
+        out->count = (size_t)count;
+    }
+    if (ok && out->differing) {
+        out->source_rows_are = condition(cmp, cmp->job->where, count, &numbers);
+        out->target_rows_are = condition(cmp, NULL, count, &numbers);
+    }
+    PQclear(rows[0]);
+    PQclear(rows[1]);
+    buf_release(&numbers);
+    free(from_sql);
+    free(to_sql);
+    return ok;
+}
+
+static bool is_whole(const struct comparison *cmp)
+{
+    for (size_t i = 0; i < cmp->from.count; i++)
+        if (cmp->forms[i] == ROWTEXT_NONE)
+            return false;
+    return true;
+}
+
+bool verify_buckets(struct conn *src, struct conn *dst, const struct verify_job *job, int64_t rows,
+                    struct verify_buckets *buckets, struct err *err)
+{
+    struct verify_result notes = {0};
+    struct comparison cmp = {
+        .job = job, .result = &notes,
+        .from = {.c = src, .schema = job->schema, .name = job->name, .only = job->columns},
+        .to = {.c = dst, .schema = job->target_schema, .name = job->target_name}};
+
+    *buckets = (struct verify_buckets){0};
+    bool ok = comparison_begin(src, err) && comparison_begin(dst, err) && side_read(&cmp.from, err) &&
+              side_read(&cmp.to, err) && comparison_knows_source(&cmp, err);
+    if (ok && comparison_is_possible(&cmp) && is_whole(&cmp))
+        ok = compare(&cmp, bucket_count(rows), buckets, err);
+    snapshot_end(src);
+    snapshot_end(dst);
+    side_release(&cmp.from);
+    side_release(&cmp.to);
+    free(cmp.forms);
+    verify_result_release(&notes);
+    if (!ok)
+        verify_buckets_release(buckets);
+    return ok;
+}
+
+void verify_buckets_release(struct verify_buckets *buckets)
+{
+    free(buckets->source_rows_are);
+    free(buckets->target_rows_are);
+    *buckets = (struct verify_buckets){0};
+}

@@ -1,0 +1,43 @@
+/* What the files of verify/ share: two sides of one relation, and the text that is compared. */
+#ifndef PGC_VERIFY_COMPARISON_H
+#define PGC_VERIFY_COMPARISON_H
+
+#include "verify/rowtext.h"
+#include "verify/verify.h"
+
+struct side {
+    struct conn *c;
+    const char *schema, *name;
+    const char *only; /* text[] literal: these columns; NULL: all */
+    char kind; /* pg_class.relkind; '\0': there is no such relation */
+    bool populated;
+    struct verify_column *columns; /* owned */
+    size_t count;
+    char *encoding; /* owned */
+};
+
+struct comparison {
+    const struct verify_job *job;
+    struct side from, to;
+    enum rowtext_form *forms; /* owned, one a source column */
+    struct verify_result *result;
+};
+
+/* In a snapshot of its own, with what the text depends on set for its transaction. */
+bool comparison_begin(struct conn *c, struct err *err);
+bool side_read(struct side *side, struct err *err);
+void side_release(struct side *side);
+bool comparison_knows_source(struct comparison *cmp, struct err *err);
+/* Chooses the forms; false with a note in the result where there is a difference without looking at rows. */
+bool comparison_is_possible(struct comparison *cmp);
+/* Do the encodings differ, so that the text goes through UTF8? */
+bool comparison_converts(const struct comparison *cmp);
+
+/* Appends the digest of one row; " FROM ... WHERE ..." of a side. */
+void comparison_add_digest(const struct comparison *cmp, struct buf *sql);
+void comparison_add_from(const struct side *side, const char *where, struct buf *sql);
+
+/* Sends a statement without waiting for it. */
+bool comparison_send(struct conn *c, const char *sql, struct err *err);
+
+#endif
