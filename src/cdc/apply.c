@@ -1,16 +1,21 @@
-/* How it works: a source transaction's changes go to the target as they come, through a pipeline of
- * prepared statements (apply_row.c, apply_pipe.c), within a target transaction (apply_group.c). At the
- * end of a source transaction the target's is committed when it is large enough, or when the caller
- * says that no more input is there.
+/* How it works: row changes are gathered in memory, changes of one row merged (gather.c). When there are
+ * enough of them at the end of a source transaction, or when the caller says that no more input is there,
+ * they become one target transaction on each of one or more connections, the lanes: statements are made of
+ * them (apply_send.c) and sent through pipelines (apply_pipe.c, apply_lane.c), and while the servers work
+ * the next group is gathered. Its results are read, and it is committed, before the next one is sent
+ * (apply_group.c).
+ *
+ * A transaction that is too large to be gathered is sent in pieces on one lane, within one target
+ * transaction. So is whatever has something in it that has to come between what is before and behind it
+ * (TRUNCATE, a new definition of a table).
  *
  * A change belongs to us when its table is in pgcutover.tables, and when the transaction committed
  * after the snapshot that the table was loaded from. Transactions without any are only noted: the
  * position moves on with the next one that has, or after a while.
  *
- * INSERTs into one table that come in a row are sent as one statement (apply_batch.c). Where one of them
- * fails it is not known which: the caller is asked to feed again, and then each is a statement.
- *
- * Whatever fails, the group is rolled back, and what is known about the target is read anew. */
+ * Where something fails it is often not known which change it was: the caller is asked to feed again, and
+ * then each transaction is a group, and each change a statement. Whatever fails, the group is rolled back,
+ * and what is known about the target is read anew. */
 #include "cdc/apply.h"
 
 #include <inttypes.h>
@@ -22,12 +27,10 @@
 #include "cdc/apply_internal.h"
 #include "sql/sql.h"
 
-#define GROUP_CHANGES 50000
-#define GROUP_BYTES (INT64_C(64) << 20)
+#define GROUP_CHANGES 100000
+#define GROUP_BYTES (INT64_C(24) << 20)
 #define MAX_STATEMENTS 2000
 #define LOCK_TIMEOUT_MS 30000
-#define WINDOW_STATEMENTS 1000
-#define WINDOW_BYTES ((size_t)256 << 10)
 #define PASSED_WRITE_MS 10000 /* how old a position that concerned nobody may get */
 
 /* --- open and close --- */
@@ -39,16 +42,15 @@ static void set_defaults(struct applier *applier)
     options->max_group_changes = options->max_group_changes ? options->max_group_changes : GROUP_CHANGES;
     options->max_group_bytes = options->max_group_bytes ? options->max_group_bytes : GROUP_BYTES;
     options->lock_timeout_ms = options->lock_timeout_ms ? options->lock_timeout_ms : LOCK_TIMEOUT_MS;
-    applier->cache.max = options->max_statements ? options->max_statements : MAX_STATEMENTS;
-    applier->pipe.max_count = WINDOW_STATEMENTS;
-    applier->pipe.max_bytes = WINDOW_BYTES;
-    applier->pipe.judge = apply_judge;
-    applier->pipe.arg = applier;
+    options->max_statements = options->max_statements ? options->max_statements : MAX_STATEMENTS;
+    applier->lane_count = options->lanes > 0 ? (size_t)options->lanes : 1;
+    if (applier->lane_count > APPLIER_LANES_MAX)
+        applier->lane_count = APPLIER_LANES_MAX;
 }
 
 static bool read_tables(struct applier *applier, struct err *err)
 {
-    PGresult *res = conn_exec(applier->conn, sql_apply_tables, err);
+    PGresult *res = conn_exec(applier->lanes[0].conn, sql_apply_tables, err);
 
     if (res)
         apply_tables_read(&applier->tables, res);
@@ -57,49 +59,57 @@ static bool read_tables(struct applier *applier, struct err *err)
     return res != NULL;
 }
 
-static bool start(struct applier *applier, struct err *err)
+bool apply_read_place(struct applier *applier, struct err *err)
+{
+    struct conn *conn = applier->lanes[0].conn;
+    bool piped = PQpipelineStatus(conn->pg) != PQ_PIPELINE_OFF;
+
+    if (piped && !PQexitPipelineMode(conn->pg)) {
+        conn_error(conn, NULL, NULL, err);
+        return false;
+    }
+    bool ok = apply_position(conn, &applier->status.applied_lsn, &applier->status.applied_commit_us,
+                             &applier->half, err);
+    if (ok && piped && !PQenterPipelineMode(conn->pg)) {
+        conn_error(conn, NULL, NULL, err);
+        return false;
+    }
+    return ok;
+}
+
+static bool start(struct applier *applier, struct conn *targets, struct err *err)
 {
     struct applier_status *status = &applier->status;
 
-    if (!conn_command(applier->conn, sql_apply_session, err) ||
-        !apply_lock(applier->conn, applier->options.lane, applier->options.lock_timeout_ms, err) ||
-        !apply_position(applier->conn, applier->options.lane, applier->options.start_lsn,
-                        &status->applied_lsn, &status->applied_commit_us, err) ||
+    if (!apply_lanes_open(applier, targets, err) || !apply_read_place(applier, err) ||
         !read_tables(applier, err))
         return false;
     status->passed_lsn = status->applied_lsn;
     status->passed_commit_us = status->applied_commit_us;
     status->needed_lsn = apply_needed_lsn(applier);
-    applier->passed_written_ms = clock_mono_ms();
-    return apply_pipe_begin(&applier->pipe, applier->conn, err);
+    applier->shown = *status;
+    applier->passed_written_ms = applier->synced_ms = clock_mono_ms();
+    for (size_t i = 0; i < applier->lane_count; i++)
+        if (!apply_pipe_begin(&applier->lanes[i].pipe, applier->lanes[i].conn, err))
+            return false;
+    return true;
 }
 
-struct applier *applier_open(struct conn *target, const struct applier_options *options,
+struct applier *applier_open(struct conn *targets, const struct applier_options *options,
                              struct err *err)
 {
     struct applier *applier = xcalloc(1, sizeof *applier);
 
-    applier->conn = target;
     applier->options = *options;
     set_defaults(applier);
-    if (start(applier, err))
+    /* In origin role constraints look at rows of other tables, which may be on another lane. */
+    if (!targets->replica_role)
+        applier->lane_count = 1;
+    applier->lanes = xcalloc(applier->lane_count, sizeof *applier->lanes);
+    if (start(applier, targets, err))
         return applier;
     applier_close(applier);
     return NULL;
-}
-
-static void leave_session(struct applier *applier)
-{
-    if (!conn_is_open(applier->conn) || PQpipelineStatus(applier->conn->pg) == PQ_PIPELINE_OFF)
-        return;
-    if (!apply_pipe_recover(&applier->pipe)) {
-        conn_close(applier->conn);
-        return;
-    }
-    PQexitPipelineMode(applier->conn->pg);
-    conn_commandf(applier->conn, NULL,
-                  "SELECT pg_catalog.pg_advisory_unlock(pg_catalog.hashtext('pgcutover ' || m.id), %d) "
-                  "FROM pgcutover.migration m", applier->options.lane);
 }
 
 void applier_close(struct applier *applier)
@@ -109,27 +119,35 @@ void applier_close(struct applier *applier)
 
     if (!applier)
         return;
-    leave_session(applier);
-    apply_pipe_end(&applier->pipe); /* first: its entries hold statements */
+    apply_lanes_close(applier); /* first: the pipes' entries hold statements */
+    gather_release(&applier->gather);
     HASH_ITER(by_oid, applier->tables.by_oid, table, next)
         apply_unmap(applier, table, false, NULL);
     apply_tables_release(&applier->tables);
-    apply_batch_release(&applier->batch);
+    apply_half_release(&applier->half);
+    apply_bins_free(applier->bins);
     buf_release(&applier->sql);
     free(applier->failed_row);
     free(applier->values);
     free(applier->lengths);
     free(applier->formats);
-    free(applier->set);
+    free(applier->lanes);
     free(applier);
 }
 
 /* --- messages --- */
 
+/* Up to where the group that was sent, and what had nothing to apply behind it, goes. */
+static lsn_t known_sent(const struct apply_group *sent)
+{
+    return sent->mark_lsn > sent->end_lsn ? sent->mark_lsn : sent->end_lsn;
+}
+
 static bool begin_transaction(struct applier *applier, const struct change *change, struct err *err)
 {
     const struct apply_catch_up *pass = &applier->catch_up;
     lsn_t known = applier->group.transactions ? applier->group.end_lsn
+                  : applier->sent.flying      ? known_sent(&applier->sent)
                   : pass->on                  ? pass->done_lsn
                                               : applier->status.passed_lsn;
 
@@ -150,9 +168,26 @@ static bool group_is_full(const struct applier *applier)
 {
     const struct apply_group *group = &applier->group;
 
+    /* A group that is there by half is made whole as it was. */
+    if (applier->half.end_lsn && !applier->catch_up.on)
+        return group->end_lsn >= applier->half.end_lsn;
     return group->changes >= applier->options.max_group_changes ||
-           group->bytes >= applier->options.max_group_bytes ||
-           group->commit_lsn <= applier->single_until;
+           applier->gather.bytes >= (size_t)applier->options.max_group_bytes ||
+           group->in_pieces || group->commit_lsn <= applier->single_until;
+}
+
+/* A transaction of which nothing is ours. */
+static void pass_transaction(struct applier *applier, const struct change *change)
+{
+    if (applier->sent.flying) {
+        applier->sent.mark_lsn = change->end_lsn;
+    } else if (applier->catch_up.on) {
+        applier->catch_up.done_lsn = change->end_lsn;
+    } else {
+        applier->status.passed_lsn = change->end_lsn;
+        applier->status.passed_commit_us = change->commit_us;
+        apply_keep_sources(applier);
+    }
 }
 
 static bool end_transaction(struct applier *applier, const struct change *change, struct err *err)
@@ -162,21 +197,29 @@ static bool end_transaction(struct applier *applier, const struct change *change
     applier->in_transaction = false;
     if (applier->skipping)
         return true;
-    if (!group->open && applier->catch_up.on) {
-        applier->catch_up.done_lsn = change->end_lsn;
-        return true;
-    }
-    if (!group->open) {
-        applier->status.passed_lsn = change->end_lsn;
-        applier->status.passed_commit_us = change->commit_us;
-        apply_keep_sources(applier);
+    if (!apply_group_is_open(applier) && !applier->half.end_lsn) {
+        pass_transaction(applier, change);
         return true;
     }
     group->transactions++;
     group->commit_lsn = change->commit_lsn;
     group->end_lsn = change->end_lsn;
     group->commit_us = change->commit_us;
-    return !group_is_full(applier) || apply_group_commit(applier, err);
+    if (!group_is_full(applier))
+        return true;
+    /* Single steps: the error, if there is one, is to be this transaction's. */
+    bool single = group->commit_lsn <= applier->single_until;
+    return apply_group_seal(applier, false, err) && (!single || apply_group_finish(applier, err));
+}
+
+/* Nothing of the table, as it was defined until now, is left to be done. */
+static bool end_definition(struct applier *applier, struct apply_table *table, struct err *err)
+{
+    if (!apply_group_finish(applier, err))
+        return false;
+    if (table->gathered.count && !apply_group_piece(applier, err))
+        return false;
+    return apply_pipe_drain(&applier->lanes[0].pipe, err);
 }
 
 static bool take_relation(struct applier *applier, const struct change *change, struct err *err)
@@ -190,7 +233,7 @@ static bool take_relation(struct applier *applier, const struct change *change, 
     }
     if (source_table_is(&table->source, change))
         return true;
-    if (!apply_batch_send(applier, err) || !apply_pipe_drain(&applier->pipe, err))
+    if (table->mapped && !(end_definition(applier, table, err) && apply_unmap(applier, table, true, err)))
         return false;
     if (table->source.name && !table->source_changed) {
         table->before = table->source;
@@ -198,10 +241,7 @@ static bool take_relation(struct applier *applier, const struct change *change, 
         table->source_changed = applier->sources_changed = true;
     }
     source_table_set(&table->source, change);
-    if (!table->mapped)
-        return true;
-    return apply_unmap(applier, table, true, err) &&
-           (applier->group.open || apply_pipe_sync(&applier->pipe, err));
+    return true;
 }
 
 static bool is_change(enum change_kind kind)
@@ -246,7 +286,7 @@ static bool dispatch(struct applier *applier, const struct change *change, struc
 
 static bool is_usable(struct applier *applier, struct err *err)
 {
-    if (conn_is_open(applier->conn))
+    if (apply_lanes_are_usable(applier))
         return true;
     err_set(err, ERR_CONNECTION, "the applier's connection to the target is gone");
     err->retryable = true;
@@ -260,6 +300,10 @@ static bool finish(struct applier *applier, bool ok, struct err *own, struct err
         apply_group_fail(applier, own);
     if (!ok)
         err_move(err, own);
+    if (!applier->unsynced)
+        applier->shown = applier->status;
+    applier->shown.retry_single = applier->status.retry_single;
+    applier->shown.failure = applier->status.failure;
     return ok;
 }
 
@@ -291,25 +335,29 @@ bool applier_change(struct applier *applier, const struct change *change, struct
     return finish(applier, ok, &own, err);
 }
 
-static bool flush(struct applier *applier, struct err *err)
+/* A position that concerned nobody is written down now and then. */
+static bool write_passed(struct applier *applier, struct err *err)
 {
-    struct apply_group *group = &applier->group;
     const struct applier_status *status = &applier->status;
+    struct apply_group *group = &applier->group;
 
-    if (applier->in_transaction)
-        return apply_batch_send(applier, err) && apply_pipe_push(&applier->pipe, err);
-    if (group->open)
-        return apply_group_commit(applier, err);
-    if (applier->catch_up.on)
-        return true;
-    if (status->passed_lsn == status->applied_lsn ||
+    if (applier->catch_up.on || status->passed_lsn == status->applied_lsn ||
         clock_mono_ms() - applier->passed_written_ms < PASSED_WRITE_MS)
         return true;
-    if (!apply_group_open(applier, err))
-        return false;
     group->commit_lsn = group->end_lsn = status->passed_lsn;
     group->commit_us = status->passed_commit_us;
-    return apply_group_commit(applier, err);
+    return apply_group_seal(applier, true, err) && apply_group_finish(applier, err);
+}
+
+static bool flush(struct applier *applier, struct err *err)
+{
+    bool by_half = applier->half.end_lsn && applier->group.end_lsn < applier->half.end_lsn;
+
+    if (applier->in_transaction || by_half) {
+        apply_lanes_push(applier);
+        return true;
+    }
+    return apply_group_commit(applier, err) && write_passed(applier, err);
 }
 
 bool applier_flush(struct applier *applier, struct err *err)
@@ -319,8 +367,7 @@ bool applier_flush(struct applier *applier, struct err *err)
 
 static bool reload_tables(struct applier *applier, struct err *err)
 {
-    return apply_read_tables(applier, err) &&
-           (applier->group.open || apply_pipe_sync(&applier->pipe, err));
+    return apply_group_finish(applier, err) && apply_read_tables(applier, err);
 }
 
 bool applier_reload_tables(struct applier *applier, struct err *err)
@@ -330,25 +377,29 @@ bool applier_reload_tables(struct applier *applier, struct err *err)
 
 void applier_mark(struct applier *applier, lsn_t lsn)
 {
-    lsn_t *place = applier->group.open ? &applier->group.mark_lsn : &applier->status.passed_lsn;
+    lsn_t *place = apply_group_is_open(applier) ? &applier->group.mark_lsn
+                   : applier->sent.flying       ? &applier->sent.mark_lsn
+                                                : &applier->status.passed_lsn;
 
-    if (!applier->in_transaction && !applier->catch_up.on && lsn > *place)
+    if (!applier->in_transaction && !applier->catch_up.on && !applier->half.end_lsn && lsn > *place)
         *place = lsn;
+    if (!applier->unsynced)
+        applier->shown = applier->status;
 }
 
 const struct applier_status *applier_status(const struct applier *applier)
 {
-    return &applier->status;
+    return &applier->shown;
 }
 
 bool applier_has_changed(const struct applier *applier)
 {
-    return applier->changed != NULL;
+    return applier->changed != NULL && !applier->unsynced;
 }
 
 bool applier_next_changed(struct applier *applier, struct applier_table *out)
 {
-    struct apply_table *table = applier->changed;
+    struct apply_table *table = applier->unsynced ? NULL : applier->changed;
 
     if (!table)
         return false;

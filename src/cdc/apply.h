@@ -2,14 +2,13 @@
  *
  * The caller feeds decoded messages in the stream's order with applier_change(), and calls
  * applier_flush() whenever no more input is there. Several source transactions may become one target
- * transaction (a group) while behind; with a flush after each, every one is its own.
+ * transaction (a group) while behind; with a flush after each, every one is its own. A group is worked on
+ * by several connections side by side where it is large enough.
  *
  * After an error the open group is rolled back, and what was applied is as applier_status() says. While
  * the connection lives the applier can go on: read the stream again from applied_lsn. When it is gone
  * (conn_is_open() false), close the applier, connect and open again: the target's progress row decides
- * what was applied, also where a COMMIT's answer was lost.
- *
- * One applier serves one lane: whoever distributes changes over K lanes runs K of them. */
+ * what was applied, also where a COMMIT's answer was lost. */
 #ifndef PGC_CDC_APPLY_H
 #define PGC_CDC_APPLY_H
 
@@ -28,6 +27,8 @@ enum applier_policy {
     APPLIER_STOPS_TABLE /* its table is detached, the others go on */
 };
 
+#define APPLIER_LANES_MAX 16
+
 /* What following the source's schema changes needs beside the connection. */
 struct applier_ddl {
     const char *log_schema; /* of the log on the source (load/ddl_log.h) */
@@ -39,15 +40,15 @@ struct applier_ddl {
 };
 
 struct applier_options {
-    int lane;
+    int lanes;                 /* connections that work side by side; 0: 1 */
     enum applier_policy on_conflict;
-    int64_t max_group_changes; /* of one target transaction; 0: 50,000. A source transaction is never cut */
-    int64_t max_group_bytes;   /* the same in bytes of values; 0: 64 MiB */
-    lsn_t start_lsn;           /* where a lane without progress begins; LSN_INVALID: that is an error */
+    int64_t max_group_changes; /* of one target transaction; 0: 100,000. A source transaction is never cut */
+    int64_t max_group_bytes;   /* memory for what is gathered; 0: 24 MiB */
+    lsn_t start_lsn;           /* where an applier without progress begins; LSN_INVALID: that is an error */
     bool same_types;           /* the target was made like the source: another type there is an error */
-    size_t max_statements;     /* prepared at a time; 0: 2,000 */
+    size_t max_statements;     /* prepared at a time on a lane; 0: 2,000 */
     const struct applier_ddl *ddl; /* borrowed; NULL: schema changes are not followed */
-    int lock_timeout_ms;       /* wait for an earlier applier of the lane to end; 0: 30 s */
+    int lock_timeout_ms;       /* wait for an earlier applier to end; 0: 30 s */
 };
 
 /* The change at which an error happened; strings are borrowed until the next call. */
@@ -95,19 +96,21 @@ struct applier_table {
 
 struct applier;
 
-/* Takes the lane's lock and reads where it stands. target (CONN_WRITER) is borrowed until
- * applier_close() and must not be used otherwise meanwhile. NULL on error; ERR_TIMEOUT (retryable)
+/* Takes the lanes' locks and reads where they stand. targets: options->lanes connections (CONN_WRITER; where
+ * session_replication_role could not be set only the first is used), borrowed until applier_close(), and not
+ * to be used otherwise meanwhile. NULL on error; ERR_TIMEOUT (retryable)
  * when an earlier applier's session still lives, ERR_PREREQUISITE without a state schema. */
-struct applier *applier_open(struct conn *target, const struct applier_options *options,
+struct applier *applier_open(struct conn *targets, const struct applier_options *options,
                              struct err *err);
 /* Rolls an open group back, leaves the session usable, and releases the applier. NULL is fine. */
 void applier_close(struct applier *applier);
 
-/* Applies one change. Its values are not used after the return. Errors: ERR_CONFLICT (a change does not
+/* Takes one change; its values are not used after the return. An error may be about one that was taken
+ * before. Errors: ERR_CONFLICT (a change does not
  * fit the target: rows, columns, constraints), ERR_PREREQUISITE (a table is not loaded yet: retryable;
  * triggers that would fire), ERR_SERVER and ERR_CONNECTION as the server has it, ERR_PROTOCOL. */
 bool applier_change(struct applier *applier, const struct change *change, struct err *err);
-/* Commits what is complete. Inside a source transaction it only sends what was not sent yet. */
+/* Commits what is complete, durably. Not inside a source transaction. */
 bool applier_flush(struct applier *applier, struct err *err);
 /* Notes, between transactions, that every transaction that commits before lsn has been fed: an idle
  * source's position moves on. */
@@ -129,7 +132,7 @@ bool applier_end_catch_up(struct applier *applier, struct err *err);
 /* Stopped tables may go on: whatever stopped them was mended. Only between transactions. */
 bool applier_retry_stopped(struct applier *applier, struct err *err);
 
-/* Borrowed; always up to date. */
+/* Borrowed; always up to date, but that it tells only of what is durable on the target. */
 const struct applier_status *applier_status(const struct applier *applier);
 /* Is there a table whose counters or standing changed since it was last taken? */
 bool applier_has_changed(const struct applier *applier);

@@ -49,7 +49,7 @@ lsn_t apply_needed_lsn(const struct applier *applier)
 
 bool applier_wants_catch_up(const struct applier *applier, lsn_t *from)
 {
-    if (!applier->tables.waiting_count || applier->in_transaction)
+    if (!applier->tables.waiting_count || applier->in_transaction || applier->half.end_lsn)
         return false;
     *from = LSN_INVALID;
     for (const struct apply_table *t = applier->tables.by_oid; t; t = t->by_oid.next)
@@ -68,7 +68,7 @@ static bool begin_catch_up(struct applier *applier, struct err *err)
         err_set(err, ERR_INTERNAL, "no table is to be caught up now");
         return false;
     }
-    if (applier->group.open && !apply_group_commit(applier, err))
+    if (!apply_group_commit(applier, err))
         return false;
     applier->catch_up =
         (struct apply_catch_up){.on = true, .until = applier->status.passed_lsn, .done_lsn = from};
@@ -99,15 +99,13 @@ static bool end_places(struct applier *applier, struct err *err)
             apply_join(applier, table);
     if (!applier->group.touched)
         return true;
-    if (!apply_group_open(applier, err))
-        return false;
     applier->catch_up.done_lsn = LSN_INVALID;
     return apply_group_commit(applier, err);
 }
 
 static bool end_catch_up(struct applier *applier, struct err *err)
 {
-    if (applier->group.open && !apply_group_commit(applier, err))
+    if (!apply_group_commit(applier, err))
         return false;
     if (!end_places(applier, err))
         return false;
@@ -122,10 +120,10 @@ bool applier_end_catch_up(struct applier *applier, struct err *err)
 
 static bool retry_stopped(struct applier *applier, struct err *err)
 {
-    if (applier->group.open && !apply_group_commit(applier, err))
+    if (!apply_group_commit(applier, err))
         return false;
-    PGresult *res = apply_pipe_query(&applier->pipe, sql_apply_retry, 0, NULL, err);
-    bool ok = res && apply_read_tables(applier, err) && apply_pipe_sync(&applier->pipe, err);
+    PGresult *res = apply_ask(applier, sql_apply_retry, 0, NULL, err);
+    bool ok = res && apply_read_tables(applier, err);
 
     PQclear(res);
     return ok;

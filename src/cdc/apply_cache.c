@@ -56,11 +56,9 @@ static struct apply_statement *make(struct apply_cache *cache, struct apply_stat
 static bool has_shape(const struct apply_statement *statement, const struct statement_shape *shape,
                       size_t bytes)
 {
-    if (statement->shape.kind != shape->kind)
+    if (statement->shape.kind != shape->kind || statement->shape.arrays != shape->arrays)
         return false;
-    if (shape->kind == CHANGE_UPDATE)
-        return memcmp(statement->set, shape->set, bytes) == 0;
-    return shape->kind == CHANGE_DELETE || statement->shape.rows == shape->rows;
+    return shape->kind != CHANGE_UPDATE || memcmp(statement->set, shape->set, bytes) == 0;
 }
 
 struct apply_statement *apply_cache_get(struct apply_cache *cache, struct apply_statement **list,

@@ -85,8 +85,8 @@ static bool stop_table(struct applier *applier, const struct err *why, struct er
         *why->sqlstate ? why->sqlstate : NULL, why->message,
         lsn_format(applier->status.failure.commit_lsn ? failure->commit_lsn : applier->commit_lsn,
                    commit_lsn), xid};
-    PGresult *res = apply_pipe_query(&applier->pipe, sql_apply_stop_table, 10, values, err);
-    bool ok = res && apply_pipe_sync(&applier->pipe, err);
+    PGresult *res = apply_ask(applier, sql_apply_stop_table, 10, values, err);
+    bool ok = res != NULL;
 
     PQclear(res);
     free(why_text);
@@ -100,8 +100,7 @@ bool apply_settle(struct applier *applier, const struct err *err)
 
     if (applier->options.on_conflict == APPLIER_FAILS || !is_tables_own(applier, err))
         return false;
-    bool ok = stop_table(applier, err, &own) && apply_read_tables(applier, &own) &&
-              apply_pipe_sync(&applier->pipe, &own);
+    bool ok = stop_table(applier, err, &own) && apply_read_tables(applier, &own);
     if (!ok)
         log_err(LOG_WARNING, &own);
     err_clear(&own);

@@ -55,7 +55,7 @@ static void known_release(struct known *known)
 static PGresult *query(struct applier *applier, const char *sql, int count, const char *const *values,
                        struct err *err)
 {
-    return apply_pipe_query(&applier->pipe, sql, count, values, err);
+    return apply_pipe_query(&applier->lanes[0].pipe, sql, count, values, err);
 }
 
 static bool run(struct applier *applier, const char *sql, int count, const char *const *values,
@@ -391,7 +391,7 @@ static bool change_table(struct applier *applier, const struct entry *entry, str
         .listed = known->listed,
         .target_schema = known->schema,
         .target_name = known->name,
-        .target_version = applier->conn->version,
+        .target_version = applier->lanes[0].conn->version,
     };
 
     if (known->passed_over)
@@ -444,7 +444,7 @@ static bool create_table(struct applier *applier, const struct entry *entry, str
     bool ok = true;
 
     if (!known->target) { /* else it is there already: somebody made it */
-        ddl_create_table(definition, applier->conn->version, &plan);
+        ddl_create_table(definition, applier->lanes[0].conn->version, &plan);
         ok = run_plan(applier, entry, &plan, NULL, err);
     }
     if (ok && *json_str(definition, "kind") == 'r')
@@ -783,13 +783,13 @@ bool apply_ddl(struct applier *applier, const struct change *change, struct err 
     bool ok = change->kind != CHANGE_INSERT || read_entry(change, &entry, err);
 
     if (ok && entry.json)
-        ok = apply_group_open(applier, err) && apply_batch_send(applier, err) &&
-             apply_pipe_drain(&applier->pipe, err) &&
+        ok = apply_group_piece(applier, err) &&
+             apply_pipe_drain(&applier->lanes[0].pipe, err) &&
              /* ALTER TABLE refuses a table whose deferred checks are still to come. */
-             (applier->conn->replica_role ||
+             (applier->lanes[0].conn->replica_role ||
               run(applier, "SET CONSTRAINTS ALL IMMEDIATE", 0, NULL, err)) &&
              follow_entry(applier, &entry, err) && forget_targets(applier, err) &&
-             (applier->conn->replica_role || run(applier, "SET CONSTRAINTS ALL DEFERRED", 0, NULL, err));
+             (applier->lanes[0].conn->replica_role || run(applier, "SET CONSTRAINTS ALL DEFERRED", 0, NULL, err));
     cJSON_Delete(entry.json);
     return ok;
 }

@@ -6,33 +6,21 @@
 #include "cdc/apply_cache.h"
 #include "cdc/apply_pipe.h"
 #include "cdc/apply_state.h"
+#include "cdc/gather.h"
 
-/* Several source transactions in one of the target's. */
+/* Several source transactions in one of the target's (on each of its lanes). */
 struct apply_group {
-    bool open;              /* BEGIN was sent */
+    bool flying;            /* sent: its results are to be read, its commits to be sent */
+    bool in_pieces;         /* lane 0's transaction is open, and holds what was gathered before */
+    bool durable;           /* its commit waits for the target's disk */
     int64_t transactions;   /* complete ones */
     int64_t changes;
-    int64_t bytes;
     lsn_t commit_lsn;       /* of the last complete one */
     lsn_t end_lsn;
     int64_t commit_us;
     lsn_t mark_lsn;         /* nothing of ours between end_lsn and this */
     struct apply_table *touched;
     bool tables_changed;    /* pgcutover.tables: which there are, their names or modes */
-};
-
-/* INSERTs into one table that wait to be sent as one statement. */
-struct apply_batch {
-    struct apply_table *table; /* borrowed; NULL: empty */
-    size_t rows;
-    struct buf bytes;          /* values, NUL behind each */
-    struct batch_value {
-        size_t offset;
-        int len;               /* -1: null */
-        bool binary;
-    } *values;                 /* by row, in the order of the statement's parameters */
-    size_t count;
-    size_t cap;
 };
 
 /* A second reading of the stream for the detached tables. */
@@ -42,13 +30,26 @@ struct apply_catch_up {
     lsn_t done_lsn; /* end of its last transaction */
 };
 
-struct applier {
+/* One connection to the target. */
+struct apply_lane {
+    struct applier *applier; /* borrowed */
+    int number;
     struct conn *conn; /* borrowed */
-    struct applier_options options;
     struct apply_pipe pipe;
     struct apply_cache cache;
+    bool open;              /* BEGIN was sent */
+    bool progress_prepared; /* lane 0 */
+};
+
+struct applier {
+    struct apply_lane *lanes; /* owned */
+    size_t lane_count;
+    struct applier_options options;
     struct apply_tables tables;
-    struct applier_status status;
+    struct applier_status status; /* as committed */
+    struct applier_status shown;  /* as the caller sees it: durable */
+    bool unsynced;                /* something was committed that may not be durable yet */
+    int64_t synced_ms;            /* monotonic: the last durable commit */
 
     bool in_transaction; /* of the source */
     bool skipping;       /* it was applied before */
@@ -56,23 +57,22 @@ struct applier {
     int64_t commit_us;
     uint32_t xid;
 
-    struct apply_group group;
+    struct gather gather;
+    struct apply_group group;    /* that is gathered */
+    struct apply_group sent;     /* that the servers work on */
+    struct apply_half half;      /* that has to be made whole first */
     struct apply_catch_up catch_up;
-    uint32_t ddl_relation;    /* the log of schema changes; 0: not met yet */
-    lsn_t single_until;       /* transactions that commit up to here get a group each */
+    uint32_t ddl_relation;       /* the log of schema changes; 0: not met yet */
+    lsn_t single_until;          /* transactions that commit up to here get a group each */
     struct apply_table *changed; /* counters that nobody took yet */
-    bool sources_changed;     /* some table has source_changed */
-    bool progress_prepared;
-    int64_t passed_written_ms; /* monotonic */
+    bool sources_changed;        /* some table has source_changed */
+    int64_t passed_written_ms;   /* monotonic */
 
-    struct apply_batch batch;
-    bool batch_failed;   /* the error is of a batched change: which one is not known */
     const char **values; /* parameters of the statement being sent */
     int *lengths;
     int *formats;
     size_t parameter_cap;
-    uint64_t *set;
-    size_t set_cap;
+    struct apply_bins *bins; /* owned: rows that gather to one statement */
     struct buf sql;      /* TRUNCATE */
     struct apply_table *failed; /* the table that the error is about, NULL: none */
     char *failed_row;    /* owned: its values as JSON */
@@ -86,14 +86,33 @@ struct applier {
 bool apply_call(struct applier *applier, bool (*act)(struct applier *applier, struct err *err),
                 struct err *err);
 
+/* Reads where lane 0 is, and which lanes are ahead of it. Nothing may be on its way. */
+bool apply_read_place(struct applier *applier, struct err *err);
+
+/* --- apply_lane.c --- */
+
+/* Takes the locks of all lanes, sets the sessions up, and begins the pipelines. */
+bool apply_lanes_open(struct applier *applier, struct conn *targets, struct err *err);
+/* Leaves the sessions usable, without locks. */
+void apply_lanes_close(struct applier *applier);
+bool apply_lanes_are_usable(const struct applier *applier);
+/* Sends what libpq still holds for any lane, without waiting. */
+void apply_lanes_push(struct applier *applier);
+/* After an error: all are rolled back. False where one is of no use any more; all are closed then. */
+bool apply_lanes_recover(struct applier *applier);
+bool apply_lane_begin(struct apply_lane *lane, struct err *err);
+/* A question to lane 0, inside its transaction or outside of any. Owned by the caller. */
+PGresult *apply_ask(struct applier *applier, const char *sql, int count, const char *const *values,
+                    struct err *err);
+
 /* --- apply_target.c --- */
 
 /* Reads what the target's table is like and makes the map. */
 bool apply_resolve(struct applier *applier, struct apply_table *table, struct err *err);
-/* Drops the map and every statement made with it; nothing of it may be on its way. */
+/* Drops the map and every statement made with it; nothing of it may be on its way, or gathered. */
 bool apply_unmap(struct applier *applier, struct apply_table *table, bool deallocate,
                  struct err *err);
-bool apply_evict(struct applier *applier, struct err *err);
+bool apply_evict(struct apply_lane *lane, struct err *err);
 bool apply_read_tables(struct applier *applier, struct err *err);
 
 /* --- apply_row.c --- */
@@ -103,18 +122,18 @@ bool apply_is_its_turn(const struct applier *applier, const struct apply_table *
 /* The table of a relation when its changes are wanted in this transaction; else *table is NULL. */
 bool apply_wanted(struct applier *applier, uint32_t relation, struct apply_table **table,
                   struct err *err);
+/* Gathers a change. */
 bool apply_row(struct applier *applier, const struct change *change, struct err *err);
 bool apply_truncate(struct applier *applier, const struct change *change, struct err *err);
 /* The pipe's judge. */
 bool apply_judge(void *arg, const struct pipe_entry *entry, const PGresult *res, struct err *err);
 /* Notes where an error happened and puts it before the message. */
 void apply_blame(struct applier *applier, const struct pipe_entry *entry, struct err *err);
-
-void apply_need_parameters(struct applier *applier, size_t count);
-struct pipe_entry *apply_add_entry(struct applier *applier, struct apply_table *table,
-                                   struct apply_statement *statement, enum change_kind kind);
-bool apply_prepare(struct applier *applier, struct apply_table *table,
-                   struct apply_statement *statement, struct err *err);
+/* "(id)=(5)", shortened. */
+void apply_describe_key(const struct apply_table *table, const struct change *change,
+                        char out[PIPE_KEY_SIZE]);
+/* Is a source column written by an UPDATE? */
+bool apply_must_write(const struct apply_table *table, const struct change *change, size_t column);
 
 /* --- apply_ddl.c --- */
 
@@ -123,17 +142,25 @@ void apply_note_ddl_log(struct applier *applier, const struct change *relation);
 /* Carries out a change of the log: everything before it has been sent, and what follows waits for it. */
 bool apply_ddl(struct applier *applier, const struct change *change, struct err *err);
 
-/* --- apply_batch.c --- */
+/* --- apply_send.c --- */
 
-/* May this INSERT wait for others? */
-bool apply_batch_takes(const struct applier *applier, const struct apply_table *table,
-                       const struct change *change);
-bool apply_batch_add(struct applier *applier, struct apply_table *table, const struct change *change,
-                     struct err *err);
-/* Sends what waits: before anything else is sent in a group. */
-bool apply_batch_send(struct applier *applier, struct err *err);
-void apply_batch_clear(struct apply_batch *batch);
-void apply_batch_release(struct apply_batch *batch);
+/* Sends a table's operations that belong to this lane of so many (skip: bits of lanes whose operations are
+ * left out; with lanes 1 all belong to lane 0). */
+struct apply_spread {
+    int lanes;
+    uint32_t done;  /* redo: lanes whose part is there; all others are sent on lane 0 */
+    bool redo;
+    const uint32_t *ordered; /* redo: as it was then */
+    size_t ordered_count;
+};
+
+/* Which lanes have something to do: bits. */
+uint32_t apply_spread_mask(const struct applier *applier, const struct apply_spread *spread);
+bool apply_send_table(struct apply_lane *lane, const struct apply_spread *spread,
+                      struct apply_table *table, struct err *err);
+/* Is the table on one lane as a whole? */
+bool apply_is_together(const struct apply_spread *spread, const struct apply_table *table);
+void apply_bins_free(struct apply_bins *bins);
 
 /* --- apply_conflict.c --- */
 
@@ -155,9 +182,17 @@ void apply_report_news(struct applier *applier);
 
 /* --- apply_group.c --- */
 
-bool apply_group_open(struct applier *applier, struct err *err);
+/* Is anything of the present group gathered or sent? */
+bool apply_group_is_open(const struct applier *applier);
+/* Sends the group, once the one before is committed; its own results are read later. */
+bool apply_group_seal(struct applier *applier, bool durable, struct err *err);
+/* Sends what is gathered in the midst of a group, on lane 0: whatever comes next comes behind it. */
+bool apply_group_piece(struct applier *applier, struct err *err);
+/* Reads the results of the group that was sent, and commits it. */
+bool apply_group_finish(struct applier *applier, struct err *err);
+/* Both, durably, and everything that was committed before. */
 bool apply_group_commit(struct applier *applier, struct err *err);
-/* Records that the open group changes a table. */
+/* Records that the group changes a table. */
 void apply_touch(struct applier *applier, struct apply_table *table, enum apply_count what);
 /* ... or that it is to be told of the group's end. */
 void apply_join(struct applier *applier, struct apply_table *table);

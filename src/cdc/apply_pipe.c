@@ -2,8 +2,8 @@
  * the server is asked to send its results (Flush), and results are read until half of the window is
  * free: so the server always has work while the next half is being sent.
  *
- * Both sides' buffers may be full at once; so libpq is non-blocking, and whoever waits to send also
- * reads (conn_flush). Nothing here waits for time to pass. */
+ * Both sides' buffers may be full at once; so libpq is non-blocking, and whoever waits also sends and
+ * reads, on every pipe that there is (wait). Nothing here waits for time to pass. */
 #include "cdc/apply_pipe.h"
 
 #include <stddef.h>
@@ -98,7 +98,8 @@ bool apply_pipe_push(struct apply_pipe *pipe, struct err *err)
         return false;
     }
     pipe->unasked = 0;
-    return conn_flush(pipe->conn, err);
+    PQflush(pipe->conn->pg); /* an error shows with the next result */
+    return true;
 }
 
 /* --- receiving --- */
@@ -139,6 +140,9 @@ static bool read_one(struct apply_pipe *pipe, bool judging, struct err *err)
     PGresult *end = NULL;
     bool ok = false;
 
+    while (PQisBusy(pipe->conn->pg))
+        if (!pipe->wait(pipe->arg, err))
+            return false;
     if (!conn_next_result(pipe->conn, &res, err))
         return false;
     if (!res || (!sync && !conn_next_result(pipe->conn, &end, err)) || end) {
@@ -185,14 +189,19 @@ bool apply_pipe_drain(struct apply_pipe *pipe, struct err *err)
     return read_until(pipe, 0, 0, err);
 }
 
-bool apply_pipe_sync(struct apply_pipe *pipe, struct err *err)
+bool apply_pipe_send_sync(struct apply_pipe *pipe, struct err *err)
 {
     if (!PQpipelineSync(pipe->conn->pg)) {
         conn_error(pipe->conn, NULL, NULL, err);
         return false;
     }
     apply_pipe_add(pipe, PIPE_SYNC);
-    return apply_pipe_drain(pipe, err);
+    return true;
+}
+
+bool apply_pipe_sync(struct apply_pipe *pipe, struct err *err)
+{
+    return apply_pipe_send_sync(pipe, err) && apply_pipe_drain(pipe, err);
 }
 
 PGresult *apply_pipe_query(struct apply_pipe *pipe, const char *sql, int count, const char *const *values,

@@ -46,6 +46,8 @@ struct apply_pipe {
     PGresult *answer;   /* the result of the last PIPE_ANSWER */
     /* Judges a result. False with err set ends the waiting. */
     bool (*judge)(void *arg, const struct pipe_entry *entry, const PGresult *res, struct err *err);
+    /* Waits until something of this or of another pipe may be read or written. */
+    bool (*wait)(void *arg, struct err *err);
     void *arg;
 };
 
@@ -59,11 +61,12 @@ bool apply_pipe_room(struct apply_pipe *pipe, size_t bytes, struct err *err);
 struct pipe_entry *apply_pipe_add(struct apply_pipe *pipe, enum pipe_what what);
 /* Sends a statement that is not a change. sql must stay (a literal). */
 bool apply_pipe_send(struct apply_pipe *pipe, const char *sql, struct err *err);
-/* Sends what libpq still holds, without waiting for results. */
+/* Asks for all results and sends what can be sent without waiting. */
 bool apply_pipe_push(struct apply_pipe *pipe, struct err *err);
 /* Waits for every result. */
 bool apply_pipe_drain(struct apply_pipe *pipe, struct err *err);
-/* Ends the server's implicit transaction block of the protocol (Sync) and waits for every result. */
+/* Ends the server's implicit transaction block of the protocol (Sync); ... and waits for every result. */
+bool apply_pipe_send_sync(struct apply_pipe *pipe, struct err *err);
 bool apply_pipe_sync(struct apply_pipe *pipe, struct err *err);
 /* A query whose rows are wanted now; everything sent before is waited for. Owned by the caller. */
 PGresult *apply_pipe_query(struct apply_pipe *pipe, const char *sql, int count, const char *const *values,

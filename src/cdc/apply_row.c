@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/stop.h"
 #include "base/xalloc.h"
 #include "cdc/apply_internal.h"
 #include "pg/ident.h"
 
-#define STATEMENT_BYTES 64 /* what a statement costs beside its values */
+#define PUSH_EVERY 64 /* changes gathered, the servers get more of what was sent to them */
 
 static const char *const kind_names[] = {
     [CHANGE_INSERT] = "INSERT", [CHANGE_UPDATE] = "UPDATE", [CHANGE_DELETE] = "DELETE",
@@ -39,14 +40,12 @@ void apply_blame(struct applier *applier, const struct pipe_entry *entry, struct
              lsn_format(failure->commit_lsn, lsn));
 }
 
-static void judge_failed(struct applier *applier, const struct pipe_entry *entry, const PGresult *res,
+static void judge_failed(struct applier *applier, struct conn *conn, const struct pipe_entry *entry, const PGresult *res,
                          struct err *err)
 {
     const char *sql = entry->statement ? entry->statement->text.sql.data : applier->sql.data;
 
-    applier->batch_failed = entry->batched;
-
-    conn_error(applier->conn, res, sql, err);
+    conn_error(conn, res, sql, err);
     if (err && err->code == ERR_SERVER &&
         (strncmp(err->sqlstate, "22", 2) == 0 || strncmp(err->sqlstate, "23", 2) == 0))
         err->code = ERR_CONFLICT;
@@ -60,9 +59,8 @@ static void judge_rows(struct applier *applier, const struct pipe_entry *entry, 
 {
     bool none = strcmp(rows, "0") == 0;
 
-    applier->batch_failed = entry->batched;
-    if (entry->rows > 1)
-        err_set(err, ERR_CONFLICT, "%s rows arrived on the target instead of %ld", rows, entry->rows);
+    if (entry->batched)
+        err_set(err, ERR_CONFLICT, "%s rows were hit on the target instead of %ld", rows, entry->rows);
     else
         err_set(err, ERR_CONFLICT, "it hit %s rows on the target instead of one", none ? "no" : rows);
     if (entry->kind == CHANGE_INSERT)
@@ -77,12 +75,13 @@ static void judge_rows(struct applier *applier, const struct pipe_entry *entry, 
 
 bool apply_judge(void *arg, const struct pipe_entry *entry, const PGresult *res, struct err *err)
 {
-    struct applier *applier = arg;
+    struct apply_lane *lane = arg;
+    struct applier *applier = lane->applier;
     ExecStatusType status = PQresultStatus(res);
     const char *rows;
 
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
-        judge_failed(applier, entry, res, err);
+        judge_failed(applier, lane->conn, entry, res, err);
         return false;
     }
     if (!entry->rows)
@@ -95,7 +94,7 @@ bool apply_judge(void *arg, const struct pipe_entry *entry, const PGresult *res,
         return false;
     }
     err_set(err, ERR_CONFLICT, "%s: the recorded progress is not where this applier left it, or a table "
-            "was loaded again meanwhile", applier->conn->label);
+            "was loaded again or taken out of the stream meanwhile", lane->conn->label);
     err_hint(err, "Nothing of the open transaction was kept; it is applied again from the recorded place.");
     if (err)
         err->retryable = true;
@@ -138,9 +137,7 @@ bool apply_wanted(struct applier *applier, uint32_t relation, struct apply_table
         applier->status.ignored++;
         return true;
     }
-    if (!found->ready && !apply_group_open(applier, err))
-        return false;
-    if (!found->ready && !apply_read_tables(applier, err))
+    if (!found->ready && !(apply_group_finish(applier, err) && apply_read_tables(applier, err)))
         return false;
     if (!found->ready) {
         err_set(err, ERR_PREREQUISITE, "target table %s has changes to apply and is not loaded yet",
@@ -156,29 +153,7 @@ bool apply_wanted(struct applier *applier, uint32_t relation, struct apply_table
     return true;
 }
 
-/* --- a change's statement --- */
-
-void apply_need_parameters(struct applier *applier, size_t count)
-{
-    if (count <= applier->parameter_cap)
-        return;
-    applier->parameter_cap = count;
-    applier->values = xrealloc(applier->values, count * sizeof *applier->values);
-    applier->lengths = xrealloc(applier->lengths, count * sizeof *applier->lengths);
-    applier->formats = xrealloc(applier->formats, count * sizeof *applier->formats);
-}
-
-static void ensure_scratch(struct applier *applier, size_t columns)
-{
-    size_t words = COLUMN_SET_WORDS(columns) + 1;
-
-    apply_need_parameters(applier, 2 * columns);
-    if (words > applier->set_cap) {
-        applier->set_cap = words;
-        applier->set = xrealloc(applier->set, words * sizeof *applier->set);
-    }
-    memset(applier->set, 0, words * sizeof *applier->set);
-}
+/* --- gathering --- */
 
 static bool same_value(const struct value *a, const struct value *b)
 {
@@ -188,7 +163,7 @@ static bool same_value(const struct value *a, const struct value *b)
 
 /* UPDATE writes what came, but for key columns that did not change (then there is no old tuple) and
  * identity columns known to be the same. */
-static bool must_write(const struct apply_table *table, const struct change *change, size_t i)
+bool apply_must_write(const struct apply_table *table, const struct change *change, size_t i)
 {
     const struct value *value = &change->new_tuple.values[i];
     int target = table->map.targets[i];
@@ -199,14 +174,6 @@ static bool must_write(const struct apply_table *table, const struct change *cha
         return table->source.identity == 'f' || !table->source.columns[i].key;
     return !table->target.columns[target].identity || change->old_is_key ||
            !same_value(value, &change->old_tuple.values[i]);
-}
-
-static void choose_columns(struct applier *applier, const struct apply_table *table,
-                           const struct change *change)
-{
-    for (size_t i = 0; i < table->source.column_count; i++)
-        if (must_write(table, change, i))
-            applier->set[i / 64] |= UINT64_C(1) << (i % 64);
 }
 
 static bool tuples_fit(const struct apply_table *table, const struct change *change, struct err *err)
@@ -238,28 +205,6 @@ static bool can_find(const struct apply_table *table, const struct change *chang
     return false;
 }
 
-static bool bind(struct applier *applier, const struct apply_statement *statement,
-                 const struct change *change, size_t *bytes, struct err *err)
-{
-    for (size_t i = 0; i < statement->text.count; i++) {
-        const struct parameter *parameter = &statement->text.parameters[i];
-        bool old = change->kind == CHANGE_DELETE || (parameter->find && change->has_old);
-        const struct value *value =
-            &(old ? &change->old_tuple : &change->new_tuple)->values[parameter->column];
-        if (value->kind == VALUE_UNCHANGED) {
-            err_set(err, ERR_PROTOCOL, "a value that is needed was not sent by the source");
-            err_hint(err, "A key column is stored out of line, which this source does not log: load the "
-                     "table again with REPLICA IDENTITY FULL.");
-            return false;
-        }
-        applier->values[i] = value->kind == VALUE_NULL ? NULL : value->data;
-        applier->lengths[i] = (int)value->len;
-        applier->formats[i] = value->kind == VALUE_BINARY;
-        *bytes += value->kind == VALUE_NULL ? 0 : value->len;
-    }
-    return true;
-}
-
 /* --- the key for messages --- */
 
 static size_t add_shortened(char *out, size_t at, size_t end, const char *text, size_t len)
@@ -275,8 +220,8 @@ static size_t add_shortened(char *out, size_t at, size_t end, const char *text, 
     return at + len;
 }
 
-static void describe_key(const struct apply_table *table, const struct change *change,
-                         char out[PIPE_KEY_SIZE])
+void apply_describe_key(const struct apply_table *table, const struct change *change,
+                        char out[PIPE_KEY_SIZE])
 {
     const struct table_map *map = &table->map;
     const size_t end = PIPE_KEY_SIZE - 6; /* room for "...)" */
@@ -295,86 +240,31 @@ static void describe_key(const struct apply_table *table, const struct change *c
     snprintf(out + at, PIPE_KEY_SIZE - at, at >= end ? "...)" : ")");
 }
 
-/* --- sending --- */
+/* --- a change --- */
 
-struct pipe_entry *apply_add_entry(struct applier *applier, struct apply_table *table,
-                                   struct apply_statement *statement, enum change_kind kind)
+static bool is_too_large(const struct applier *applier)
 {
-    struct pipe_entry *entry = apply_pipe_add(&applier->pipe, PIPE_CHANGE);
+    const struct gather *gather = &applier->gather;
 
-    entry->kind = kind;
-    entry->table = table;
-    entry->statement = statement;
-    entry->commit_lsn = applier->commit_lsn;
-    entry->xid = applier->xid;
-    if (statement)
-        statement->in_flight++;
-    return entry;
+    if (applier->half.end_lsn && !applier->catch_up.on)
+        return false;
+    return gather->bytes >= 2 * (size_t)applier->options.max_group_bytes ||
+           (int64_t)gather->changes >= 2 * applier->options.max_group_changes ||
+           (applier->group.in_pieces &&
+            gather->bytes >= (size_t)applier->options.max_group_bytes / 4);
 }
 
-bool apply_prepare(struct applier *applier, struct apply_table *table,
-                   struct apply_statement *statement, struct err *err)
+static bool gather_row(struct applier *applier, struct apply_table *table, const struct change *change,
+                       struct err *err)
 {
-    const struct statement_text *text = &statement->text;
-    size_t count = text->count * (statement->shape.rows ? statement->shape.rows : 1);
+    bool single = applier->commit_lsn <= applier->single_until && !applier->half.end_lsn;
 
-    if (statement->prepared)
-        return true;
-    if (!apply_evict(applier, err) || !apply_pipe_room(&applier->pipe, text->sql.len, err))
-        return false;
-    if (!PQsendPrepare(applier->conn->pg, statement->name, text->sql.data, (int)count,
-                       text->types)) {
-        conn_error(applier->conn, NULL, text->sql.data, err);
-        return false;
-    }
-    statement->prepared = true;
-    apply_add_entry(applier, table, statement, statement->shape.kind);
-    return true;
-}
-
-static bool send_statement(struct applier *applier, struct apply_table *table,
-                           struct apply_statement *statement, const struct change *change,
-                           struct err *err)
-{
-    size_t bytes = STATEMENT_BYTES;
-
-    if (!bind(applier, statement, change, &bytes, err) ||
-        !apply_pipe_room(&applier->pipe, bytes, err))
-        return false;
-    if (!PQsendQueryPrepared(applier->conn->pg, statement->name, (int)statement->text.count,
-                             applier->values, applier->lengths, applier->formats, 0)) {
-        conn_error(applier->conn, NULL, statement->text.sql.data, err);
-        return false;
-    }
-    struct pipe_entry *entry = apply_add_entry(applier, table, statement, change->kind);
-    entry->rows = 1;
-    entry->bytes = bytes;
-    describe_key(table, change, entry->key);
-    if (applier->options.on_conflict != APPLIER_FAILS && applier->commit_lsn <= applier->single_until)
-        entry->row = apply_row_json(table, change);
-    applier->pipe.bytes += bytes;
-    applier->group.bytes += (int64_t)bytes;
-    return true;
-}
-
-static bool send_row(struct applier *applier, struct apply_table *table, const struct change *change,
-                     struct err *err)
-{
     if (!apply_resolve(applier, table, err) || !tuples_fit(table, change, err) ||
         !can_find(table, change, err))
         return false;
-    if (apply_batch_takes(applier, table, change))
-        return apply_batch_add(applier, table, change, err);
-    if (!apply_batch_send(applier, err))
-        return false;
-    ensure_scratch(applier, table->source.column_count);
-    if (change->kind == CHANGE_UPDATE)
-        choose_columns(applier, table, change);
-    const struct statement_shape shape = {.kind = change->kind, .rows = 1, .set = applier->set};
-    struct apply_statement *statement =
-        apply_cache_get(&applier->cache, &table->statements, &table->map, &shape);
-    return apply_prepare(applier, table, statement, err) &&
-           send_statement(applier, table, statement, change, err);
+    gather_add(&applier->gather, &table->gathered, &table->map, change, applier->commit_lsn,
+               applier->xid, single);
+    return true;
 }
 
 /* A change that failed here, not on the server (whose errors have their place already). */
@@ -388,11 +278,19 @@ static void blame_change(struct applier *applier, struct apply_table *table,
         err->code == ERR_CONNECTION)
         return;
     if (table->mapped && change->kind != CHANGE_TRUNCATE) {
-        describe_key(table, change, entry.key);
+        apply_describe_key(table, change, entry.key);
         entry.row = apply_row_json(table, change);
     }
     apply_blame(applier, &entry, err);
     free(entry.row);
+}
+
+/* While changes are gathered nobody waits for the servers, nor for a request to stop. */
+static bool keep_busy(struct applier *applier, struct err *err)
+{
+    if (applier->sent.flying)
+        apply_lanes_push(applier);
+    return !stop_check(err);
 }
 
 bool apply_row(struct applier *applier, const struct change *change, struct err *err)
@@ -406,14 +304,14 @@ bool apply_row(struct applier *applier, const struct change *change, struct err 
         return false;
     if (!table)
         return true;
-    if (!apply_group_open(applier, err))
-        return false;
-    if (!send_row(applier, table, change, err)) {
+    if (!gather_row(applier, table, change, err)) {
         blame_change(applier, table, change, err);
         return false;
     }
     apply_touch(applier, table, counts[change->kind]);
-    return true;
+    if (applier->gather.changes % PUSH_EVERY == 0 && !keep_busy(applier, err))
+        return false;
+    return !is_too_large(applier) || apply_group_piece(applier, err);
 }
 
 /* --- TRUNCATE --- */
@@ -434,14 +332,20 @@ static bool add_truncated(struct applier *applier, struct apply_table *table, st
 static bool send_truncate(struct applier *applier, struct apply_table *table,
                           const struct change *change, struct err *err)
 {
-    if (!apply_pipe_room(&applier->pipe, 0, err))
+    struct apply_lane *lane = &applier->lanes[0];
+
+    if (!apply_pipe_room(&lane->pipe, 0, err))
         return false;
-    if (!PQsendQueryParams(applier->conn->pg, applier->sql.data, 0, NULL, NULL, NULL, NULL, 0)) {
-        conn_error(applier->conn, NULL, applier->sql.data, err);
+    if (!PQsendQueryParams(lane->conn->pg, applier->sql.data, 0, NULL, NULL, NULL, NULL, 0)) {
+        conn_error(lane->conn, NULL, applier->sql.data, err);
         return false;
     }
-    apply_add_entry(applier, table, NULL, change->kind);
-    return apply_pipe_drain(&applier->pipe, err);
+    struct pipe_entry *entry = apply_pipe_add(&lane->pipe, PIPE_CHANGE);
+    entry->kind = change->kind;
+    entry->table = table;
+    entry->commit_lsn = applier->commit_lsn;
+    entry->xid = applier->xid;
+    return apply_pipe_drain(&lane->pipe, err);
 }
 
 /* One statement for all, so that foreign keys among them do not matter. The source's CASCADE is repeated
@@ -459,8 +363,6 @@ bool apply_truncate(struct applier *applier, const struct change *change, struct
         cascade = cascade && table;
         if (!table)
             continue;
-        if (!apply_group_open(applier, err))
-            return false;
         if (!add_truncated(applier, table, err)) {
             blame_change(applier, table, change, err);
             return false;
@@ -472,7 +374,9 @@ bool apply_truncate(struct applier *applier, const struct change *change, struct
         return true;
     buf_addstr(&applier->sql, change->restart_identity ? " RESTART IDENTITY" : "");
     buf_addstr(&applier->sql, cascade ? " CASCADE" : "");
-    if (apply_batch_send(applier, err) && send_truncate(applier, first, change, err))
+    if (!apply_group_piece(applier, err))
+        return false;
+    if (send_truncate(applier, first, change, err))
         return true;
     blame_change(applier, first, change, err);
     return false;

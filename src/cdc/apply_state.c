@@ -106,7 +106,7 @@ static struct apply_table *read_table(struct apply_tables *tables, const PGresul
     if (!table)
         table = add_table(tables, oid, PQgetvalue(rows, row, 1), PQgetvalue(rows, row, 2));
     set_source_name(tables, table, PQgetvalue(rows, row, 1), PQgetvalue(rows, row, 2));
-    if (!table->touched)
+    if (!table->touched && !table->is_flying)
         read_counts(table, rows, row);
     str_replace(&table->target_schema, PQgetvalue(rows, row, 3));
     str_replace(&table->target_name, PQgetvalue(rows, row, 4));
@@ -178,7 +178,7 @@ const struct apply_table *apply_tables_read(struct apply_tables *tables, const P
         table->ready = lsn_parse(PQgetisnull(rows, row, 6) ? NULL : PQgetvalue(rows, row, 6), &epoch_lsn);
         bool detached = apply_table_is_detached(table);
         table->has_news |= read_detachment(table, rows, row);
-        if (table->touched &&
+        if ((table->touched || table->is_flying) &&
             (epoch_lsn != table->epoch_lsn || detached != apply_table_is_detached(table)))
             reloaded = table;
         table->epoch_lsn = epoch_lsn;
@@ -273,25 +273,66 @@ bool apply_lock(struct conn *conn, int lane, int timeout_ms, struct err *err)
 
 /* --- the place --- */
 
-bool apply_position(struct conn *conn, int lane, lsn_t start_lsn, lsn_t *end_lsn, int64_t *commit_us,
-                    struct err *err)
+void apply_half_release(struct apply_half *half)
+{
+    free(half->ordered);
+    *half = (struct apply_half){0};
+}
+
+bool apply_start_lane(struct conn *conn, int lane, lsn_t start_lsn, struct err *err)
 {
     char lane_text[16];
     char lsn_text[LSN_TEXT_SIZE];
     const char *values[] = {lane_text, lsn_format(start_lsn, lsn_text)};
-    bool ok = false;
 
     snprintf(lane_text, sizeof lane_text, "%d", lane);
-    if (start_lsn != LSN_INVALID && !conn_command_params(conn, sql_apply_start, 2, values, err))
-        return false;
-    PGresult *res = conn_exec_params(conn, sql_apply_position, 1, values, err);
+    return conn_command_params(conn, sql_apply_start, 2, values, err);
+}
+
+/* "{1,2}" */
+static void read_ordered(struct apply_half *half, const char *text)
+{
+    size_t cap = 0;
+
+    for (char *end; *text && *text != '}'; text = end) {
+        uint32_t oid = (uint32_t)strtoul(text + 1, &end, 10);
+        if (end == text + 1)
+            return;
+        half->ordered = xgrow(half->ordered, half->ordered_count, &cap, sizeof *half->ordered);
+        half->ordered[half->ordered_count++] = oid;
+    }
+}
+
+static bool read_half(struct conn *conn, struct apply_half *half, struct err *err)
+{
+    PGresult *res = conn_exec(conn, sql_apply_half, err);
+
+    apply_half_release(half);
+    for (int row = 0; res && row < PQntuples(res); row++) {
+        half->done |= UINT32_C(1) << atoi(PQgetvalue(res, row, 0));
+        if (row)
+            continue;
+        lsn_parse(PQgetvalue(res, row, 1), &half->end_lsn);
+        half->lanes = atoi(PQgetvalue(res, row, 2));
+        read_ordered(half, PQgetvalue(res, row, 3));
+    }
+    PQclear(res);
+    return res != NULL;
+}
+
+bool apply_position(struct conn *conn, lsn_t *end_lsn, int64_t *commit_us, struct apply_half *half,
+                    struct err *err)
+{
+    PGresult *res = conn_exec(conn, sql_apply_position, err);
+    bool ok = false;
+
     if (res && PQntuples(res) == 1 && lsn_parse(PQgetvalue(res, 0, 0), end_lsn)) {
         *commit_us = PQgetisnull(res, 0, 1) ? 0 : strtoll(PQgetvalue(res, 0, 1), NULL, 10);
         ok = true;
     } else if (res) {
-        err_set(err, ERR_PREREQUISITE, "%s: lane %d has no progress, and no LSN to start at was given",
-                conn->label, lane);
+        err_set(err, ERR_PREREQUISITE, "%s: lane 0 has no progress, and no LSN to start at was given",
+                conn->label);
     }
     PQclear(res);
-    return ok;
+    return ok && read_half(conn, half, err);
 }

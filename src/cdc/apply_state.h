@@ -10,6 +10,7 @@
 #include <uthash.h>
 
 #include "cdc/apply_cache.h"
+#include "cdc/gather.h"
 #include "cdc/statements.h"
 #include "cdc/target.h"
 #include "pg/conn.h"
@@ -37,14 +38,18 @@ struct apply_table {
     bool mapped;
     struct target_table target;
     struct table_map map;
-    struct apply_statement *statements;
+    struct apply_statement **statements; /* by lane; owned, while mapped */
+    struct gather_table gathered;
 
     int64_t counts[COUNT_KINDS];  /* committed on the target */
-    int64_t pending[COUNT_KINDS]; /* in the open group */
-    bool touched;                 /* in the applier's list of the open group */
+    int64_t pending[COUNT_KINDS]; /* in the group that is gathered */
+    int64_t flying[COUNT_KINDS];  /* in the group that was sent */
+    bool touched;                 /* in the list of the group that is gathered */
+    bool is_flying;               /* in the list of the group that was sent */
     bool reported;                /* all of it is as the caller knows it */
     bool has_news;                /* read_tables saw something that is to be reported */
     struct apply_table *next_touched;
+    struct apply_table *next_flying;
     struct apply_table *next_changed;
     UT_hash_handle by_oid;
     UT_hash_handle by_name;
@@ -81,8 +86,21 @@ void apply_tables_release(struct apply_tables *tables);
 
 /* Waits for the lane's lock, at most timeout_ms: ERR_TIMEOUT, retryable, names who holds it. */
 bool apply_lock(struct conn *conn, int lane, int timeout_ms, struct err *err);
-/* Reads the lane's place, made at start_lsn where there is none. */
-bool apply_position(struct conn *conn, int lane, lsn_t start_lsn, lsn_t *end_lsn, int64_t *commit_us,
+/* A group of which some lanes have committed their part, and lane 0, which commits last, has not. */
+struct apply_half {
+    lsn_t end_lsn;    /* of its last transaction; 0: there is no such group */
+    int lanes;        /* over how many it was spread */
+    uint32_t done;    /* bit n: lane n has committed its part */
+    uint32_t *ordered; /* owned: OIDs of its tables that went to one lane each */
+    size_t ordered_count;
+};
+
+void apply_half_release(struct apply_half *half);
+
+/* Makes the row of a lane that has none. */
+bool apply_start_lane(struct conn *conn, int lane, lsn_t start_lsn, struct err *err);
+/* Reads where lane 0, that is the whole, stands, and what other lanes have beyond that. */
+bool apply_position(struct conn *conn, lsn_t *end_lsn, int64_t *commit_us, struct apply_half *half,
                     struct err *err);
 
 #endif

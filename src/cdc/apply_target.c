@@ -29,7 +29,7 @@ static PGresult *type_names(struct applier *applier, const struct source_table *
     buf_addstr(&oids, oids.len ? "}" : "{}");
     buf_addstr(&typmods, typmods.len ? "}" : "{}");
     const char *values[] = {oids.data, typmods.data};
-    PGresult *names = apply_pipe_query(&applier->pipe, sql_apply_type_names, 2, values, &ignored);
+    PGresult *names = apply_ask(applier, sql_apply_type_names, 2, values, &ignored);
     err_clear(&ignored);
     buf_release(&oids);
     buf_release(&typmods);
@@ -70,10 +70,10 @@ static bool refuse_triggers(struct applier *applier, const struct apply_table *t
 {
     err_set(err, ERR_PREREQUISITE, "target table %s has %s, which would act on applied changes",
             table->display, table->target.obstacles);
-    if (applier->conn->version >= 150000)
+    if (applier->lanes[0].conn->version >= 150000)
         err_hint(err, "As a superuser: GRANT SET ON PARAMETER session_replication_role TO \"%s\"; or "
                  "disable the triggers and drop the foreign keys until the cutover.",
-                 PQuser(applier->conn->pg));
+                 PQuser(applier->lanes[0].conn->pg));
     else
         err_hint(err, "Apply as a superuser, who may set session_replication_role, or disable the "
                  "triggers and drop the foreign keys until the cutover.");
@@ -85,7 +85,7 @@ static bool refuse_triggers(struct applier *applier, const struct apply_table *t
 static bool read_columns(struct applier *applier, struct apply_table *table, struct err *err)
 {
     const char *values[] = {table->target_schema, table->target_name};
-    PGresult *res = apply_pipe_query(&applier->pipe, sql_apply_target, 2, values, err);
+    PGresult *res = apply_ask(applier, sql_apply_target, 2, values, err);
     bool found = res && target_table_read(&table->target, values[0], values[1], res);
 
     if (res && !found) {
@@ -100,7 +100,7 @@ static bool read_keys(struct applier *applier, struct apply_table *table, struct
 {
     char *oid = xasprintf("%u", table->target.oid);
     const char *values[] = {oid};
-    PGresult *res = apply_pipe_query(&applier->pipe, sql_apply_target_keys, 1, values, err);
+    PGresult *res = apply_ask(applier, sql_apply_target_keys, 1, values, err);
 
     if (res)
         target_table_read_keys(&table->target, res);
@@ -120,9 +120,9 @@ bool apply_resolve(struct applier *applier, struct apply_table *table, struct er
                 table->source_name);
         return false;
     }
-    if (!read_columns(applier, table, err) || !read_keys(applier, table, err))
+    if (!apply_group_finish(applier, err) || !read_columns(applier, table, err) || !read_keys(applier, table, err))
         return false;
-    if (!applier->conn->replica_role && table->target.obstacles)
+    if (!applier->lanes[0].conn->replica_role && table->target.obstacles)
         return refuse_triggers(applier, table, err);
     if (!table_map_build(&table->map, &table->source, &table->target, applier->options.same_types,
                          &column, err)) {
@@ -132,13 +132,15 @@ bool apply_resolve(struct applier *applier, struct apply_table *table, struct er
     if (table->map.find == FIND_ROW || table->map.find == FIND_KEY_IMAGE)
         log_msg(LOG_WARNING, "target table %s has no unique index that fits the replica identity: "
                 "every UPDATE and DELETE reads the whole table", table->display);
+    table->statements = xcalloc(applier->lane_count, sizeof *table->statements);
+    table->gathered.oid = table->source_oid;
     table->mapped = true;
     return true;
 }
 
 /* --- forgetting --- */
 
-static bool deallocate(struct applier *applier, const struct apply_statement *statement,
+static bool deallocate(struct apply_lane *lane, const struct apply_statement *statement,
                        struct err *err)
 {
     char sql[48];
@@ -146,45 +148,58 @@ static bool deallocate(struct applier *applier, const struct apply_statement *st
     if (!statement->prepared)
         return true;
     snprintf(sql, sizeof sql, "DEALLOCATE %s", statement->name);
-    if (!apply_pipe_room(&applier->pipe, 0, err))
+    if (!apply_pipe_room(&lane->pipe, 0, err))
         return false;
-    if (!PQsendQueryParams(applier->conn->pg, sql, 0, NULL, NULL, NULL, NULL, 0)) {
-        conn_error(applier->conn, NULL, sql, err);
+    if (!PQsendQueryParams(lane->conn->pg, sql, 0, NULL, NULL, NULL, NULL, 0)) {
+        conn_error(lane->conn, NULL, sql, err);
         return false;
     }
-    apply_pipe_add(&applier->pipe, PIPE_OTHER)->sql = "DEALLOCATE";
+    apply_pipe_add(&lane->pipe, PIPE_OTHER)->sql = "DEALLOCATE";
     return true;
+}
+
+static bool drop_statements(struct apply_lane *lane, struct apply_statement **list, bool tell,
+                            struct err *err)
+{
+    bool ok = true;
+    bool any = *list != NULL;
+
+    while (*list) {
+        ok = ok && (!tell || deallocate(lane, *list, err));
+        apply_cache_drop(&lane->cache, *list);
+    }
+    return ok && (!tell || !any || lane->open || apply_pipe_sync(&lane->pipe, err));
 }
 
 bool apply_unmap(struct applier *applier, struct apply_table *table, bool tell, struct err *err)
 {
     bool ok = true;
 
-    while (table->statements) {
-        ok = ok && (!tell || deallocate(applier, table->statements, err));
-        apply_cache_drop(&applier->cache, table->statements);
-    }
+    for (size_t i = 0; table->statements && i < applier->lane_count; i++)
+        ok = drop_statements(&applier->lanes[i], &table->statements[i], tell, err) && ok;
+    free(table->statements);
+    table->statements = NULL;
     table_map_release(&table->map);
     target_table_release(&table->target);
     table->mapped = false;
     return ok;
 }
 
-bool apply_evict(struct applier *applier, struct err *err)
+bool apply_evict(struct apply_lane *lane, struct err *err)
 {
-    struct apply_statement *victim = apply_cache_victim(&applier->cache);
+    struct apply_statement *victim = apply_cache_victim(&lane->cache);
 
     if (!victim)
         return true;
-    if (!deallocate(applier, victim, err))
+    if (!deallocate(lane, victim, err))
         return false;
-    apply_cache_drop(&applier->cache, victim);
+    apply_cache_drop(&lane->cache, victim);
     return true;
 }
 
 bool apply_read_tables(struct applier *applier, struct err *err)
 {
-    PGresult *res = apply_pipe_query(&applier->pipe, sql_apply_tables, 0, NULL, err);
+    PGresult *res = apply_ask(applier, sql_apply_tables, 0, NULL, err);
     const struct apply_table *reloaded = res ? apply_tables_read(&applier->tables, res) : NULL;
 
     PQclear(res);

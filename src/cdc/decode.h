@@ -18,8 +18,8 @@ enum value_kind { VALUE_NULL, VALUE_UNCHANGED, VALUE_TEXT, VALUE_BINARY };
 
 struct value {
     enum value_kind kind;
-    char *data;   /* borrowed; NUL behind it */
     uint32_t len;
+    char *data; /* borrowed; NUL behind it */
 };
 
 struct tuple {

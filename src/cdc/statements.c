@@ -17,6 +17,7 @@
 
 #define FIRST_UNCOMMON_OID 10000 /* smaller ones are the same on every server (access/transam.h) */
 #define KEY_NAMES_MAX 8
+#define TEXT_ARRAY_OID 1009 /* text[]: pg_type.dat */
 
 /* --- the source's side --- */
 
@@ -145,8 +146,30 @@ static void find_by_index(struct table_map *map, const struct target_key *key)
             .target = column->column,
             .operator = column->operator,
             .collation = column->collation,
+            .by_bytes = column->by_bytes,
         };
     }
+}
+
+/* The target's type takes the source's text as it is, else two texts could be one key. */
+static bool key_is_plain(const struct table_map *map, const struct map_key *key)
+{
+    const struct relation_column *source = &map->source->columns[key->source];
+    const struct target_column *target = &map->target->columns[key->target];
+
+    if (source->type_oid < FIRST_UNCOMMON_OID || target->type_oid < FIRST_UNCOMMON_OID)
+        return key->by_bytes && source->type_oid == target->type_oid;
+    return key->by_bytes;
+}
+
+static bool may_merge(const struct table_map *map)
+{
+    if (map->find != FIND_KEY || map->target->unique_count > 1 || map->target->acts)
+        return false;
+    for (size_t i = 0; i < map->key_count; i++)
+        if (!key_is_plain(map, &map->keys[i]))
+            return false;
+    return true;
 }
 
 static void find_by_image(struct table_map *map)
@@ -193,6 +216,8 @@ bool table_map_build(struct table_map *map, const struct source_table *source,
     else
         find_by_image(map);
     name_keys(map);
+    map->merges = may_merge(map);
+    map->acts = target->acts;
     return true;
 }
 
@@ -326,22 +351,77 @@ static void add_where(const struct table_map *map, struct statement_text *out)
         add_row_place(map, out);
 }
 
-static void add_values(struct statement_text *out, size_t rows)
+static void add_values(struct statement_text *out)
 {
-    size_t n = 0;
-
-    for (size_t row = 0; row < rows; row++) {
-        buf_addstr(&out->sql, row ? ", (" : "(");
-        for (size_t i = 0; i < out->count; i++)
-            buf_addf(&out->sql, i ? ", $%zu" : "$%zu", ++n);
-        buf_addch(&out->sql, ')');
-    }
-    out->types = xrealloc(out->types, rows * out->count * sizeof *out->types);
-    for (size_t i = out->count; i < rows * out->count; i++)
-        out->types[i] = out->types[i - out->count];
+    for (size_t i = 0; i < out->count; i++)
+        buf_addf(&out->sql, i ? ", $%zu" : "($%zu", i + 1);
+    buf_addch(&out->sql, ')');
 }
 
-static void build_insert(const struct table_map *map, size_t rows, struct statement_text *out)
+/* --- statements for many rows --- */
+
+/* In the select list unnest() gives a composite as one value, and nothing is stored in between. A cast
+ * from text without the type's modifier is the type's input; the modifier is applied where the value is
+ * assigned, and what does not fit is an error there. */
+static void add_unnested(const struct table_map *map, struct statement_text *out)
+{
+    buf_addstr(&out->sql, "SELECT ");
+    for (size_t i = 0; i < out->count; i++) {
+        const struct target_column *column = written_as(map, out->parameters[i].column);
+        buf_addf(&out->sql, "%spg_catalog.unnest($%zu)", i ? ", " : "", i + 1);
+        if (!column->array_oid)
+            buf_addf(&out->sql, "::%s", column->cast_name);
+        buf_addf(&out->sql, " AS v%zu", i + 1);
+        out->types[i] = column->array_oid ? column->array_oid : TEXT_ARRAY_OID;
+    }
+}
+
+/* A statement's rows u are joined to the table's t by the key. */
+static void add_key_join(const struct table_map *map, struct statement_text *out, size_t first)
+{
+    for (size_t i = 0; i < map->key_count; i++) {
+        const struct map_key *key = &map->keys[i];
+        buf_addstr(&out->sql, i ? " AND t." : " WHERE t.");
+        ident_add(&out->sql, map->target->columns[key->target].name);
+        buf_addf(&out->sql, " %s ", key->operator);
+        buf_addf(&out->sql, key->collation ? "(u.v%zu COLLATE %s)" : "u.v%zu", first + i,
+                 key->collation);
+    }
+}
+
+static void build_update_many(const struct table_map *map, const uint64_t *set,
+                              struct statement_text *out)
+{
+    buf_addstr(&out->sql, "UPDATE ");
+    add_table(map, &out->sql);
+    buf_addstr(&out->sql, " AS t");
+    for (size_t i = 0; i < map->source->column_count; i++) {
+        const struct target_column *column = written_as(map, i);
+        if (!column || !(set[i / 64] >> (i % 64) & 1))
+            continue;
+        buf_addstr(&out->sql, out->count ? ", " : " SET ");
+        ident_add(&out->sql, column->name);
+        buf_addf(&out->sql, " = u.v%zu", take_parameter(map, out, i, false));
+    }
+    size_t first = take_key_parameters(map, out);
+    buf_addstr(&out->sql, " FROM (");
+    add_unnested(map, out);
+    buf_addstr(&out->sql, ") u");
+    add_key_join(map, out, first);
+}
+
+static void build_delete_many(const struct table_map *map, struct statement_text *out)
+{
+    buf_addstr(&out->sql, "DELETE FROM ");
+    add_table(map, &out->sql);
+    buf_addstr(&out->sql, " AS t USING (");
+    size_t first = take_key_parameters(map, out);
+    add_unnested(map, out);
+    buf_addstr(&out->sql, ") u");
+    add_key_join(map, out, first);
+}
+
+static void build_insert(const struct table_map *map, bool arrays, struct statement_text *out)
 {
     bool identity = false;
 
@@ -360,8 +440,13 @@ static void build_insert(const struct table_map *map, size_t rows, struct statem
         buf_addstr(&out->sql, " DEFAULT VALUES");
         return;
     }
-    buf_addstr(&out->sql, identity ? ") OVERRIDING SYSTEM VALUE VALUES " : ") VALUES ");
-    add_values(out, rows);
+    buf_addstr(&out->sql, identity ? ") OVERRIDING SYSTEM VALUE " : ") ");
+    if (arrays) {
+        add_unnested(map, out);
+        return;
+    }
+    buf_addstr(&out->sql, "VALUES ");
+    add_values(out);
 }
 
 static void build_update(const struct table_map *map, const uint64_t *set, struct statement_text *out)
@@ -388,7 +473,11 @@ void statement_build(const struct table_map *map, const struct statement_shape *
 {
     *out = (struct statement_text)STATEMENT_TEXT_INIT;
     if (shape->kind == CHANGE_INSERT) {
-        build_insert(map, shape->rows, out);
+        build_insert(map, shape->arrays, out);
+    } else if (shape->arrays && shape->kind == CHANGE_UPDATE) {
+        build_update_many(map, shape->set, out);
+    } else if (shape->arrays) {
+        build_delete_many(map, out);
     } else if (shape->kind == CHANGE_UPDATE) {
         build_update(map, shape->set, out);
     } else {

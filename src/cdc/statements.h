@@ -44,6 +44,7 @@ struct map_key {
     size_t target;
     const char *operator;  /* FIND_KEY; borrowed from the target table */
     const char *collation; /* FIND_KEY; borrowed, may be NULL */
+    bool by_bytes;         /* FIND_KEY */
 };
 
 struct table_map {
@@ -54,6 +55,9 @@ struct table_map {
     struct map_key *keys; /* what a row is found by */
     size_t key_count;
     char *key_names;      /* "(id, name)=(" for messages */
+    bool merges;          /* changes of one row can be told by the text of its key, and rows do not depend
+                           * on each other: nothing else in the table is unique */
+    bool acts;            /* something of the target's acts on every change: order counts */
 };
 
 #define TABLE_MAP_INIT {0}
@@ -75,7 +79,7 @@ struct statement_text {
     struct buf sql;
     struct parameter *parameters;
     Oid *types;
-    size_t count; /* of one row */
+    size_t count;
     size_t cap;
 };
 
@@ -87,13 +91,14 @@ struct statement_text {
 /* What tells the statements of a map apart. */
 struct statement_shape {
     enum change_kind kind; /* CHANGE_INSERT, CHANGE_UPDATE or CHANGE_DELETE */
-    uint16_t rows;         /* INSERT: so many at once (at least 1) */
+    bool arrays;           /* many rows at once: each parameter is an array, of its column's values or,
+                            * where its type has no array of its own, of their texts */
     const uint64_t *set;   /* UPDATE: the columns to write; those the target does not take are left out.
                             * With none it only checks that the row is there. Borrowed */
 };
 
-/* Makes a statement. Its parameters are those of one row: an INSERT of more takes them again and again,
- * count * rows in all, and so do the types. Not for UPDATE and DELETE with FIND_NOTHING. */
+/* Makes a statement. Not for UPDATE and DELETE with FIND_NOTHING; with arrays only for FIND_KEY, and for an
+ * UPDATE that writes something. */
 void statement_build(const struct table_map *map, const struct statement_shape *shape,
                      struct statement_text *out);
 void statement_text_release(struct statement_text *text);

@@ -35,6 +35,8 @@ bool target_table_read(struct target_table *table, const char *schema, const cha
     table->relkind = PQgetvalue(columns, 0, 1)[0];
     if (!PQgetisnull(columns, 0, 2))
         table->obstacles = xstrdup(PQgetvalue(columns, 0, 2));
+    table->acts = is_true(columns, 0, 13);
+    table->unique_count = (int)number(columns, 0, 14);
     for (int row = 0; row < PQntuples(columns); row++) {
         if (PQgetisnull(columns, row, 3))
             continue;
@@ -48,6 +50,9 @@ bool target_table_read(struct target_table *table, const char *schema, const cha
             .not_null = is_true(columns, row, 7),
             .generated = is_true(columns, row, 8),
             .identity = is_true(columns, row, 9),
+            .array_oid = number(columns, row, 10),
+            .array_delimiter = PQgetvalue(columns, row, 11)[0],
+            .cast_name = xstrdup(PQgetvalue(columns, row, 12)),
         };
     }
     return true;
@@ -75,6 +80,7 @@ void target_table_read_keys(struct target_table *table, const PGresult *keys)
             .column = (size_t)column,
             .operator = xstrdup(PQgetvalue(keys, row, 3)),
             .collation = PQgetisnull(keys, row, 4) ? NULL : xstrdup(PQgetvalue(keys, row, 4)),
+            .by_bytes = is_true(keys, row, 5),
         };
     }
 }
@@ -94,6 +100,7 @@ void target_table_release(struct target_table *table)
     for (size_t i = 0; i < table->column_count; i++) {
         free(table->columns[i].name);
         free(table->columns[i].type_name);
+        free(table->columns[i].cast_name);
     }
     for (size_t i = 0; i < table->key_count; i++)
         key_release(&table->keys[i]);

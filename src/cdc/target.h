@@ -17,12 +17,16 @@ struct target_column {
     bool not_null;
     bool generated;
     bool identity;
+    uint32_t array_oid;   /* of the array type of its type; 0: none that unnest() would take apart well */
+    char array_delimiter;
+    char *cast_name;      /* the type without modifier, as SQL: what text is cast to where array_oid is 0 */
 };
 
 struct target_key_column {
     size_t column;   /* index into the table's columns */
     char *operator;  /* equality: "OPERATOR(pg_catalog.=)" */
     char *collation; /* quoted name, NULL: the column's own */
+    bool by_bytes;   /* two keys are the same exactly when their texts are */
 };
 
 struct target_key {
@@ -39,6 +43,8 @@ struct target_table {
     uint32_t oid;
     char relkind;    /* 'r', 'p' */
     char *obstacles; /* triggers and foreign keys that would act without replica role; NULL: none */
+    bool acts;       /* triggers or rules that act in replica role */
+    int unique_count; /* unique and exclusion indexes; of a partitioned table: the most that a part has */
     struct target_column *columns;
     size_t column_count;
     size_t column_cap;

@@ -21,7 +21,8 @@
 
 struct apply {
     struct work *work;
-    struct conn target;
+    struct conn targets[APPLIER_LANES_MAX]; /* lanes */
+    int target_count;
     struct applier *applier;
     struct spool_reader *reader;
     struct spool_position limit;
@@ -292,7 +293,7 @@ static bool open_reader(struct apply *a, struct err *err)
  * stops right before the transaction that does not fit. */
 static bool feed_again(struct apply *a, struct err *err)
 {
-    if (!applier_status(a->applier)->retry_single || !conn_is_open(&a->target))
+    if (!applier_status(a->applier)->retry_single || !conn_is_open(&a->targets[0]))
         return false;
     log_err(LOG_INFO, err);
     err_clear(err);
@@ -303,12 +304,31 @@ static bool feed_again(struct apply *a, struct err *err)
  * long as nothing comes. */
 static bool target_is_there(struct apply *a, struct err *err)
 {
-    struct pollfd pfd = {.fd = PQsocket(a->target.pg), .events = POLLIN};
+    for (int i = 0; i < a->target_count; i++) {
+        struct conn *target = &a->targets[i];
+        struct pollfd pfd = {.fd = PQsocket(target->pg), .events = POLLIN};
+        if (poll(&pfd, 1, 0) <= 0 || PQconsumeInput(target->pg))
+            continue;
+        conn_error(target, NULL, NULL, err);
+        return false;
+    }
+    return true;
+}
 
-    if (poll(&pfd, 1, 0) <= 0 || PQconsumeInput(a->target.pg))
-        return true;
-    conn_error(&a->target, NULL, NULL, err);
-    return false;
+static bool connect_lanes(struct apply *a, struct err *err)
+{
+    int wanted = a->work->m->plan.sync_jobs;
+
+    while (a->target_count < wanted) {
+        struct conn *target = &a->targets[a->target_count];
+        if (!work_connect(a->work, target, SIDE_TARGET, CONN_WRITER, err))
+            return false;
+        a->target_count++;
+        /* The applier uses no more than one then. */
+        if (!target->replica_role)
+            return true;
+    }
+    return true;
 }
 
 static bool apply_stream(struct apply *a, struct err *err)
@@ -344,7 +364,7 @@ static bool apply_stream(struct apply *a, struct err *err)
 
 bool work_apply(struct work *work, struct err *err)
 {
-    struct apply a = {.work = work, .target = CONN_INIT, .aside = CONN_INIT};
+    struct apply a = {.work = work, .aside = CONN_INIT};
     const struct applier_ddl ddl = {
         .log_schema = work->p->slot, .arg = &a, .aside = run_aside, .tell = tell_event};
     struct applier_options options = {
@@ -353,10 +373,11 @@ bool work_apply(struct work *work, struct err *err)
         .on_conflict = APPLIER_STOPS_TABLE,
         .ddl = work->m->plan.sync_ddl == SYNC_DDL_APPLY ? &ddl : NULL,
     };
-    bool ok = work_connect(work, &a.target, SIDE_TARGET, CONN_WRITER, err);
+    bool ok = connect_lanes(&a, err);
 
+    options.lanes = a.target_count;
     if (ok)
-        a.applier = applier_open(&a.target, &options, err);
+        a.applier = applier_open(a.targets, &options, err);
     ok = a.applier && open_reader(&a, err);
     if (ok) {
         work_send(work, json_message("want_limit"));
@@ -366,7 +387,8 @@ bool work_apply(struct work *work, struct err *err)
         report_applied(&a, false);
     spool_reader_close(a.reader);
     applier_close(a.applier);
-    conn_close(&a.target);
+    for (int i = 0; i < a.target_count; i++)
+        conn_close(&a.targets[i]);
     conn_close(&a.aside);
     return ok;
 }

@@ -99,8 +99,7 @@ const struct key plan_keys[] = {
 
     {IN_SYNC, "mode", KEY_WORD, .offered = "load-and-sync", .refused = "load-only sync-only",
      .otherwise = "load-and-sync", PLAN(sync_mode)},
-    {IN_SYNC, "jobs", KEY_INT, .offered = "1..1", .refused = "1..64", .otherwise = "1",
-     PLAN(sync_jobs)},
+    {IN_SYNC, "jobs", KEY_INT, .offered = "1..16", .otherwise = "4", PLAN(sync_jobs)},
     {IN_SYNC, "commit", KEY_WORD, .offered = "batched", CHECKED_ONLY},
     {IN_SYNC, "ddl", KEY_WORD, .offered = "apply stop", .otherwise = "apply", PLAN(sync_ddl)},
     {IN_SYNC, "spool", KEY_WORD, .offered = "auto", CHECKED_ONLY},

@@ -97,7 +97,7 @@ struct plan {
     enum plan_unlogged load_unlogged;
     int load_jobs;
     enum plan_sync_mode sync_mode;
-    int sync_jobs;
+    int sync_jobs;            /* connections that apply side by side */
     enum plan_ddl sync_ddl; /* "apply" (default) or "stop" */
     int64_t spool_limit_bytes;
     enum plan_verify_when verify_when;

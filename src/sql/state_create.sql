@@ -65,7 +65,11 @@ CREATE TABLE pgcutover.progress (
     lane integer PRIMARY KEY,
     commit_lsn pg_lsn NOT NULL,     -- of the last source transaction applied
     end_lsn pg_lsn NOT NULL,        -- end of its commit record
-    commit_time timestamptz
+    commit_time timestamptz,
+    -- Of lanes beside lane 0, which commits last, how the group was spread: one that is ahead of lane 0 was
+    -- committed by half, and the rest of it is made again in the same way.
+    lanes integer,
+    ordered oid[]                   -- tables that went to one lane each
 ) WITH (fillfactor = 10);
 
 CREATE TABLE pgcutover.objects (

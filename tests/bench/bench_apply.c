@@ -1,5 +1,5 @@
 /* How fast changes are applied, and in how much memory: the applier fed with made-up changes of a table of ten
- * columns. Needs only a target: bench_apply [rows [rows a transaction]] with $PGC_TEST_TARGET, an empty database.
+ * columns. Needs only a target: bench_apply [rows [rows a transaction [lanes]]] with $PGC_TEST_TARGET, an empty database.
  * A million rows in one transaction: tests/servers/with-servers ./bench_apply 1000000 1000000. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +15,8 @@
 #define RELATION 1
 #define COLUMNS 10
 
-static struct conn target, writer;
+static struct conn target, writers[APPLIER_LANES_MAX];
+#define writer writers[0]
 static struct applier *applier;
 static lsn_t lsn = 1000;
 
@@ -87,7 +88,7 @@ static void row(enum change_kind kind, int64_t id, int version)
     snprintf(texts[8], 64, "%" PRId64 ".99", id % 10000);
     snprintf(texts[9], 64, "2024-02-29");
     for (int i = 0; i < COLUMNS; i++)
-        values[i] = (struct value){VALUE_TEXT, texts[i], (uint32_t)strlen(texts[i])};
+        values[i] = (struct value){VALUE_TEXT, (uint32_t)strlen(texts[i]), texts[i]};
     struct tuple tuple = {values, COLUMNS, COLUMNS};
     feed(&(struct change){.kind = kind, .relation = RELATION, .has_old = kind == CHANGE_DELETE,
                           .old_is_key = true, .old_tuple = tuple, .new_tuple = tuple});
@@ -148,15 +149,18 @@ int main(int argc, char **argv)
         "CREATE TABLE public.t (id int8 PRIMARY KEY, a int4, b int8, c text, d timestamptz, e float8, f text, g bool, h numeric, i date);"
         "INSERT INTO pgcutover.tables (source_oid, source_schema, source_table, target_schema, target_table, mode, epoch_lsn, loaded) "
         "VALUES (1, 'public', 't', 'public', 't', 'sync', '0/0', true)");
-    open_conn(&writer, &info, CONN_WRITER);
-    if (!(applier = applier_open(&writer, &options, &err)))
+    options.lanes = argc > 3 ? atoi(argv[3]) : 1;
+    for (int i = 0; i < options.lanes; i++)
+        open_conn(&writers[i], &info, CONN_WRITER);
+    if (!(applier = applier_open(writers, &options, &err)))
         give_up(&err);
     relation();
     phase("insert", CHANGE_INSERT, rows, per_transaction);
     phase("update", CHANGE_UPDATE, rows, per_transaction);
     phase("delete", CHANGE_DELETE, rows, per_transaction);
     applier_close(applier);
-    conn_close(&writer);
+    for (int i = 0; i < options.lanes; i++)
+        conn_close(&writers[i]);
     conn_close(&target);
     conninfo_release(&info);
     return 0;

@@ -95,7 +95,7 @@ static void check_sql(struct fixture *f, enum change_kind kind, uint64_t set, co
 {
     struct statement_text text;
 
-    statement_build(&f->map, &(struct statement_shape){kind, 1, &set}, &text);
+    statement_build(&f->map, &(struct statement_shape){kind, false, &set}, &text);
     CHECK_STR(text.sql.data, want);
     statement_text_release(&text);
 }
@@ -117,13 +117,40 @@ static void test_key(void)
               "UPDATE ONLY \"pub\"\"lic\".\"T t\" SET \"id\" = $1 WHERE \"id\" OPERATOR(pg_catalog.=) $2");
     check_sql(&f, CHANGE_DELETE, 0,
               "DELETE FROM ONLY \"pub\"\"lic\".\"T t\" WHERE \"id\" OPERATOR(pg_catalog.=) $1");
+    teardown(&f);
+}
+
+static void check_many(struct fixture *f, enum change_kind kind, uint64_t set, const char *want)
+{
     struct statement_text text;
-    statement_build(&f.map, &(struct statement_shape){CHANGE_INSERT, 2, NULL}, &text);
-    CHECK_CONTAINS(text.sql.data, ") VALUES ($1, $2, $3), ($4, $5, $6)");
-    CHECK_INT(text.count, 3);
-    CHECK_INT(text.types[3], 20);
-    CHECK_INT(text.types[5], 25);
+
+    statement_build(&f->map, &(struct statement_shape){kind, true, &set}, &text);
+    CHECK_STR(text.sql.data, want);
+    for (size_t i = 0; i < text.count; i++)
+        CHECK_INT(text.types[i], text.parameters[i].column == 0 ? 1016 : 1009); /* int8[], text[] */
     statement_text_release(&text);
+}
+
+/* Many rows at once: an array a column; what has no array type of its own goes as text, without modifier. */
+static void test_arrays(void)
+{
+    struct fixture f;
+
+    setup_usual(&f, 'd', true);
+    f.target.columns[2].array_oid = 1016;
+    f.target.columns[3].array_oid = 1009;
+    f.target.columns[1].cast_name = xstrdup("pg_catalog.int4[]");
+    CHECK_TRUE(build_map(&f));
+    check_many(&f, CHANGE_INSERT, 0,
+               "INSERT INTO \"pub\"\"lic\".\"T t\" (\"id\", \"name\", \"No\"\"te\") SELECT pg_catalog.unnest($1) AS v1, "
+               "pg_catalog.unnest($2) AS v2, pg_catalog.unnest($3)::pg_catalog.int4[] AS v3");
+    check_many(&f, CHANGE_UPDATE, 6,
+               "UPDATE ONLY \"pub\"\"lic\".\"T t\" AS t SET \"name\" = u.v1, \"No\"\"te\" = u.v2 FROM (SELECT "
+               "pg_catalog.unnest($1) AS v1, pg_catalog.unnest($2)::pg_catalog.int4[] AS v2, pg_catalog.unnest($3) AS v3) u "
+               "WHERE t.\"id\" OPERATOR(pg_catalog.=) u.v3");
+    check_many(&f, CHANGE_DELETE, 0,
+               "DELETE FROM ONLY \"pub\"\"lic\".\"T t\" AS t USING (SELECT pg_catalog.unnest($1) AS v1) u "
+               "WHERE t.\"id\" OPERATOR(pg_catalog.=) u.v1");
     teardown(&f);
 }
 
@@ -146,7 +173,7 @@ static void test_parameters(void)
 
     setup_usual(&f, 'd', true);
     CHECK_TRUE(build_map(&f));
-    statement_build(&f.map, &(struct statement_shape){CHANGE_UPDATE, 1, &set}, &text);
+    statement_build(&f.map, &(struct statement_shape){CHANGE_UPDATE, false, &set}, &text);
     CHECK_INT(text.count, 3);
     CHECK_INT(text.parameters[0].column, 0);
     CHECK_TRUE(!text.parameters[0].find);
@@ -215,7 +242,7 @@ static void test_full(void)
               "pg_catalog.format('%s', \"a\") = pg_catalog.format('%s', $1) LIMIT 1))");
     f.target.relkind = 'p';
     struct statement_text text;
-    statement_build(&f.map, &(struct statement_shape){CHANGE_DELETE, 1, NULL}, &text);
+    statement_build(&f.map, &(struct statement_shape){CHANGE_DELETE, false, NULL}, &text);
     CHECK_CONTAINS(text.sql.data, "(tableoid, ctid) IN (SELECT o, c FROM (SELECT tableoid, ctid FROM \"pub");
     statement_text_release(&text);
     teardown(&f);
@@ -311,7 +338,7 @@ static struct apply_statement *get(struct apply_cache *cache, struct apply_state
                                    const struct table_map *map, enum change_kind kind,
                                    const uint64_t *set)
 {
-    return apply_cache_get(cache, list, map, &(struct statement_shape){kind, 1, set});
+    return apply_cache_get(cache, list, map, &(struct statement_shape){kind, false, set});
 }
 
 static void test_cache(void)
@@ -348,6 +375,7 @@ int main(void)
 {
     static const struct unit_test tests[] = {
         {"rows are found by the key", test_key},
+        {"many rows at once", test_arrays},
         {"an update of nothing still looks for the row", test_nothing_to_set},
         {"parameters", test_parameters},
         {"generated and identity columns", test_generated_and_identity},
