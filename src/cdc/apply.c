@@ -29,6 +29,7 @@
 
 #define GROUP_CHANGES 100000
 #define GROUP_BYTES (INT64_C(24) << 20)
+#define LANES_CHANGES 500 /* a smaller group is not worth more than one transaction */
 #define MAX_STATEMENTS 2000
 #define LOCK_TIMEOUT_MS 30000
 #define PASSED_WRITE_MS 10000 /* how old a position that concerned nobody may get */
@@ -42,6 +43,7 @@ static void set_defaults(struct applier *applier)
     options->max_group_changes = options->max_group_changes ? options->max_group_changes : GROUP_CHANGES;
     options->max_group_bytes = options->max_group_bytes ? options->max_group_bytes : GROUP_BYTES;
     options->lock_timeout_ms = options->lock_timeout_ms ? options->lock_timeout_ms : LOCK_TIMEOUT_MS;
+    options->lanes_changes = options->lanes_changes ? options->lanes_changes : LANES_CHANGES;
     options->max_statements = options->max_statements ? options->max_statements : MAX_STATEMENTS;
     applier->lane_count = options->lanes > 0 ? (size_t)options->lanes : 1;
     if (applier->lane_count > APPLIER_LANES_MAX)

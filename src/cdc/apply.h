@@ -41,6 +41,7 @@ struct applier_ddl {
 
 struct applier_options {
     int lanes;                 /* connections that work side by side; 0: 1 */
+    int64_t lanes_changes;     /* a group of fewer changes is for one of them; 0: 500 */
     enum applier_policy on_conflict;
     int64_t max_group_changes; /* of one target transaction; 0: 100,000. A source transaction is never cut */
     int64_t max_group_bytes;   /* memory for what is gathered; 0: 24 MiB */

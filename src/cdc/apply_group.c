@@ -21,7 +21,6 @@
 #define PROGRESS_STATEMENT "pgc_progress"
 #define PROGRESS_PARAMETERS 11
 #define DURABLE_MS 100    /* how long commits may be at the mercy of the target's power supply */
-#define LANES_CHANGES 500 /* a smaller group is not worth more than one transaction */
 
 void apply_touch(struct applier *applier, struct apply_table *table, enum apply_count what)
 {
@@ -239,7 +238,7 @@ static struct apply_spread choose_spread(const struct applier *applier)
         return (struct apply_spread){half->lanes, half->done, true, half->ordered,
                                      half->ordered_count};
     if (applier->group.in_pieces || applier->catch_up.on || is_single(applier) ||
-        applier->group.changes < LANES_CHANGES)
+        applier->group.changes < applier->options.lanes_changes)
         return (struct apply_spread){.lanes = 1};
     return (struct apply_spread){.lanes = (int)applier->lane_count};
 }

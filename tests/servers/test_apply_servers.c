@@ -23,7 +23,9 @@ struct message {
 };
 
 static struct conninfo source_info, target_info;
-static struct conn source, target, writer; /* writer is the applier's */
+static struct conn source, target, writers[4]; /* writers are the applier's */
+#define writer writers[0]
+static int lanes = 1;
 static struct applier *applier;
 static struct message *messages;
 static size_t message_count, message_cap;
@@ -104,7 +106,8 @@ static void close_applier(void)
 {
     applier_close(applier);
     applier = NULL;
-    conn_close(&writer);
+    for (int i = 0; i < 4; i++)
+        conn_close(&writers[i]);
 }
 
 /* Empty databases, an empty stream. */
@@ -155,11 +158,14 @@ static bool open_applier_as(struct conninfo *info, struct applier_options option
     char *start = scalar(&target, "SELECT start_lsn FROM pgcutover.migration");
 
     close_applier();
-    open_conn(&writer, info, SIDE_TARGET, CONN_WRITER);
+    options.lanes = options.lanes ? options.lanes : lanes;
+    options.lanes_changes = 1;
+    for (int i = 0; i < options.lanes; i++)
+        open_conn(&writers[i], info, SIDE_TARGET, CONN_WRITER);
     lsn_parse(start, &options.start_lsn);
     free(start);
     err_clear(&last);
-    applier = applier_open(&writer, &options, &last);
+    applier = applier_open(writers, &options, &last);
     return applier != NULL;
 }
 
@@ -329,7 +335,7 @@ static void test_basics(void)
     CHECK_STR(t.target_name, "b");
     CHECK_INT(t.deletes, sends_truncate() ? 1 : 3);
     CHECK_TRUE(!applier_next_changed(applier, &t));
-    char *time = scalar(&target, "SELECT commit_time FROM pgcutover.progress");
+    char *time = scalar(&target, "SELECT commit_time FROM pgcutover.progress WHERE lane = 0");
     open_applier(0); /* a new applier knows all of it */
     check_progress();
     CHECK_TRUE(applier_status(applier)->applied_commit_us > 0);
@@ -786,7 +792,7 @@ static void test_stopped_table(void)
     check_progress();
     check_scalar(&target, "SELECT format('%s %s %s %s %s %s', kind, key, row_values->'new'->>'v', resolution, sqlstate, message LIKE '%(id)=(7)%') "
                  "FROM pgcutover.conflicts", "INSERT (id)=(7) source stopped 23505 t");
-    check_scalar(&target, "SELECT (stopped->>'sqlstate') || (behind_lsn < (SELECT end_lsn FROM pgcutover.progress)) FROM pgcutover.tables "
+    check_scalar(&target, "SELECT (stopped->>'sqlstate') || (behind_lsn < (SELECT end_lsn FROM pgcutover.progress WHERE lane = 0)) FROM pgcutover.tables "
                  "WHERE source_table = 'a'", "23505true");
     CHECK_TRUE(!applier_wants_catch_up(applier, &from));
     CHECK_TRUE(applier_status(applier)->needed_lsn < applier_status(applier)->applied_lsn);
@@ -821,6 +827,102 @@ static void test_stopped_table(void)
     sync_settling();
     check_same();
     check_counts("a", "21 21 6 0");
+}
+
+/* Rows that are changed again and again, keys that move, tables with more than one unique index, identity FULL:
+ * as on the source, over several lanes, in groups of every size. */
+static void test_merged(void)
+{
+    static const int64_t sizes[] = {1, 7, 100, 0};
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        begin_test();
+        both("CREATE TABLE m (id int PRIMARY KEY, n int, t text); CREATE TABLE u (id int PRIMARY KEY, email text UNIQUE, n int);"
+             "CREATE TABLE f (a int, b text); CREATE TABLE h (id bigserial, who int);"
+             "CREATE TABLE big (id int PRIMARY KEY, n int, big text); ALTER TABLE big ALTER big SET STORAGE EXTERNAL;"
+             "CREATE TABLE num (k numeric PRIMARY KEY, v int); CREATE TABLE ex (id int PRIMARY KEY, r int4range, EXCLUDE USING gist (r WITH &&))");
+        src("ALTER TABLE f REPLICA IDENTITY FULL; ALTER TABLE h REPLICA IDENTITY FULL; ALTER TABLE u REPLICA IDENTITY FULL");
+        begin_stream();
+        src("INSERT INTO m SELECT g, 0, 'm' FROM generate_series(1, 50) g; INSERT INTO u SELECT g, 'e' || g, 0 FROM generate_series(1, 20) g;"
+            "INSERT INTO f SELECT g / 3, 'same' FROM generate_series(1, 30) g; INSERT INTO big SELECT g, 0, repeat(md5(g::text), 500) FROM generate_series(1, 5) g;"
+            "INSERT INTO num VALUES (1.0, 1), (2.00, 2); INSERT INTO ex SELECT g, int4range(g, g + 1) FROM generate_series(1, 10) g");
+        for (int round = 0; round < 12; round++) {
+            char *sql = xasprintf("BEGIN; UPDATE m SET n = n + 1 WHERE id %% 3 = %d %% 3; DELETE FROM m WHERE id = %d; INSERT INTO m VALUES (%d, %d, 'new'); UPDATE m SET t = t || '.' WHERE id = %d;"
+                "INSERT INTO h (who) VALUES (%d); UPDATE u SET email = NULL WHERE id = 1; UPDATE u SET email = 'e1' WHERE id = %d; UPDATE u SET email = 'x' || id, n = n + 1; UPDATE u SET email = 'e' || id;"
+                "UPDATE big SET n = n + 1 WHERE id %% 2 = %d %% 2; UPDATE big SET big = repeat('z', 3000 + %d) WHERE id = 3; COMMIT", round, round + 5, round + 5, round, round + 5, round, round % 5 + 2, round, round);
+            src(sql);
+            free(sql);
+            src("DELETE FROM f WHERE ctid = (SELECT min(ctid) FROM f); UPDATE f SET b = b || 'x' WHERE ctid = (SELECT max(ctid) FROM f)");
+            src("BEGIN; UPDATE m SET id = -1 WHERE id = 1; UPDATE m SET id = 1 WHERE id = 2; UPDATE m SET id = 2 WHERE id = -1; UPDATE m SET n = 0 WHERE id = 1; COMMIT");
+            src("BEGIN; INSERT INTO m VALUES (1000, 1, 'gone'); UPDATE m SET n = 2 WHERE id = 1000; DELETE FROM m WHERE id = 1000; COMMIT");
+            src("UPDATE num SET k = CASE k WHEN 1 THEN 1.000 ELSE k END, v = v + 1; DELETE FROM num WHERE k = 2; INSERT INTO num VALUES (2.0, 7)");
+            src("UPDATE ex SET r = int4range(id + 100, id + 101) WHERE id > 5; UPDATE ex SET r = int4range(id + 1, id + 2) WHERE id = 5; UPDATE ex SET r = int4range(id, id + 1) WHERE id = 5; UPDATE ex SET r = int4range(id, id + 1)");
+        }
+        open_applier(sizes[i]);
+        sync_now(false);
+        check_same();
+        check_progress();
+    }
+}
+
+/* Some lanes have committed a group and lane 0 has not: what is missing comes, and nothing twice, whatever the
+ * number of lanes is by then. */
+static void test_half(void)
+{
+    for (int later = 1; later <= 4; later++) {
+        begin_test();
+        both("CREATE TABLE a (id int PRIMARY KEY, n int); CREATE TABLE u (id int PRIMARY KEY, e int UNIQUE); CREATE TABLE h (v int)");
+        src("ALTER TABLE h REPLICA IDENTITY FULL");
+        begin_stream();
+        src("INSERT INTO a SELECT g, 0 FROM generate_series(1, 300) g; INSERT INTO u SELECT g, g FROM generate_series(1, 50) g");
+        CHECK_TRUE(open_applier_as(&target_info, (struct applier_options){.lanes = 3}));
+        sync_now(false);
+        for (int i = 0; i < 10; i++)
+            src("UPDATE a SET n = n + 1; INSERT INTO h SELECT generate_series(1, 20); DELETE FROM a WHERE id = (SELECT max(id) FROM a); UPDATE u SET e = -e; UPDATE u SET e = 1 - e");
+        run(&target, "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'not this one'; END$$;"
+            "CREATE CONSTRAINT TRIGGER no AFTER UPDATE ON pgcutover.progress DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.lane = 0) EXECUTE PROCEDURE no();"
+            "ALTER TABLE pgcutover.progress ENABLE ALWAYS TRIGGER no");
+        fetch();
+        CHECK_TRUE(!feed_once(false));
+        CHECK_CONTAINS(last.message, "not this one");
+        check_counts("a", "300 0 0 0");
+        check_scalar(&target, "SELECT count(*) > 0 FROM pgcutover.progress p WHERE lane > 0 AND end_lsn > (SELECT end_lsn FROM pgcutover.progress WHERE lane = 0)", "t");
+        CHECK_TRUE(!feed_once(false)); /* the same lanes, with what they have */
+        run(&target, "DROP TRIGGER no ON pgcutover.progress");
+        if (later < 4) /* 4: the applier that saw it */
+            CHECK_TRUE(open_applier_as(&target_info, (struct applier_options){.lanes = later}));
+        src("INSERT INTO a VALUES (1000, 1)");
+        sync_now(false);
+        check_same();
+        check_counts("a", "301 2955 10 0");
+        check_counts("h", "200 0 0 0");
+        check_progress();
+    }
+}
+
+/* A transaction that is larger than any group goes in pieces: nothing of it is seen before its end. */
+static void test_pieces(void)
+{
+    struct change change = CHANGE_INIT;
+    bool ok = true;
+
+    begin_test();
+    both("CREATE TABLE a (id int PRIMARY KEY, t text)");
+    begin_stream();
+    src("INSERT INTO a VALUES (0, 'before')");
+    src("BEGIN; INSERT INTO a SELECT g, 'x' FROM generate_series(1, 2000) g; UPDATE a SET t = 'y' WHERE id % 2 = 0; UPDATE a SET id = id + 10000 WHERE id % 100 = 0; DELETE FROM a WHERE id % 3 = 0; COMMIT");
+    src("UPDATE a SET t = 'behind' WHERE id = 1");
+    fetch();
+    open_applier(50);
+    for (size_t i = 0; ok && i + 5 < message_count; i++)
+        ok = feed_one(&messages[i], &change);
+    CHECK_TRUE(ok);
+    change_release(&change);
+    check_scalar(&target, "SELECT count(*) FROM a", "0"); /* all of the group, or nothing */
+    open_applier(50);
+    sync_now(false);
+    check_same();
+    CHECK_INT(applier_status(applier)->transactions, 3);
 }
 
 /* Asked to stop: nothing hangs, nothing half is left, another applier goes on. */
@@ -1292,6 +1394,7 @@ static bool use_servers(void)
 
 int main(void)
 {
+    lanes = getenv("PGC_TEST_LANES") ? atoi(getenv("PGC_TEST_LANES")) : 1;
     static const struct unit_test tests[] = {
         {"basics", test_basics},
         {"groups", test_groups},
@@ -1317,6 +1420,9 @@ int main(void)
         {"COPY", test_copy},
         {"session killed", test_killed},
         {"stop", test_stop},
+        {"merged and ordered", test_merged},
+        {"a group that is there by half", test_half},
+        {"a transaction in pieces", test_pieces},
         {"a conflict stops its table alone", test_stopped_table},
         {"selection and epochs", test_selection},
         {"loaded again", test_loaded_again},

@@ -388,8 +388,6 @@ static void test_not_offered(void)
         {WITH("\"sync\": {\"mode\": \"load-only\"}"),
          "p.json:3:19: sync.mode \"load-only\" is not offered by this version",
          "Offered is \"load-and-sync\"."},
-        {WITH("\"sync\": {\"jobs\": 4}"), "p.json:3:19: sync.jobs 4 is not offered by this version",
-         "Offered is 1."},
         {WITH("\"sync\": {\"commit\": \"each\"}"),
          "p.json:3:21: sync.commit \"each\" is not offered by this version",
          "Offered is \"batched\"."},
