@@ -131,7 +131,7 @@ static void list_table(const char *oid, const char *name, const char *lsn)
 
     CHECK_TRUE(conn_command_params(&target,
         "INSERT INTO pgcutover.tables (source_oid, source_schema, source_table, target_schema, target_table, "
-        "mode, epoch_lsn, loaded) VALUES ($1::oid, 'public', $2, 'public', $2, 'sync', $3::pg_lsn, true)",
+        "mode, epoch_lsn, loaded, indexed) VALUES ($1::oid, 'public', $2, 'public', $2, 'sync', $3::pg_lsn, true, true)",
         3, values, &err));
     if (err_is_set(&err))
         complain("list", &err);
