@@ -321,10 +321,12 @@ static bool applies(const struct check_run *run, const struct check *check)
         {WHEN_SYNC, plan->sync_mode != SYNC_LOAD_ONLY},
         {WHEN_COPY, plan->schema_mode == SCHEMA_COPY},
         {WHEN_EXISTING, plan->schema_mode == SCHEMA_EXISTING},
-        {WHEN_READ_ONLY, plan->stop_writes == STOP_READ_ONLY},
+        {WHEN_READ_ONLY,
+         plan->stop_writes == STOP_READ_ONLY && plan->sync_mode != SYNC_LOAD_ONLY},
         {WHEN_TARGET_DB, context->target && context->target_catalog},
         {WHEN_NO_TARGET_DB, !context->target_catalog},
-        {WHEN_DDL_APPLY, plan->sync_ddl == SYNC_DDL_APPLY},
+        {WHEN_DDL_APPLY,
+         plan->sync_ddl == SYNC_DDL_APPLY && plan->sync_mode != SYNC_LOAD_ONLY},
         {WHEN_NOT_TRUNCATED, plan->load_prepare != PREPARE_TRUNCATE},
     };
 

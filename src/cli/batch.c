@@ -13,14 +13,15 @@ static const char *until_of(const struct options *o, const struct plan *plan)
 {
     if (o->until)
         return o->until;
-    return plan->cutover_when == CUTOVER_READY ? "done" : "ready";
+    /* A copy without a stream has no state between. */
+    return plan->cutover_when == CUTOVER_READY || plan->sync_mode == SYNC_LOAD_ONLY ? "done" : "ready";
 }
 
 /* "The operator says so" is a question that batch mode cannot ask. */
 static bool operator_agrees(const struct options *o, const struct plan *plan, const char *until,
                             struct err *err)
 {
-    if (plan->stop_writes != STOP_OPERATOR || strcmp(until, "done") != 0 || o->yes)
+    if (plan->sync_mode == SYNC_LOAD_ONLY || plan->stop_writes != STOP_OPERATOR || strcmp(until, "done") != 0 || o->yes)
         return true;
     err_set(err, ERR_USAGE, "cutover.stopWrites is \"operator\": somebody must say that writes have "
                             "been stopped");

@@ -32,6 +32,10 @@ static void describe_tables(const struct preflight *pre, struct buf *out)
 static void describe_source(const struct plan *plan, const struct preflight *pre,
                             const struct plan_database *database, struct buf *out)
 {
+    if (plan->sync_mode == SYNC_LOAD_ONLY) {
+        buf_addstr(out, "  on the source: nothing; one snapshot is held until everything is copied\n");
+        return;
+    }
     buf_addstr(out, "  on the source, all removed at the end:\n"
                     "    a publication and a logical replication slot (pgcutover_...)\n");
     if (plan->sync_ddl == SYNC_DDL_APPLY)

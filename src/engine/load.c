@@ -128,10 +128,20 @@ static void share_rate(struct supervisor *s)
     }
 }
 
+static void stop_idle_copiers(struct supervisor *s, const struct pipeline *p)
+{
+    for (struct worker *w = s->workers; w; w = w->next)
+        if (w->pipeline == p && is_kind(w, "copy") && !w->table && w->ready)
+            worker_stop(w);
+}
+
 static void copy_turn(struct supervisor *s, struct pipeline *p)
 {
     if (!next_to_copy(p)) {
-        if (count_copying(s, p) == 0)
+        /* Without a stream it is what the target is compared with at the end. */
+        if (p->load_only && s->m->plan.verify_when != VERIFY_NEVER && p->snapshot)
+            stop_idle_copiers(s, p);
+        else if (count_copying(s, p) == 0)
             let_snapshot_go(s, p);
         return;
     }
@@ -227,6 +237,25 @@ void load_again(struct supervisor *s, struct pipeline *p, struct table *table)
     queue_for_copy(s, p, table);
 }
 
+void load_under_new_snapshot(struct supervisor *s, struct pipeline *p)
+{
+    size_t again = 0;
+
+    for (size_t i = 0; i < p->table_count; i++) {
+        struct table *table = p->by_size[i];
+        if (table->state != TABLE_LOADED && table->state != TABLE_INDEXING &&
+            table->state != TABLE_COMPLETED)
+            continue;
+        queue_for_copy(s, p, table);
+        again++;
+    }
+    if (!again)
+        return;
+    stop_kind(s, p, "index");
+    migration_event(s->m, "warning", "%s: the snapshot is another one: %zu table%s copied again, so that "
+                    "all are of one moment", p->name, again, again == 1 ? " is" : "s are");
+}
+
 void load_begin_anew(struct supervisor *s, struct pipeline *p)
 {
     str_replace(&p->snapshot, NULL);
@@ -280,6 +309,8 @@ static void lose_epoch(struct supervisor *s, struct pipeline *p)
 {
     str_replace(&p->snapshot, NULL);
     stop_kind(s, p, "epoch");
+    if (p->load_only)
+        stop_kind(s, p, "copy");
 }
 
 bool load_worker_ended(struct supervisor *s, struct pipeline *p, const char *kind,

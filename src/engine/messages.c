@@ -286,6 +286,9 @@ static void on_copied(struct supervisor *s, struct worker *w, const cJSON *messa
 
     if (!t)
         return;
+    /* Under a snapshot that is not the present one: it goes back when the worker ends. */
+    if (p->load_only && w->stopping)
+        return;
     on_copying(s, w, message);
     t->load_started_us = json_i64(message, "startedUs", 0);
     t->load_ended_us = json_i64(message, "endedUs", 0);
@@ -315,7 +318,7 @@ static void on_indexed(struct supervisor *s, struct worker *w, const cJSON *mess
     struct table *t = pipeline_table(w->pipeline, json_str(message, "oid"));
 
     w->table = NULL;
-    if (!t)
+    if (!t || t->state != TABLE_INDEXING)
         return;
     t->state = TABLE_COMPLETED;
     err_clear(&t->error);
@@ -347,6 +350,8 @@ static void on_epoch(struct supervisor *s, struct worker *w, const cJSON *messag
     p->snapshot_us = clock_wall_us();
     migration_event(s->m, "info", "%s: snapshot %s at %s", p->name, p->snapshot,
                     json_str(message, "lsn"));
+    if (p->load_only)
+        load_under_new_snapshot(s, p);
     if (p->state == PIPE_STARTING) {
         p->start_lsn = p->epoch_lsn;
         pipeline_advance(s, p);

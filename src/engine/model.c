@@ -80,6 +80,7 @@ void migration_make_pipelines(struct migration *m)
     for (size_t i = 0; i < m->pipeline_count; i++) {
         struct pipeline *p = &m->pipelines[i];
         p->index = (int)i;
+        p->load_only = m->plan.sync_mode == SYNC_LOAD_ONLY;
         p->plan = &m->plan.databases[i];
         p->name = xstrdup(p->plan->name);
         p->target_name = xstrdup(p->plan->target_name);

@@ -122,6 +122,7 @@ struct step {
 
 struct pipeline {
     int index;
+    bool load_only;                   /* sync.mode: a copy of one snapshot, no stream */
     const struct plan_database *plan; /* borrowed */
     char *name;                       /* source database */
     char *target_name;

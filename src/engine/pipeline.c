@@ -106,7 +106,7 @@ static void entered(struct supervisor *s, struct pipeline *p)
 
     if (p->state == PIPE_CHECKING && !p->started_us)
         p->started_us = now;
-    if (p->state == PIPE_CATCHING_UP) {
+    if (p->state == (p->load_only ? PIPE_FINISHING : PIPE_CATCHING_UP)) {
         p->initialized = true;
         p->load_ended_us = now;
     }
@@ -138,6 +138,11 @@ static enum pipeline_state after(const struct pipeline *p)
 {
     if (p->state == PIPE_UNDOING)
         return p->undo_to;
+    /* Nothing to catch up with, nobody to wait for. */
+    if (p->load_only && p->state == PIPE_LOADING)
+        return PIPE_FINISHING;
+    if (p->load_only && p->state == PIPE_FINISHING)
+        return PIPE_CUTTING_OVER;
     return rows[p->state].next;
 }
 
@@ -218,7 +223,7 @@ static void failed(struct supervisor *s, struct pipeline *p, struct err *err)
         return;
     if (on_error == ENDS)
         pipeline_give_up(s, p, err);
-    else if (on_error == THAWS)
+    else if (on_error == THAWS && !p->load_only)
         thaw(s, p, err);
     else
         stop_with(s, p, err);
@@ -272,7 +277,8 @@ static bool is_wanted(const struct pipeline *p, const char *kind)
         return false;
     /* Nothing moves, but somebody must watch what the slot keeps on the source. */
     if (p->hold == HOLD_PAUSED)
-        return p->recalled && (row->standing & WITH_MONITOR) && strcmp(kind, "watch") == 0;
+        return p->recalled && !p->load_only && (row->standing & WITH_MONITOR) &&
+               strcmp(kind, "watch") == 0;
     if (!p->recalled && p->state != PIPE_THAWING)
         return strcmp(kind, "recall") == 0;
     if (!p->recalled)
@@ -286,6 +292,13 @@ static bool is_wanted(const struct pipeline *p, const char *kind)
     /* Stopped by an error: what is received is still kept, so that the source can let its WAL go. */
     unsigned standing = p->hold == HOLD_STOPPED ? row->standing & (WITH_RECEIVE | WITH_MONITOR)
                                                 : row->standing;
+    if (p->load_only) {
+        /* No stream; the snapshot stays until the target was compared with it, whatever stops meanwhile. */
+        if (strcmp(kind, "epoch") == 0)
+            return p->state == PIPE_LOADING || p->state == PIPE_FINISHING ||
+                   p->state == PIPE_CUTTING_OVER;
+        standing &= WITH_LOADERS;
+    }
     for (size_t i = 0; i < sizeof standing_kinds / sizeof *standing_kinds; i++)
         if ((standing & standing_kinds[i].bit) && strcmp(standing_kinds[i].kind, kind) == 0)
             return true;
@@ -462,7 +475,7 @@ void pipeline_restore(struct supervisor *s, struct pipeline *p)
     p->recalled = p->state == PIPE_QUEUED || pipeline_has_ended(p) || p->state == PIPE_UNDOING ||
                   p->state == PIPE_CLOSING;
     /* A cutover that was cut short before its point of no return goes back. */
-    if (p->state == PIPE_CUTTING_OVER) {
+    if (p->state == PIPE_CUTTING_OVER && !p->load_only) {
         struct err err = ERR_INIT;
         err_set(&err, ERR_INTERNAL, "the engine ended in the middle of the cutover");
         thaw(s, p, &err);

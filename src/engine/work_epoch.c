@@ -7,6 +7,7 @@
 #include "engine/works.h"
 #include "load/publication.h"
 #include "load/slot.h"
+#include "load/snapshot.h"
 #include "pg/repl.h"
 
 #define SLOT_TIMEOUT_MS 120000
@@ -160,15 +161,45 @@ static bool hold(struct work *work, struct conn *repl, struct err *err)
     }
 }
 
+/* Without a stream any snapshot will do: no slot is made. The position is only told. */
+static bool begin_plain(struct conn *source, struct repl_slot *slot, struct err *err)
+{
+    char *lsn = NULL;
+    bool ok = snapshot_begin_plain(source, err) &&
+              conn_scalar(source, "SELECT pg_catalog.pg_export_snapshot()", 0, NULL, &slot->snapshot,
+                          err) &&
+              conn_scalar(source, source->version < 100000
+                                      ? "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN "
+                                        "pg_catalog.pg_last_xlog_replay_location() ELSE "
+                                        "pg_catalog.pg_current_xlog_location() END"
+                                      : "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN "
+                                        "pg_catalog.pg_last_wal_replay_lsn() ELSE "
+                                        "pg_catalog.pg_current_wal_lsn() END",
+                          0, NULL, &lsn, err);
+
+    if (ok)
+        lsn_parse(lsn, &slot->consistent_lsn);
+    free(lsn);
+    return ok;
+}
+
+static bool begin(struct work *work, struct conn *c, struct repl_slot *slot, struct err *err)
+{
+    if (!work_connect(work, c, SIDE_SOURCE, work->p->load_only ? CONN_READER : CONN_REPLICATION, err))
+        return false;
+    if (work->p->load_only)
+        return begin_plain(c, slot, err);
+    return work->p->state == PIPE_STARTING ? begin_stream(work, c, slot, err)
+                                           : begin_epoch(work, c, slot, err);
+}
+
 bool work_epoch(struct work *work, struct err *err)
 {
     struct conn repl = CONN_INIT;
     struct repl_slot slot = {.name = ""};
     char text[LSN_TEXT_SIZE];
-    bool first = work->p->state == PIPE_STARTING;
-    bool ok = work_connect(work, &repl, SIDE_SOURCE, CONN_REPLICATION, err);
+    bool ok = begin(work, &repl, &slot, err);
 
-    ok = ok && (first ? begin_stream(work, &repl, &slot, err) : begin_epoch(work, &repl, &slot, err));
     if (ok) {
         cJSON *message = json_message("epoch");
         json_add_str(message, "snapshot", slot.snapshot);

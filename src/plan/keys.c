@@ -97,7 +97,7 @@ const struct key plan_keys[] = {
     {IN_LOAD, "unlogged", KEY_WORD, .offered = "at-cutover empty", .otherwise = "at-cutover",
      PLAN(load_unlogged)},
 
-    {IN_SYNC, "mode", KEY_WORD, .offered = "load-and-sync", .refused = "load-only sync-only",
+    {IN_SYNC, "mode", KEY_WORD, .offered = "load-and-sync load-only", .refused = "sync-only",
      .otherwise = "load-and-sync", PLAN(sync_mode)},
     {IN_SYNC, "jobs", KEY_INT, .offered = "1..16", .otherwise = "4", PLAN(sync_jobs)},
     {IN_SYNC, "commit", KEY_WORD, .offered = "batched", CHECKED_ONLY},

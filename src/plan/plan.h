@@ -73,7 +73,7 @@ struct plan_database {
 enum plan_schema_mode { SCHEMA_COPY, SCHEMA_EXISTING };
 enum plan_unlogged { UNLOGGED_AT_CUTOVER, UNLOGGED_EMPTY };
 enum plan_prepare { PREPARE_REFUSE, PREPARE_TRUNCATE };
-/* Plans give the first only: the others are not carried out yet. */
+/* Plans do not give the last one: it is not carried out yet. */
 enum plan_sync_mode { SYNC_LOAD_AND_SYNC, SYNC_LOAD_ONLY, SYNC_SYNC_ONLY };
 enum plan_ddl { SYNC_DDL_APPLY, SYNC_DDL_STOP };
 enum plan_cutover_when { CUTOVER_MANUAL, CUTOVER_READY };

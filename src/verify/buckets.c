@@ -187,7 +187,7 @@ bool verify_buckets(struct conn *src, struct conn *dst, const struct verify_job 
         .to = {.c = dst, .schema = job->target_schema, .name = job->target_name}};
 
     *buckets = (struct verify_buckets){0};
-    bool ok = comparison_begin(src, err) && comparison_begin(dst, err) && side_read(&cmp.from, err) &&
+    bool ok = comparison_begin(src, job->snapshot, err) && comparison_begin(dst, NULL, err) && side_read(&cmp.from, err) &&
               side_read(&cmp.to, err) && comparison_knows_source(&cmp, err);
     if (ok && comparison_is_possible(&cmp) && is_whole(&cmp))
         ok = compare(&cmp, bucket_count(rows), buckets, err);

@@ -23,8 +23,8 @@ struct comparison {
     struct verify_result *result;
 };
 
-/* In a snapshot of its own, with what the text depends on set for its transaction. */
-bool comparison_begin(struct conn *c, struct err *err);
+/* In an exported snapshot or (NULL) one of its own, with what the text depends on set for its transaction. */
+bool comparison_begin(struct conn *c, const char *snapshot, struct err *err);
 bool side_read(struct side *side, struct err *err);
 void side_release(struct side *side);
 bool comparison_knows_source(struct comparison *cmp, struct err *err);

@@ -159,9 +159,9 @@ static char *statement(const struct comparison *cmp, const struct side *side, co
 
 /* --- running it on both sides --- */
 
-bool comparison_begin(struct conn *c, struct err *err)
+bool comparison_begin(struct conn *c, const char *snapshot, struct err *err)
 {
-    return snapshot_begin_plain(c, err) && conn_command(c, "SET LOCAL lc_monetary = 'C'", err);
+    return (snapshot ? snapshot_adopt(c, snapshot, err) : snapshot_begin_plain(c, err)) && conn_command(c, "SET LOCAL lc_monetary = 'C'", err);
 }
 
 bool comparison_send(struct conn *c, const char *sql, struct err *err)
@@ -248,7 +248,7 @@ bool verify_table(struct conn *src, struct conn *dst, const struct verify_job *j
         .to = {.c = dst, .schema = job->target_schema, .name = job->target_name}};
 
     *result = (struct verify_result){0};
-    bool ok = comparison_begin(src, err) && comparison_begin(dst, err) && side_read(&cmp.from, err) &&
+    bool ok = comparison_begin(src, job->snapshot, err) && comparison_begin(dst, NULL, err) && side_read(&cmp.from, err) &&
               side_read(&cmp.to, err) && comparison_knows_source(&cmp, err);
     if (ok && comparison_is_possible(&cmp))
         ok = compare_rows(&cmp, err);

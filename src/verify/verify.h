@@ -18,6 +18,7 @@ struct verify_job {
     const char *where; /* the source's row filter; all rows of the target count. NULL: all */
     const char *columns; /* text[] literal: what is compared, but for generated ones, which the target
                           * computes from what it has; NULL: all columns */
+    const char *snapshot; /* of the source, exported; NULL: the present */
 };
 
 #define VERIFY_SUM_SIZE 96
