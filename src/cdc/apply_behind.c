@@ -75,9 +75,12 @@ static bool begin_catch_up(struct applier *applier, struct err *err)
     return true;
 }
 
+/* What the stream passed over has to be written down first: else who starts over from the progress row would
+ * meet, for tables that are in the stream again, what the pass has applied. */
 bool applier_begin_catch_up(struct applier *applier, lsn_t *until, struct err *err)
 {
-    bool ok = apply_call(applier, begin_catch_up, err);
+    applier->passed_written_ms = INT64_MIN / 2;
+    bool ok = applier_flush(applier, err) && apply_call(applier, begin_catch_up, err);
 
     *until = applier->catch_up.until;
     return ok;
