@@ -8,6 +8,8 @@
 #   slow     100 ms, and pieces that come late, through the same proxy (fault_slow.sh)
 #   net      the link between engine and servers down; netem where the kernel has it (fault_net.sh)
 #   disk     the disk of the spool or of the state directory full (fault_disk.sh)
+#   large    once: values of 200 MB, a transaction of 5 million rows, one that is held (case_large.sh), and the
+#            cases that wait for long (case_harm.sh H3)
 #
 #   PGC_FAULTS="kill proxy"  some of them       PGC_FAULT_JOBS  how many kinds at a time (1)
 #   PGC_SEED                 repeats a run      PGC_FAULT_COUNT of each kind
@@ -16,7 +18,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 servers=$here/../servers
 seed=${PGC_SEED:-$(($(date +%s) % 32768))}
 wanted=${PGC_FAULT_COUNT:-100}
-kinds=${PGC_FAULTS:-kill restart proxy slow net disk}
+kinds=${PGC_FAULTS:-kill restart proxy slow net disk large}
 out=$(mktemp -d "${TMPDIR:-/tmp}/pgc-faults.XXXXXX")
 echo "seed $seed (PGC_SEED repeats it); output in $out"
 
@@ -28,6 +30,7 @@ data_of() { # ROUND
 one_round() { # KIND
     case $1 in
         kill) PGC_KILLS=8 PGC_LIMIT=300 bash "$servers/flow_kill.sh" ;;
+        large) bash "$here/case_large.sh" && bash "$servers/case_harm.sh" H3 ;;
         restart) PGC_RESTARTS=12 bash "$servers/flow_restart.sh" ;;
         *) PGC_FAULT_COUNT=$((wanted < 25 ? wanted : 25)) bash "$here/fault_$1.sh" ;;
     esac
@@ -54,6 +57,7 @@ rounds() { # KIND: until there were enough faults, or one round fails
         fi
         grep -h SKIPPED "$log" | sed "s/^/$1: /"
         faults=$((faults + $(count_faults "$log")))
+        [ "$1" = large ] && { echo "large: equal"; return 0; }
         echo "$1: round $round, $(data_of $round | sed 's,.*/,,'): equal, $faults faults so far"
     done
 }
