@@ -387,8 +387,10 @@ static bool drain(struct receiver *r, int *count, struct err *err)
     int64_t until = clock_mono_ms() + DRAIN_MS;
     int64_t bytes = r->bytes;
 
-    if (has_translated(r) && !store_translated(r, err))
-        return false;
+    if (has_translated(r)) {
+        *count = 1;
+        return store_translated(r, err);
+    }
     for (*count = 0; r->bytes - bytes < DRAIN_BYTES && !has_translated(r); ++*count) {
         if (*count % 64 == 63 && clock_mono_ms() >= until)
             return true;
