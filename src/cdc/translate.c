@@ -2,6 +2,7 @@
  * are parsed and given out one by one, each Relation message before the first change that needs it. */
 #include "cdc/translate.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,7 @@ enum stage { STAGE_NOTHING, STAGE_INSIDE, STAGE_BEGIN, STAGE_CHANGES };
 struct translator {
     struct conn source;
     bool recode;        /* the server's encoding is not that of the connection */
+    char *high[128];    /* of a single-byte one: what 0x80 to 0xff stand for; NULL: nothing; owned */
     struct picked *tables, *by_oid, *by_name;
     char *oids;         /* of all of them, as an array */
     struct named *names;
@@ -87,6 +89,33 @@ static void take_tables(struct translator *t, const struct translator_options *o
     t->oids = buf_take(&oids);
 }
 
+static const char convert_sql[] = "SELECT pg_catalog.convert_from($1::pg_catalog.bytea, "
+                                  "pg_catalog.getdatabaseencoding())";
+
+/* What the server says of each byte by itself, so that it need not be asked for every line. */
+static bool learn_bytes(struct translator *t, struct err *err)
+{
+    static const char length_sql[] = "SELECT pg_catalog.pg_encoding_max_length(d.encoding) FROM "
+                                     "pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()";
+    char *length = NULL;
+    bool ok = conn_scalar(&t->source, length_sql, 0, NULL, &length, err);
+    bool single = ok && length && strcmp(length, "1") == 0;
+
+    free(length);
+    for (int i = 0; single && ok && i < 128; i++) {
+        struct err refused = ERR_INIT;
+        char hex[8];
+        const char *values[] = {hex};
+        snprintf(hex, sizeof hex, "\\x%02x", 128 + i);
+        ok = conn_scalar(&t->source, convert_sql, 1, values, &t->high[i], &refused) ||
+             strncmp(refused.sqlstate, "22", 2) == 0;
+        if (!ok)
+            err_move(err, &refused);
+        err_clear(&refused);
+    }
+    return ok;
+}
+
 struct translator *translator_new(const struct translator_options *options, struct err *err)
 {
     const struct conn_options how = {.side = SIDE_SOURCE, .profile = CONN_PLAIN, .role = "receive",
@@ -103,6 +132,10 @@ struct translator *translator_new(const struct translator_options *options, stru
     const char *encoding = PQparameterStatus(t->source.pg, "server_encoding");
     t->recode = encoding && strcmp(encoding, "UTF8") != 0 && strcmp(encoding, "SQL_ASCII") != 0;
     take_tables(t, options);
+    if (t->recode && !learn_bytes(t, err)) {
+        translator_free(t);
+        return NULL;
+    }
     return t;
 }
 
@@ -131,6 +164,8 @@ void translator_free(struct translator *t)
         free(named->key);
         free(named);
     }
+    for (size_t i = 0; i < sizeof t->high / sizeof *t->high; i++)
+        free(t->high[i]);
     free_tables(t);
     held_release(&t->held);
     text_change_release(&t->change);
@@ -340,20 +375,36 @@ static bool has_high_bytes(const char *data, size_t len)
     return false;
 }
 
+/* Into t->line, byte by byte; false: one is not known. */
+static bool recode_bytes(struct translator *t, const struct held_message *message)
+{
+    buf_clear(&t->line);
+    for (size_t i = 0; i < message->len; i++) {
+        unsigned char byte = (unsigned char)message->data[i];
+        if (byte < 0x80)
+            buf_addch(&t->line, (char)byte);
+        else if (t->high[byte - 0x80])
+            buf_addstr(&t->line, t->high[byte - 0x80]);
+        else
+            return false;
+    }
+    return true;
+}
+
 /* The plugin's text is in the database's encoding, whatever the connection's is. Every encoding that a database may
  * have keeps ASCII as it is. */
 static bool recode(struct translator *t, const struct held_message *message, struct err *err)
 {
-    static const char sql[] = "SELECT pg_catalog.convert_from($1::pg_catalog.bytea, "
-                              "pg_catalog.getdatabaseencoding())";
     struct buf hex = BUF_INIT;
     char *text;
 
+    if (recode_bytes(t, message))
+        return true;
     buf_addstr(&hex, "\\x");
     for (size_t i = 0; i < message->len; i++)
         buf_addf(&hex, "%02x", (unsigned char)message->data[i]);
     const char *values[] = {hex.data};
-    bool ok = conn_scalar(&t->source, sql, 1, values, &text, err);
+    bool ok = conn_scalar(&t->source, convert_sql, 1, values, &text, err);
     if (ok) {
         buf_clear(&t->line);
         buf_addstr(&t->line, text ? text : "");

@@ -115,6 +115,15 @@ for pair in ${PGC_PAIRS:-$(pairs_of)}; do
     printf '%6s %6s  %-9s %5s s  %s\n' "$source" "$target" "$mode" $(($(date +%s) - begun)) "$result" | tee -a "$work/table"
 done
 
+if [ -f "$work/bin-9.6" ] && [ -z "${PGC_PAIRS:-}" ]; then
+    PGC_OLD_BIN=$(cat "$work/bin-9.6") "$here/flow_old.sh" >"$work/log" 2>&1
+    case $? in
+        0) passed=$((passed + 1)) && echo "   9.6  flow_old.sh passed" ;;
+        77) skipped=$((skipped + 1)) && grep SKIP "$work/log" ;;
+        *) failed=$((failed + 1)) && cat "$work/log" ;;
+    esac
+fi
+
 echo
 echo "source target  schema       time  result"
 cat "$work/table"
