@@ -24,6 +24,7 @@ struct spool_reader {
     lsn_t from_lsn;
     uint64_t changes; /* row changes before the next record, since the spool began */
     struct segment_file file;
+    uint64_t size; /* of its file, 0: not looked at since there is a next segment */
     uint32_t known_left; /* 'd' records of this segment still to come */
     bool skip_known;
     bool skipping; /* inside a transaction that is left out */
@@ -39,6 +40,7 @@ static bool enter(struct spool_reader *reader, uint64_t number, struct err *err)
     segment_close(&reader->file);
     if (!segment_open(&reader->file, reader->dir, number, reader->identity, err))
         return false;
+    reader->size = 0;
     reader->known_left = reader->file.header.known;
     reader->changes = reader->file.header.changes;
     return true;
@@ -284,7 +286,9 @@ int spool_reader_next(struct spool_reader *reader, const struct spool_position *
         uint64_t number = reader->file.header.number;
         if (number > limit->segment)
             return 0;
-        uint64_t end = number == limit->segment ? limit->offset : segment_size(&reader->file);
+        if (number < limit->segment && !reader->size)
+            reader->size = segment_size(&reader->file);
+        uint64_t end = number == limit->segment ? limit->offset : reader->size;
         int got = read_one(reader, end, record, err);
         if (got == 1 || got < 0)
             return got;

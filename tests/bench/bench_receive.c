@@ -36,6 +36,7 @@ static void read_back(const char *dir, lsn_t from, const struct spool_position *
     struct spool_record record;
     struct change change = CHANGE_INIT;
     int64_t messages = 0, begun = clock_mono_ms();
+    double cpu = cpu_seconds();
     int got = -1;
 
     if (!spool_reader_open(dir, "bench", from, &reader, &err))
@@ -48,8 +49,9 @@ static void read_back(const char *dir, lsn_t from, const struct spool_position *
     if (got < 0)
         give_up();
     double seconds = (double)(clock_mono_ms() - begun) / 1e3;
-    printf("%" PRId64 " messages read and decoded in %.2f s, %.0f k a second\n", messages, seconds,
-           (double)messages / seconds / 1e3);
+    cpu = cpu_seconds() - cpu;
+    printf("%" PRId64 " messages read and decoded in %.2f s, CPU %.2f s: %.0f k a second of CPU\n", messages, seconds,
+           cpu, (double)messages / cpu / 1e3);
     change_release(&change);
     spool_reader_close(reader);
 }
@@ -77,8 +79,10 @@ int main(int argc, char **argv)
         if (!receiver_step(&r, 1000, -1, &err))
             give_up();
     double seconds = (double)(clock_mono_ms() - begun) / 1e3;
-    printf("%" PRId64 " changes, %" PRId64 " bytes in %.2f s, %.0f k a second, own CPU %.2f s\n", r.changes,
-           r.bytes, seconds, (double)r.changes / seconds / 1e3, cpu_seconds());
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    printf("%" PRId64 " changes, %" PRId64 " bytes in %.2f s, %.0f k a second, own CPU %.2f s, %ld kB\n", r.changes,
+           r.bytes, seconds, (double)r.changes / seconds / 1e3, cpu_seconds(), usage.ru_maxrss);
     struct spool_position limit = r.boundary;
     receiver_close(&r);
     if (getenv("READ_BACK"))

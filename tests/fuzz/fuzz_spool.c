@@ -1,12 +1,15 @@
 /* libFuzzer: any bytes as the first segment of a spool, read and then opened for writing. Checksums
- * are put right first where there is a record to see, else nothing would get past them. */
+ * are put right first where there is a record to see, else nothing would get past them. The same bytes are the
+ * file of every transaction for which a record stands. */
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
+#include "base/crc.h"
 #include "cdc/segment.h"
 #include "cdc/spool.h"
+#include "cdc/streamed.h"
 #include "scratch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -21,10 +24,30 @@ static void mend_checksums(uint8_t *bytes, size_t size)
                        head[7];
         if (len > size - at - SEGMENT_RECORD_BYTES)
             return;
-        uint32_t crc = (uint32_t)crc32_z(0, head + 4, SEGMENT_RECORD_BYTES - 4 + len);
+        uint32_t crc = crc32c(0, head + 4, SEGMENT_RECORD_BYTES - 4 + len);
         for (int i = 0; i < 4; i++)
             head[i] = (uint8_t)(crc >> (24 - 8 * i));
         at += SEGMENT_RECORD_BYTES + len;
+    }
+}
+
+static void store(char *path, const uint8_t *bytes, size_t size)
+{
+    if (!file_replace(path, bytes, size, NULL))
+        abort();
+    free(path);
+}
+
+static void store_streamed(const uint8_t *bytes, size_t size)
+{
+    size_t len;
+
+    for (size_t at = 0; size - at >= SEGMENT_RECORD_BYTES; at += SEGMENT_RECORD_BYTES + len) {
+        len = segment_int((const char *)bytes + at + 4, 4);
+        if (len > size - at - SEGMENT_RECORD_BYTES)
+            return;
+        if (bytes[at + SEGMENT_RECORD_BYTES - 1] == SEGMENT_STREAMED)
+            store(xasprintf("%s/%016x-%016zx.txn", dir, 1, at), bytes, size);
     }
 }
 
@@ -61,12 +84,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size)
         memcpy(copy, data, size);
     mend_checksums(copy, size);
-    char *path = segment_path(dir, 1);
-    bool ok = file_replace(path, copy, size, NULL);
-    free(path);
+    store(segment_path(dir, 1), copy, size);
+    store_streamed(copy, size);
     free(copy);
-    if (!ok)
-        abort();
     read_all(&(struct spool_position){.segment = 1, .offset = size});
     write_some();
     return 0;
