@@ -803,6 +803,48 @@ static void test_catch_up_kill(void)
     free(dir);
 }
 
+/* The server has no room for a piece, or the role may not call the functions: then by the stream. */
+static void test_catch_up_refused(void)
+{
+    struct receiver r;
+    char *dir = xasprintf("%s/refused", base);
+    lsn_t start = make_slots("refused");
+    struct receiver_options options = options_for("refused", start, dir);
+
+    options.catchup_bytes = 1 << 20;
+    run("ALTER SYSTEM SET temp_file_limit = '64kB'");
+    run("ALTER SYSTEM SET work_mem = '64kB'");
+    run("SELECT pg_catalog.pg_reload_conf()");
+    write_much();
+    lsn_t end = current_lsn();
+    EXPECT(open_patiently(&r, &options));
+    EXPECT(sql.version < 110000 || r.mode == RECEIVER_CATCH_UP);
+    EXPECT(receive_until(&r, end));
+    EXPECT(r.mode == RECEIVER_STREAM && (sql.version < 110000 || r.no_catch_up));
+    run("ALTER SYSTEM RESET temp_file_limit");
+    run("ALTER SYSTEM RESET work_mem");
+    run("SELECT pg_catalog.pg_reload_conf()");
+    EXPECT(compare("refused", dir, start, &r.boundary) > 45000);
+    receiver_close(&r);
+    if (sql.version >= 110000) { /* again, by a role that may not */
+        run("CREATE ROLE streamer LOGIN REPLICATION");
+        run("REVOKE EXECUTE ON FUNCTION pg_catalog.pg_replication_slot_advance(name, pg_lsn) FROM public");
+        write_much();
+        end = current_lsn();
+        struct conninfo narrow = CONNINFO_INIT;
+        conninfo_copy(&narrow, &source);
+        conninfo_set(&narrow, "user", "streamer");
+        options.source = &narrow;
+        EXPECT(open_patiently(&r, &options));
+        EXPECT(r.mode == RECEIVER_STREAM);
+        conninfo_release(&narrow);
+        receiver_close(&r);
+        run("GRANT EXECUTE ON FUNCTION pg_catalog.pg_replication_slot_advance(name, pg_lsn) TO public");
+    }
+    drop_slots("refused");
+    free(dir);
+}
+
 /* A spool that stays full in the middle of a piece: the source is let go, and nothing is lost. */
 static void test_catch_up_full(void)
 {
@@ -955,9 +997,9 @@ static void set_up(void)
 
 int main(int argc, char **argv)
 {
-    static void (*const tests[])(void) = {test_kinds, test_idle, test_kill, test_streamed, test_catch_up,
-                                          test_catch_up_kill, test_catch_up_full, test_limit, test_disk,
-                                          test_lost};
+    static void (*const tests[])(void) = {test_kinds, test_idle, test_kill, test_streamed,
+                                          test_catch_up, test_catch_up_kill, test_catch_up_full,
+                                          test_catch_up_refused, test_limit, test_disk, test_lost};
     const char *uri = getenv("PGC_TEST_SOURCE");
 
     if (!uri)
