@@ -42,6 +42,7 @@
 #define GATHER_US 100
 #define SYNC_MS 10
 #define SYNC_BYTES (1 << 20)
+#define SYNC_BEHIND_MS 500
 #define SYNC_INSIDE_BYTES (16 << 20) /* inside a transaction: so that its commit does not wait long */
 #define FEEDBACK_MS 1000
 #define FEEDBACK_SOON_MS 100
@@ -442,8 +443,9 @@ static bool spool_turn(struct receiver *r, bool idle, struct err *err)
         return sync_now(r, err);
     }
     bool pending = r->unsynced_since_ms != 0;
-    if ((pending && (idle || r->unsynced_bytes >= SYNC_BYTES ||
-                     now - r->unsynced_since_ms >= SYNC_MS)) ||
+    bool behind = r->mode == RECEIVER_CATCH_UP; /* nobody waits for the last change then */
+    if ((pending && (idle || (!behind && r->unsynced_bytes >= SYNC_BYTES) ||
+                     now - r->unsynced_since_ms >= (behind ? SYNC_BEHIND_MS : SYNC_MS))) ||
         r->unsynced_bytes >= SYNC_INSIDE_BYTES)
         return sync_now(r, err);
     return true;

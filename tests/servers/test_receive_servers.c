@@ -812,6 +812,7 @@ static void test_catch_up_refused(void)
     struct receiver_options options = options_for("refused", start, dir);
 
     options.catchup_bytes = 1 << 20;
+    run("SET temp_file_limit = -1"); /* for this session's own comparison */
     run("ALTER SYSTEM SET temp_file_limit = '64kB'");
     run("ALTER SYSTEM SET work_mem = '64kB'");
     run("SELECT pg_catalog.pg_reload_conf()");
