@@ -1,7 +1,9 @@
 /* How it works: one queue, largest table first. As long as a table waits or is being copied there is
  * an epoch: a worker that holds the exported snapshot of a slot. Copy workers adopt the snapshot
- * once and take tables; when an epoch is lost, tables that were not copied go into the next one.
- * Tables that are loaded go to index workers, beside the copies still running. */
+ * once and take tables, small ones many at once; when an epoch is lost, tables that were not copied go into
+ * the next one. Tables that are loaded go to index workers, beside the copies still running: small ones
+ * many at once, the indexes of a large one to several workers, who take one each until none is left;
+ * then one does what remains of that table. */
 #include "engine/load.h"
 
 #include <stdlib.h>
@@ -10,6 +12,11 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+
+#define GROUP_TABLES 32
+#define GROUP_BYTES (INT64_C(8) << 20)
+#define SMALL_BYTES (INT64_C(1) << 20)
+#define LARGE_BYTES (INT64_C(32) << 20) /* whose indexes are worth a worker each */
 
 static bool is_kind(const struct worker *w, const char *kind)
 {
@@ -37,21 +44,59 @@ static struct table *next_to_index(struct pipeline *p)
     return NULL;
 }
 
-static void give(struct supervisor *s, struct worker *w, struct table *table, const char *job)
+/* What a table weighs: as it was measured when it was copied, before that as estimated. */
+static int64_t weight(const struct table *table)
+{
+    return table->bytes > table->est_bytes || table->state == TABLE_LOADED ? table->bytes : table->est_bytes;
+}
+
+static void begin_copying(struct table *table)
+{
+    table->rows = table->bytes = 0;
+    table->load_started_us = clock_wall_us();
+    table->load_ended_us = 0;
+}
+
+static void send_job(struct worker *w, const char *job)
 {
     cJSON *message = json_message(job);
+    cJSON *oids = cJSON_AddArrayToObject(message, "oids");
 
-    json_add_str(message, "oid", table->oid);
-    w->table = table;
+    for (struct table *table = w->table; table; table = table->next_of_job)
+        cJSON_AddItemToArray(oids, cJSON_CreateString(table->oid));
     w->ready = false;
-    table->state = strcmp(job, "copy") == 0 ? TABLE_LOADING : TABLE_INDEXING;
-    if (table->state == TABLE_LOADING) {
-        table->rows = table->bytes = 0;
-        table->load_started_us = clock_wall_us();
-        table->load_ended_us = 0;
-    }
-    table_touch(s->m, w->pipeline, table);
     channel_queue(&w->channel, message);
+}
+
+/* Gives the next table, or the next small ones; most: so many at most, so that the others get some too. */
+static void give(struct supervisor *s, struct worker *w, struct table *(*next)(struct pipeline *p),
+                 size_t most, enum table_state state)
+{
+    struct pipeline *p = w->pipeline;
+    struct table **end = &w->table;
+    struct table *table;
+    int64_t bytes = 0;
+
+    for (size_t n = 0; n < most && n < GROUP_TABLES && (table = next(p)); n++) {
+        if (n && (bytes > GROUP_BYTES || weight(table) > SMALL_BYTES))
+            break;
+        bytes += weight(table) + (weight(table) > SMALL_BYTES ? GROUP_BYTES : 0);
+        table->state = state;
+        table->next_of_job = NULL;
+        if (state == TABLE_LOADING)
+            begin_copying(table);
+        table_touch(s->m, p, table);
+        *end = table;
+        end = &table->next_of_job;
+    }
+    send_job(w, state == TABLE_LOADING ? "copy" : "index");
+}
+
+static size_t share_of(size_t waiting, int jobs)
+{
+    size_t share = waiting / (size_t)jobs;
+
+    return share ? share : 1;
 }
 
 static size_t count_copying(struct supervisor *s, const struct pipeline *p)
@@ -158,26 +203,95 @@ static void copy_turn(struct supervisor *s, struct pipeline *p)
         if (!table)
             return;
         if (w->pipeline == p && w->ready && !w->stopping && is_kind(w, "copy"))
-            give(s, w, table, "copy");
+            give(s, w, next_to_copy, share_of(p->table_count - p->next_load, s->m->plan.load_jobs),
+                 TABLE_LOADING);
     }
+}
+
+/* --- indexes --- */
+
+/* Large tables leave the queue for the list of those whose indexes are built one by one. */
+static struct table *next_small_to_index(struct pipeline *p)
+{
+    struct table *table;
+
+    while ((table = next_to_index(p)) && table->builds > 1 && table->bytes >= LARGE_BYTES) {
+        table->state = TABLE_INDEXING;
+        table->builds_left = table->builds;
+        table->builds = 0; /* what is left is one job */
+        table->next_building = p->building;
+        p->building = table;
+    }
+    return table;
+}
+
+static struct table *next_to_build(struct pipeline *p)
+{
+    struct table *table = p->building;
+
+    while (table && !table->builds_left)
+        table = table->next_building;
+    return table;
+}
+
+static void give_build(struct worker *w, struct table *table)
+{
+    table->builds_left--;
+    table->builds_running++;
+    table->next_of_job = NULL;
+    w->table = table;
+    w->building = true;
+    send_job(w, "build");
+}
+
+static void forget_building(struct pipeline *p, struct table *table)
+{
+    for (struct table **at = &p->building; *at; at = &(*at)->next_building) {
+        if (*at == table) {
+            *at = table->next_building;
+            return;
+        }
+    }
+}
+
+void load_index_built(struct supervisor *s, struct pipeline *p, struct table *table)
+{
+    table->builds_running--;
+    if (table->state != TABLE_INDEXING || table->builds_left || table->builds_running)
+        return;
+    forget_building(p, table);
+    load_table_loaded(s, p, table);
+}
+
+static size_t count_to_index(struct pipeline *p)
+{
+    size_t waiting = p->index_count - p->index_head;
+
+    for (struct table *table = p->building; table; table = table->next_building)
+        waiting += (size_t)(table->builds_left + table->builds_running);
+    return waiting;
 }
 
 static void index_turn(struct supervisor *s, struct pipeline *p)
 {
-    size_t waiting = p->index_count - p->index_head;
-
-    if (!next_to_index(p))
+    if (!next_small_to_index(p) && !next_to_build(p))
         return;
+    size_t waiting = count_to_index(p);
     for (size_t have = supervisor_count_workers(s, p, "index");
          have < (size_t)s->m->plan.load_jobs && have < waiting; have++)
         if (!supervisor_start_worker(s, p, "index"))
             return;
     for (struct worker *w = s->workers; w; w = w->next) {
-        struct table *table = next_to_index(p);
-        if (!table)
+        if (w->pipeline != p || !w->ready || w->stopping || !is_kind(w, "index"))
+            continue;
+        struct table *table = next_to_build(p);
+        if (table)
+            give_build(w, table);
+        else if (next_small_to_index(p))
+            give(s, w, next_small_to_index,
+                 share_of(p->index_count - p->index_head, s->m->plan.load_jobs), TABLE_INDEXING);
+        else if (!next_to_build(p))
             return;
-        if (w->pipeline == p && w->ready && !w->stopping && is_kind(w, "index"))
-            give(s, w, table, "index");
     }
 }
 
@@ -223,6 +337,8 @@ void load_turn(struct supervisor *s, struct pipeline *p)
 
 static void queue_for_copy(struct supervisor *s, struct pipeline *p, struct table *table)
 {
+    forget_building(p, table);
+    table->builds_left = 0;
     table->state = TABLE_BEFORE_LOAD;
     table->rows = table->bytes = 0; /* they were rolled back */
     p->next_load = 0;
@@ -237,10 +353,25 @@ void load_again(struct supervisor *s, struct pipeline *p, struct table *table)
     queue_for_copy(s, p, table);
 }
 
+/* Workers that are stopped, and whose tables are given to others before they have ended. */
+static void forget_jobs(struct supervisor *s, const struct pipeline *p, const char *kind)
+{
+    for (struct worker *w = s->workers; w; w = w->next) {
+        if (w->pipeline != p || !is_kind(w, kind))
+            continue;
+        if (w->building)
+            w->table->builds_running--;
+        w->building = false;
+        while (w->table)
+            worker_table_done(w, w->table);
+    }
+}
+
 void load_under_new_snapshot(struct supervisor *s, struct pipeline *p)
 {
     size_t again = 0;
 
+    forget_jobs(s, p, "index");
     for (size_t i = 0; i < p->table_count; i++) {
         struct table *table = p->by_size[i];
         if (table->state != TABLE_LOADED && table->state != TABLE_INDEXING &&
@@ -276,6 +407,8 @@ void load_table_loaded(struct supervisor *s, struct pipeline *p, struct table *t
 void load_table_failed(struct supervisor *s, struct pipeline *p, struct table *table,
                        struct err *err)
 {
+    forget_building(p, table);
+    table->builds_left = 0;
     table->failed_in = table->state;
     table->state = TABLE_ERROR;
     table->errors++;
@@ -299,10 +432,26 @@ void load_retry_errors(struct supervisor *s, struct pipeline *p)
 
 static void put_back(struct supervisor *s, struct pipeline *p, struct table *table)
 {
-    if (table && table->state == TABLE_LOADING)
+    if (table->state == TABLE_LOADING) {
         queue_for_copy(s, p, table);
-    else if (table && table->state == TABLE_INDEXING)
+    } else if (table->state == TABLE_INDEXING && table->builds_running) {
+        table->builds_left++;
+        table->builds_running--;
+    } else if (table->state == TABLE_INDEXING) {
         load_table_loaded(s, p, table);
+    } else if (table->builds_running) { /* it failed meanwhile */
+        table->builds_running--;
+    }
+}
+
+static void put_all_back(struct supervisor *s, struct pipeline *p, struct table *table)
+{
+    while (table) {
+        struct table *next = table->next_of_job;
+        table->next_of_job = NULL;
+        put_back(s, p, table);
+        table = next;
+    }
 }
 
 static void lose_epoch(struct supervisor *s, struct pipeline *p)
@@ -321,7 +470,7 @@ bool load_worker_ended(struct supervisor *s, struct pipeline *p, const char *kin
 
     if (!copy && !epoch && strcmp(kind, "index") != 0)
         return false;
-    put_back(s, p, table);
+    put_all_back(s, p, table);
     if (epoch)
         lose_epoch(s, p);
     if (p->state != PIPE_LOADING && p->state != PIPE_SYNCING)

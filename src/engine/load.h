@@ -20,6 +20,8 @@ void load_again(struct supervisor *s, struct pipeline *p, struct table *table);
 /* Workers that were started before know nothing of tables that came since: they go. */
 void load_begin_anew(struct supervisor *s, struct pipeline *p);
 
+/* One of a large table's indexes is there. */
+void load_index_built(struct supervisor *s, struct pipeline *p, struct table *table);
 /* A table's rows are there: indexes next. */
 void load_table_loaded(struct supervisor *s, struct pipeline *p, struct table *table);
 void load_table_failed(struct supervisor *s, struct pipeline *p, struct table *table,

@@ -120,6 +120,7 @@ static void forget_tables(struct pipeline *p)
         HASH_DEL(p->tables, table);
         table_free(table);
     }
+    p->building = NULL;
     p->table_count = p->index_count = p->index_head = p->next_load = p->behind_count = 0;
     p->applied_changes = 0;
     p->first_stopped = NULL;
@@ -292,10 +293,11 @@ static void on_copied(struct supervisor *s, struct worker *w, const cJSON *messa
     on_copying(s, w, message);
     t->load_started_us = json_i64(message, "startedUs", 0);
     t->load_ended_us = json_i64(message, "endedUs", 0);
+    t->builds = (int)json_i64(message, "builds", 0);
     lsn_t epoch = lsn_of(message, "epochLsn");
     if (epoch > p->last_epoch_lsn)
         p->last_epoch_lsn = epoch;
-    w->table = NULL;
+    worker_table_done(w, t);
     if (strcmp(w->kind->name, "cutover") == 0) {
         t->state = TABLE_COMPLETED;
         table_touch(s->m, p, t);
@@ -317,8 +319,10 @@ static void on_indexed(struct supervisor *s, struct worker *w, const cJSON *mess
 {
     struct table *t = pipeline_table(w->pipeline, json_str(message, "oid"));
 
-    w->table = NULL;
-    if (!t || t->state != TABLE_INDEXING)
+    if (!t)
+        return;
+    worker_table_done(w, t);
+    if (t->state != TABLE_INDEXING)
         return;
     t->state = TABLE_COMPLETED;
     err_clear(&t->error);
@@ -329,13 +333,28 @@ static void on_indexed(struct supervisor *s, struct worker *w, const cJSON *mess
             (long long)t->rows, (long long)t->bytes);
 }
 
+static void on_built(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct table *t = pipeline_table(w->pipeline, json_str(message, "oid"));
+
+    if (!t || !w->building) /* forgotten: the table is loaded again */
+        return;
+    worker_table_done(w, t);
+    w->building = false;
+    load_index_built(s, w->pipeline, t);
+}
+
 static void on_table_failed(struct supervisor *s, struct worker *w, const cJSON *message)
 {
     struct table *t = pipeline_table(w->pipeline, json_str(message, "oid"));
     struct err err = ERR_INIT;
 
-    w->table = NULL;
     err_from_json(&err, json_get(message, "error"));
+    if (t && w->building)
+        t->builds_running--;
+    w->building = false;
+    if (t)
+        worker_table_done(w, t);
     if (t)
         load_table_failed(s, w->pipeline, t, &err);
     err_clear(&err);
@@ -623,7 +642,7 @@ static const struct handler handlers[] = {
     {"servers", on_servers},     {"tables", on_tables},     {"tables_added", on_tables_added},
     {"tables_changed", on_tables_changed}, {"table_gone", on_table_gone}, {"nothing", on_nothing},
     {"ready", on_ready},         {"copying", on_copying},   {"copied", on_copied},
-    {"indexed", on_indexed},     {"table_failed", on_table_failed}, {"epoch", on_epoch},
+    {"indexed", on_indexed},     {"built", on_built},     {"table_failed", on_table_failed}, {"epoch", on_epoch},
     {"received", on_received},   {"want_limit", on_want_limit}, {"applied", on_applied},
     {"reading", on_reading},     {"facts", on_facts},       {"step", on_step},         {"drain", on_drain},
 };

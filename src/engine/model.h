@@ -73,6 +73,11 @@ struct table {
     bool is_behind;    /* detached from the stream */
     bool is_stopped;   /* ... until what error says is mended */
     struct err error;
+    int builds;          /* indexes and keys that its own job has to build, as the copy found */
+    int builds_left;     /* ... of a large table: not given to anybody yet */
+    int builds_running;  /* ... being built */
+    struct table *next_of_job;   /* those that one worker has together */
+    struct table *next_building; /* large tables whose indexes are built one by one */
     enum table_state failed_in; /* what it was doing when it came into TABLE_ERROR */
     uint64_t version; /* of the last change a client should see */
     UT_hash_handle hh;
@@ -144,6 +149,7 @@ struct pipeline {
     size_t next_load;                 /* nothing before it in by_size waits to be copied */
     struct table **index_queue;       /* owned array of borrowed: loaded, indexes wanted */
     size_t index_head, index_count, index_cap;
+    struct table *building;           /* list by next_building */
 
     lsn_t start_lsn;                  /* consistent point of the main slot */
     lsn_t last_epoch_lsn;             /* the newest epoch of any table: consistent only from here on */

@@ -16,6 +16,7 @@ struct copier {
     struct work *work;
     struct conn source, target;
     struct wire *source_types, *target_types;
+    struct copy_types types; /* the same */
     const struct table *table;
     int64_t told_ms;
     struct rate rate; /* this worker's share of limits.bytesPerSecond */
@@ -71,6 +72,7 @@ void work_report_copied(struct work *work, const struct table *table,
     json_add_i64(message, "bytes", result->bytes);
     json_add_i64(message, "startedUs", result->started_us);
     json_add_i64(message, "endedUs", result->ended_us);
+    json_add_i64(message, "builds", result->builds);
     work_json_add_lsn(message, "epochLsn", epoch);
     work_send(work, message);
 }
@@ -86,11 +88,9 @@ void work_report_failed(struct work *work, const struct table *table, struct err
     err_clear(err);
 }
 
-static bool copy_one(struct copier *c, struct err *err)
+static struct copy_job job_of(const struct copier *c, const struct table *t)
 {
-    const struct table *t = c->table;
-    struct copy_progress progress = {.report = report_copying, .pace = pace_copying, .arg = c};
-    struct copy_job job = {
+    return (struct copy_job){
         .oid = t->oid,
         .schema = t->schema,
         .name = t->name,
@@ -98,50 +98,105 @@ static bool copy_one(struct copier *c, struct err *err)
         .target_name = t->target_name,
         .where = t->where,
         .columns = t->columns,
+        .types = &c->types,
         .epoch_lsn = c->work->p->epoch_lsn,
         .mark = true,
     };
-    const struct copy_types types = {c->source_types, c->target_types};
+}
+
+/* Nothing that the table could do about: the worker ends, and another tries again. */
+static bool ends_worker(const struct copier *c, const struct err *err)
+{
+    return err->retryable || err->code == ERR_STOPPED || !conn_is_open(&c->source) ||
+           !conn_is_open(&c->target);
+}
+
+static bool copy_one(struct copier *c, const struct table *t, struct err *err)
+{
+    struct copy_progress progress = {.report = report_copying, .pace = pace_copying, .arg = c};
+    struct copy_job job = job_of(c, t);
     struct copy_result result;
 
-    job.types = &types;
+    c->table = t;
     c->told_ms = clock_mono_ms();
     if (copy_table(&c->source, &c->target, &job, &progress, &result, err)) {
         work_report_copied(c->work, t, &result, job.epoch_lsn);
         return true;
     }
     err_wrap(err, "table %s.%s", t->schema, t->name);
-    if (err->retryable || err->code == ERR_STOPPED || !conn_is_open(&c->source) ||
-        !conn_is_open(&c->target))
+    if (ends_worker(c, err))
         return false;
     work_report_failed(c->work, t, err);
     return snapshot_adopt(&c->source, c->work->p->snapshot, err);
 }
 
-/* The next table; what is said meanwhile of the rate is taken. */
-static const struct table *next_table(struct copier *c, struct err *err)
+/* All at once; false with err empty: one of them does not go. */
+static bool copy_together(struct copier *c, const struct table *const *tables, size_t count, struct err *err)
 {
-    const struct table *table = NULL;
-    bool rate = true;
+    struct copy_progress progress = {.pace = pace_copying, .arg = c};
+    struct copy_job *jobs = xcalloc(count, sizeof *jobs);
+    struct copy_result *results = xcalloc(count, sizeof *results);
 
-    while (rate) {
-        cJSON *message = work_receive(c->work, -1, err);
-        const char *type = message ? json_str(message, "type") : NULL;
-        rate = type && strcmp(type, "rate") == 0;
-        take_rate(c, message);
-        table = message ? pipeline_table(c->work->p, json_str(message, "oid")) : NULL;
-        cJSON_Delete(message);
+    for (size_t i = 0; i < count; i++)
+        jobs[i] = job_of(c, tables[i]);
+    bool ok = copy_tables(&c->source, &c->target, jobs, count, &progress, results, err);
+    for (size_t i = 0; ok && i < count; i++)
+        work_report_copied(c->work, tables[i], &results[i], jobs[i].epoch_lsn);
+    if (!ok && !ends_worker(c, err)) {
+        log_err(LOG_INFO, err);
+        err_clear(err);
+        snapshot_adopt(&c->source, c->work->p->snapshot, err);
     }
-    return table;
+    free(jobs);
+    free(results);
+    return ok;
 }
 
-const struct table *work_next_table(struct work *work, struct err *err)
+static bool copy_job_tables(struct copier *c, const struct table *const *tables, size_t count, struct err *err)
 {
-    cJSON *message = work_receive(work, -1, err);
-    const struct table *table = message ? pipeline_table(work->p, json_str(message, "oid")) : NULL;
+    bool ok = true;
 
+    if (count > 1 && copy_together(c, tables, count, err))
+        return true;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = !err_is_set(err) && copy_one(c, tables[i], err);
+    return ok;
+}
+
+/* The next job; what is said meanwhile of the rate is taken. */
+static bool do_next_job(struct copier *c, struct err *err)
+{
+    cJSON *message = NULL;
+    const char *type = "rate";
+    size_t count = 0;
+
+    while (type && strcmp(type, "rate") == 0) {
+        cJSON_Delete(message);
+        message = work_receive(c->work, -1, err);
+        type = message ? json_str(message, "type") : NULL;
+        take_rate(c, message);
+    }
+    const struct table **tables = work_job_tables(c->work, message, &count);
     cJSON_Delete(message);
-    return table;
+    bool ok = !err_is_set(err) && copy_job_tables(c, tables, count, err);
+    free(tables);
+    return ok;
+}
+
+const struct table **work_job_tables(struct work *work, const cJSON *message, size_t *count)
+{
+    const cJSON *oids = message ? json_get(message, "oids") : NULL;
+    const cJSON *oid;
+    const struct table **tables = xcalloc((size_t)cJSON_GetArraySize(oids) + 1, sizeof *tables);
+
+    *count = 0;
+    cJSON_ArrayForEach(oid, oids)
+    {
+        const struct table *table = pipeline_table(work->p, cJSON_GetStringValue(oid));
+        if (table)
+            tables[(*count)++] = table;
+    }
+    return tables;
 }
 
 static bool open_copier(struct copier *c, struct err *err)
@@ -152,6 +207,7 @@ static bool open_copier(struct copier *c, struct err *err)
 
     c->source_types = ok ? wire_read(&c->source, err) : NULL;
     c->target_types = c->source_types ? wire_read(&c->target, err) : NULL;
+    c->types = (struct copy_types){c->source_types, c->target_types};
     return c->target_types != NULL;
 }
 
@@ -162,8 +218,7 @@ bool work_copy(struct work *work, struct err *err)
 
     while (ok) {
         work_send(work, json_message("ready"));
-        c.table = next_table(&c, err);
-        ok = !err_is_set(err) && (!c.table || copy_one(&c, err));
+        ok = do_next_job(&c, err);
     }
     wire_free(c.source_types);
     wire_free(c.target_types);

@@ -1,38 +1,109 @@
-/* index: builds what belongs to a table once its rows are there. */
+/* index: builds what belongs to tables once their rows are there: one index of a large table next to other
+ * workers ("build"), or all that is left of one table or of many small ones ("index"). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/json.h"
 #include "base/log.h"
 #include "engine/works.h"
 #include "schema/apply.h"
+#include "sql/sql.h"
 
-static bool index_one(struct work *work, struct conn *target, const struct table *table,
-                      struct err *err)
+static bool ends_worker(const struct conn *target, const struct err *err)
 {
-    bool ok = work_lock_schema(target, table->oid, err) &&
-              schema_index_table(target, table->oid, err);
+    return err->retryable || err->code == ERR_STOPPED || !conn_is_open(target);
+}
 
-    if (conn_is_open(target))
-        work_unlock_schema(target, table->oid);
-    if (!ok) {
-        if (err->retryable || err->code == ERR_STOPPED || !conn_is_open(target))
-            return false;
-        work_report_failed(work, table, err);
-        return true;
-    }
-    cJSON *message = json_message("indexed");
+static void tell(struct work *work, const char *what, const struct table *table)
+{
+    cJSON *message = json_message(what);
+
     json_add_str(message, "oid", table->oid);
     work_send(work, message);
+}
+
+/* Builds one index, or all that is left, under the table's lock: the session of a worker that was killed may
+ * still be at it. */
+static bool index_one(struct work *work, struct conn *target, const struct table *table, bool build,
+                      struct err *err)
+{
+    char *array = xasprintf("{%s}", table->oid);
+    bool ok = work_lock_tables(target, array, build, err) &&
+              (build ? schema_build_index : schema_index_table)(target, table->oid, err);
+
+    free(array);
+    if (conn_is_open(target))
+        work_unlock_tables(target);
+    if (ok) {
+        tell(work, build ? "built" : "indexed", table);
+        return true;
+    }
+    if (ends_worker(target, err))
+        return false;
+    work_report_failed(work, table, err);
     return true;
+}
+
+/* False with err empty: one of them does not go. */
+static bool index_together(struct work *work, struct conn *target, const struct table *const *tables,
+                           size_t count, struct err *err)
+{
+    struct buf array = BUF_INIT;
+
+    for (size_t i = 0; i < count; i++)
+        buf_addf(&array, "%c%s", i ? ',' : '{', tables[i]->oid);
+    buf_addch(&array, '}');
+    bool ok = work_lock_tables(target, array.data, false, err) &&
+              schema_index_tables(target, array.data, err);
+    buf_release(&array);
+    if (conn_is_open(target))
+        work_unlock_tables(target);
+    for (size_t i = 0; ok && i < count; i++)
+        tell(work, "indexed", tables[i]);
+    if (!ok && conn_is_open(target) && err->code != ERR_STOPPED) {
+        log_err(LOG_INFO, err);
+        err_clear(err);
+    }
+    return ok;
+}
+
+static bool index_job(struct work *work, struct conn *target, const cJSON *message, struct err *err)
+{
+    size_t count = 0;
+    const struct table **tables = work_job_tables(work, message, &count);
+    const char *type = json_str(message, "type");
+    bool build = type && strcmp(type, "build") == 0;
+    bool ok = count > 1 && index_together(work, target, tables, count, err);
+
+    if (!ok && !err_is_set(err)) {
+        ok = true;
+        for (size_t i = 0; ok && i < count; i++)
+            ok = index_one(work, target, tables[i], build, err);
+    }
+    free(tables);
+    return ok;
+}
+
+static bool set_memory(struct work *work, struct conn *target, struct err *err)
+{
+    char jobs[16];
+    const char *value = jobs;
+
+    snprintf(jobs, sizeof jobs, "%d", work->m->plan.load_jobs);
+    return conn_command_params(target, sql_load_builder, 1, &value, err);
 }
 
 bool work_index(struct work *work, struct err *err)
 {
     struct conn target = CONN_INIT;
-    bool ok = work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err);
+    bool ok = work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err) && set_memory(work, &target, err);
 
     while (ok) {
         work_send(work, json_message("ready"));
-        const struct table *table = work_next_table(work, err);
-        ok = !err_is_set(err) && (!table || index_one(work, &target, table, err));
+        cJSON *message = work_receive(work, -1, err);
+        ok = !err_is_set(err) && (!message || index_job(work, &target, message, err));
+        cJSON_Delete(message);
     }
     conn_close(&target);
     return ok;

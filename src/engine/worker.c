@@ -121,6 +121,17 @@ void worker_stop(struct worker *worker)
     worker->stopping = true;
 }
 
+void worker_table_done(struct worker *worker, struct table *table)
+{
+    for (struct table **at = &worker->table; *at; at = &(*at)->next_of_job) {
+        if (*at == table) {
+            *at = table->next_of_job;
+            table->next_of_job = NULL;
+            return;
+        }
+    }
+}
+
 void worker_end(struct worker *worker, int grace_ms, struct err *error)
 {
     int64_t until = clock_mono_ms() + grace_ms;

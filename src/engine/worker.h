@@ -36,7 +36,8 @@ struct worker {
     pid_t pid;
     struct channel channel;
     struct pipeline *pipeline;
-    struct table *table;      /* copy, index: the job at hand, NULL idle */
+    struct table *table;      /* copy, index: the job at hand, by next_of_job; NULL idle */
+    bool building;            /* index: one index of its (only) table */
     bool ready;               /* said that it can take jobs */
     bool done;                /* said that it is done */
     bool stopping;            /* was asked to stop */
@@ -54,6 +55,8 @@ struct worker *worker_start(const struct migration *m, struct pipeline *pipeline
                             struct err *err);
 /* SIGTERM, once; SIGKILL when called half a minute later still. */
 void worker_stop(struct worker *worker);
+/* A table of its job is dealt with. */
+void worker_table_done(struct worker *worker, struct table *table);
 /* Waits for the process (killing it after grace_ms) and frees. When it ended without a word, error
  * (may be NULL) says how. */
 void worker_end(struct worker *worker, int grace_ms, struct err *error);

@@ -72,6 +72,9 @@ cJSON *work_limit_json(const struct spool_position *position, lsn_t covers)
 #define SCHEMA_LOCK_KEY                                                                            \
     "(pg_catalog.hashtext('pgcutover schema')::pg_catalog.int8 << 32) | $1::pg_catalog.int8"
 
+#define TABLE_LOCK_KEY                                                                             \
+    "(pg_catalog.hashtext('pgcutover schema')::pg_catalog.int8 << 32) | t.oid::pg_catalog.int8"
+
 bool work_lock_schema(struct conn *target, const char *oid, struct err *err)
 {
     return conn_command_params(target, "SELECT pg_catalog.pg_advisory_lock(" SCHEMA_LOCK_KEY ")", 1,
@@ -82,4 +85,19 @@ void work_unlock_schema(struct conn *target, const char *oid)
 {
     conn_command_params(target, "SELECT pg_catalog.pg_advisory_unlock(" SCHEMA_LOCK_KEY ")", 1, &oid,
                         NULL);
+}
+
+bool work_lock_tables(struct conn *target, const char *oids_array, bool shared, struct err *err)
+{
+    const char *exclusive = "SELECT pg_catalog.count(pg_catalog.pg_advisory_lock(" TABLE_LOCK_KEY ")) "
+                            "FROM pg_catalog.unnest($1::pg_catalog.oid[]) AS t (oid)";
+    const char *with_others = "SELECT pg_catalog.count(pg_catalog.pg_advisory_lock_shared(" TABLE_LOCK_KEY ")) "
+                              "FROM pg_catalog.unnest($1::pg_catalog.oid[]) AS t (oid)";
+
+    return conn_command_params(target, shared ? with_others : exclusive, 1, &oids_array, err);
+}
+
+void work_unlock_tables(struct conn *target)
+{
+    conn_command(target, "SELECT pg_catalog.pg_advisory_unlock_all()", NULL);
 }

@@ -25,6 +25,9 @@ bool work_undo(struct work *work, struct err *err);
  * on the source, for its indexes, or "0", for all else. The session's end lets it go too. */
 bool work_lock_schema(struct conn *target, const char *oid, struct err *err);
 void work_unlock_schema(struct conn *target, const char *oid);
+/* Of many tables, as "{1,2}". shared: next to others who lock it so. All locks of the session are let go together. */
+bool work_lock_tables(struct conn *target, const char *oids_array, bool shared, struct err *err);
+void work_unlock_tables(struct conn *target);
 
 /* "dir/spool" of this pipeline; owned. */
 char *work_spool_dir(const struct work *work);
@@ -62,8 +65,8 @@ struct copy_result;
 void work_report_copied(struct work *work, const struct table *table,
                         const struct copy_result *result, lsn_t epoch);
 void work_report_failed(struct work *work, const struct table *table, struct err *err);
-/* The next job's table; NULL with err empty when the channel says something else. */
-const struct table *work_next_table(struct work *work, struct err *err);
+/* The tables of a job ("oids"), *count of them; the array is owned. */
+const struct table **work_job_tables(struct work *work, const cJSON *message, size_t *count);
 
 /* Makes the log of schema changes on the source where the plan wants it and the role may (*made). */
 bool work_make_ddl_log(struct work *work, struct conn *source, bool *made, struct err *err);

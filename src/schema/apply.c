@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/stop.h"
+#include "schema/constraint.h"
 #include "sql/sql.h"
 
 #define PORTION 200
@@ -58,6 +59,7 @@ struct object {
     const char *depends;
     const char *statement;
     const char *oid;
+    bool built; /* a constraint whose index is there */
 };
 
 /* --- statements --- */
@@ -262,17 +264,28 @@ static bool record_failure(struct run *run, const struct object *object,
     if (run->failed <= FAILURES_SHOWN)
         describe(run, object, refusal);
     mark_bad(run, object->dump_id);
-    return set_state(run->target, object->dump_id, "failed", refusal, err);
+    return set_state(run->target, object->dump_id, object->built ? "built" : "failed", refusal, err);
 }
 
 /* --- applying --- */
+
+/* Of a constraint whose index is built only the second step is left. */
+static void add_statement(struct buf *text, const struct object *object)
+{
+    struct buf index = BUF_INIT, constraint = BUF_INIT;
+    bool second = object->built && constraint_split(object->statement, &index, &constraint);
+
+    buf_addf(text, "%s\n", second ? constraint.data : object->statement);
+    buf_release(&index);
+    buf_release(&constraint);
+}
 
 static void text_of(struct buf *text, const struct object *objects, size_t count, bool applied)
 {
     buf_clear(text);
     buf_addstr(text, BEGIN_TEXT);
     for (size_t i = 0; i < count; i++)
-        buf_addf(text, "%s\n", objects[i].statement);
+        add_statement(text, &objects[i]);
     if (applied) {
         buf_addstr(text, "UPDATE pgcutover.objects SET state = 'applied', sqlstate = NULL, "
                          "message = NULL WHERE dump_id IN (");
@@ -392,7 +405,8 @@ static size_t read_objects(const PGresult *res, struct object *objects)
                                      .name = PQgetvalue(res, i, 3),
                                      .depends = PQgetvalue(res, i, 4),
                                      .statement = PQgetvalue(res, i, 5),
-                                     .oid = PQgetvalue(res, i, 6)};
+                                     .oid = PQgetvalue(res, i, 6),
+                                     .built = PQgetvalue(res, i, 7)[0] == 't'};
     return count;
 }
 
@@ -433,7 +447,7 @@ static bool prepare(struct run *run, struct err *err)
     if (run->table) /* nobody is told how far a single table is */
         return true;
     if (!conn_scalar(run->target, "SELECT pg_catalog.count(*) FROM pgcutover.objects WHERE phase = $1 "
-                     "AND state IN ('pending', 'failed')", 1, &run->phase, &total, err))
+                     "AND state IN ('pending', 'failed', 'built')", 1, &run->phase, &total, err))
         return false;
     run->total = atoi(total);
     free(total);
@@ -507,6 +521,105 @@ bool schema_index_table(struct conn *target, const char *source_oid, struct err 
              conn_command_params(target, "UPDATE pgcutover.tables SET indexed = true "
                                  "WHERE source_oid = $1::oid", 1, &source_oid, err);
     free(analyze);
+    return ok;
+}
+
+/* --- many tables, or one index --- */
+
+/* All that the tables' jobs do, as one transaction. */
+static void tables_text(const PGresult *res, const char *oids_array, struct buf *text)
+{
+    struct buf ids = BUF_INIT;
+
+    buf_addstr(text, BEGIN_TEXT);
+    for (int i = 0; i < PQntuples(res); i++) {
+        struct object object = {.statement = PQgetvalue(res, i, 1),
+                                .built = PQgetvalue(res, i, 2)[0] == 't'};
+        add_statement(text, &object);
+        if (!PQgetisnull(res, i, 0))
+            buf_addf(&ids, "%s%s", ids.len ? "," : "", PQgetvalue(res, i, 0));
+    }
+    if (ids.len)
+        buf_addf(text, "UPDATE pgcutover.objects SET state = 'applied', sqlstate = NULL, "
+                       "message = NULL WHERE dump_id IN (%s);\n", ids.data);
+    buf_addf(text, "UPDATE pgcutover.tables SET indexed = true WHERE source_oid = ANY ('%s'::oid[]);\n",
+             oids_array);
+    buf_addstr(text, "COMMIT");
+    buf_release(&ids);
+}
+
+bool schema_index_tables(struct conn *target, const char *oids_array, struct err *err)
+{
+    struct run run = {.target = target, .phase = "index", .table = oids_array};
+    struct refusal refusal = {0};
+    struct buf text = BUF_INIT;
+    bool refused;
+
+    if (!prepare(&run, err))
+        return false;
+    PGresult *res = conn_exec_params(target, sql_schema_objects_of_tables, 1, &oids_array, err);
+    if (res)
+        tables_text(res, oids_array, &text);
+    bool ok = res && run_text(target, text.data, &refusal, &refused, err);
+    PQclear(res);
+    refusal_release(&refusal);
+    buf_release(&text);
+    return ok;
+}
+
+/* The statement that builds an object's index, and the state that it is in then; NULL: there is no such step. */
+static char *build_text(const PGresult *res)
+{
+    struct buf text = BUF_INIT, constraint = BUF_INIT;
+    bool is_index = strcmp(PQgetvalue(res, 0, 2), "INDEX") == 0;
+
+    if (is_index)
+        buf_addstr(&text, PQgetvalue(res, 0, 4));
+    else if (!constraint_split(PQgetvalue(res, 0, 4), &text, &constraint))
+        return NULL;
+    buf_addf(&text, "\nUPDATE pgcutover.objects SET state = '%s', sqlstate = NULL, message = NULL "
+                    "WHERE dump_id = %s;\nCOMMIT", is_index ? "applied" : "built", PQgetvalue(res, 0, 0));
+    buf_release(&constraint);
+    return buf_take(&text);
+}
+
+static bool build(struct conn *target, const PGresult *res, const char *sql, struct err *err)
+{
+    struct refusal refusal = {0};
+    bool refused;
+    bool ok = run_text(target, sql, &refusal, &refused, err);
+
+    if (!ok)
+        err_wrap(err, "could not apply %s %s", PQgetvalue(res, 0, 2), PQgetvalue(res, 0, 3));
+    if (refused)
+        err_hint(err, "%s Then go on: what is applied stays, the rest is tried again.",
+                 hint_for(refusal.sqlstate, refusal.message));
+    refusal_release(&refusal);
+    return ok;
+}
+
+bool schema_build_index(struct conn *target, const char *source_oid, struct err *err)
+{
+    struct run run = {.target = target, .phase = "index", .table = source_oid};
+    char *after = xstrdup("0");
+    bool ok = prepare(&run, err) && conn_command(target, "BEGIN", err);
+    bool searching = ok;
+
+    while (searching) {
+        const char *values[] = {source_oid, after};
+        PGresult *res = conn_exec_params(target, sql_schema_build_next, 2, values, err);
+        char *sql = res && PQntuples(res) ? build_text(res) : NULL;
+        searching = res && PQntuples(res) && !sql;
+        if (searching)
+            str_replace(&after, PQgetvalue(res, 0, 1));
+        else
+            ok = res && (sql ? build(target, res, sql, err) : conn_command(target, "COMMIT", err));
+        free(sql);
+        PQclear(res);
+    }
+    if (!ok)
+        conn_rollback(target);
+    free(after);
     return ok;
 }
 

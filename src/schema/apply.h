@@ -28,6 +28,14 @@ bool schema_apply_phase(struct conn *target, const char *phase,
  * then ANALYZE, then pgcutover.tables.indexed. */
 bool schema_index_table(struct conn *target, const char *source_oid, struct err *err);
 
+/* The same for several small tables in one transaction, all or none; on a refusal nothing is marked: then
+ * each by itself. oids_array: "{1,2}". */
+bool schema_index_tables(struct conn *target, const char *oids_array, struct err *err);
+
+/* Builds one index of a table that nobody builds yet, or the index of a key, next to others who do the same;
+ * success too when there is none. schema_index_table() does the rest afterwards. */
+bool schema_build_index(struct conn *target, const char *source_oid, struct err *err);
+
 /* Foreign keys: added NOT VALID, then validated, with a bounded wait for each lock; those that are not
  * valid on the source stay so; those from or to partitioned tables in one step, as pg_dump has them: NOT
  * VALID is refused from one, and VALIDATE leaves the parts of one that refers to one not valid.

@@ -86,7 +86,7 @@ CREATE TABLE pgcutover.objects (
     phase text NOT NULL,            -- pre | index | foreign-key | post | held
     depends integer[] NOT NULL DEFAULT '{}',
     statement text NOT NULL,
-    state text NOT NULL DEFAULT 'pending',  -- pending | applied | failed | skipped
+    state text NOT NULL DEFAULT 'pending',  -- pending | built (a constraint's index) | applied | failed | skipped
     sqlstate text,
     message text
 );

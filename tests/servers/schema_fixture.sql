@@ -111,6 +111,15 @@ CREATE UNIQUE INDEX "Odd Index" ON "Odd ""Schema"".1"."Table; Type: X
 ALTER TABLE "Odd ""Schema"".1"."Table; Type: X
 -- TOC entry 5 (class 1259 OID 5)" REPLICA IDENTITY USING INDEX "Odd Index";
 CREATE TABLE public.empty_table ();
+CREATE TABLE app.keys (
+    a integer, b text COLLATE "C", c integer NOT NULL,
+    CONSTRAINT "keys (a) INCLUDE (b);" PRIMARY KEY (a, b) INCLUDE (c) WITH (fillfactor='70'),
+    CONSTRAINT "UNIQUE ""b"" " UNIQUE (b, c) DEFERRABLE,
+    CONSTRAINT keys_c UNIQUE (c)
+);
+ALTER TABLE app.keys CLUSTER ON "keys (a) INCLUDE (b);";
+ALTER TABLE app.keys REPLICA IDENTITY USING INDEX keys_c;
+COMMENT ON CONSTRAINT keys_c ON app.keys IS 'a key';
 CREATE UNLOGGED TABLE public.unlogged_table (id integer PRIMARY KEY) WITH (fillfactor = 60);
 
 CREATE TABLE app.orders (
