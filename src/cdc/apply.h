@@ -23,8 +23,10 @@
 
 /* What to do with a change that does not fit the target's rows. */
 enum applier_policy {
-    APPLIER_FAILS,      /* it is an error of the applier */
-    APPLIER_STOPS_TABLE /* its table is detached, the others go on */
+    APPLIER_FAILS,       /* it is an error of the applier */
+    APPLIER_STOPS_TABLE, /* its table is detached, the others go on */
+    APPLIER_SKIPS,       /* it is kept in pgcutover.conflicts, and left out */
+    APPLIER_UPSERTS,     /* ... and made to fit; where that cannot be, its table is detached */
 };
 
 #define APPLIER_LANES_MAX 16

@@ -1,6 +1,7 @@
 /* What becomes of a change that does not fit the target. The error has told the very row, and the
- * transaction was rolled back. With APPLIER_STOPS_TABLE the table is detached (apply_behind.c) and the
- * conflict kept, in one statement; then the caller feeds again, and all other tables go on. */
+ * transaction was rolled back. Either the transaction is applied with care (apply_careful.c), or the table is
+ * detached (apply_behind.c) and the conflict kept, in one statement; in both cases the caller feeds again,
+ * and all other tables go on. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +63,7 @@ char *apply_row_json(const struct apply_table *table, const struct change *chang
 /* --- a table is stopped --- */
 
 /* Its own: what is wrong with its rows, definition or triggers. Not: servers, bytes that mean nothing. */
-static bool is_tables_own(const struct applier *applier, const struct err *err)
+bool apply_is_tables_own(const struct applier *applier, const struct err *err)
 {
     return applier->failed && !err->retryable &&
            (err->code == ERR_CONFLICT || err->code == ERR_SERVER || err->code == ERR_PREREQUISITE);
@@ -98,8 +99,12 @@ bool apply_settle(struct applier *applier, const struct err *err)
 {
     struct err own = ERR_INIT;
 
-    if (applier->options.on_conflict == APPLIER_FAILS || !is_tables_own(applier, err))
+    if (applier->options.on_conflict == APPLIER_FAILS || !apply_is_tables_own(applier, err))
         return false;
+    if (!applier->half.end_lsn && apply_may_go_over(applier, err) && !apply_is_careful(applier)) {
+        applier->careful_lsn = applier->commit_lsn;
+        return true;
+    }
     bool ok = stop_table(applier, err, &own) && apply_read_tables(applier, &own);
     if (!ok)
         log_err(LOG_WARNING, &own);

@@ -445,8 +445,11 @@ bool apply_group_finish(struct applier *applier, struct err *err)
         move_pass(applier);
     else
         move_stream(applier);
+    bool conflicts = applier->sent.conflicts > 0;
     applier->sent = (struct apply_group){0};
     applier->status.needed_lsn = apply_needed_lsn(applier);
+    if (conflicts && !apply_read_tables(applier, err))
+        return false;
     /* What the next group has met so far is not at a boundary yet. */
     if (!apply_group_is_open(applier) && !applier->in_transaction)
         apply_keep_sources(applier);

@@ -20,6 +20,7 @@ struct apply_group {
     int64_t commit_us;
     lsn_t mark_lsn;         /* nothing of ours between end_lsn and this */
     struct apply_table *touched;
+    int64_t conflicts;      /* that were gone over */
     bool tables_changed;    /* pgcutover.tables: which there are, their names or modes */
 };
 
@@ -63,6 +64,8 @@ struct applier {
     struct apply_half half;      /* that has to be made whole first */
     struct apply_catch_up catch_up;
     uint32_t ddl_relation;       /* the log of schema changes; 0: not met yet */
+    lsn_t careful_lsn;           /* commit of a transaction in which changes fail */
+    bool hit_none;               /* the change that failed last hit no row */
     lsn_t single_until;          /* transactions that commit up to here get a group each */
     struct apply_table *changed; /* counters that nobody took yet */
     bool sources_changed;        /* some table has source_changed */
@@ -162,7 +165,20 @@ bool apply_send_table(struct apply_lane *lane, const struct apply_spread *spread
 bool apply_is_together(const struct apply_spread *spread, const struct apply_table *table);
 void apply_bins_free(struct apply_bins *bins);
 
+/* --- apply_careful.c --- */
+
+/* Is the transaction at hand one in which changes fail? */
+bool apply_is_careful(const struct applier *applier);
+/* May the policy go on over this error? */
+bool apply_may_go_over(const struct applier *applier, const struct err *err);
+/* Applies a change, or, where it does not fit, what the policy says; *applied: it is to be counted. */
+bool apply_carefully(struct applier *applier, struct apply_table *table, const struct change *change,
+                     bool *applied, struct err *err);
+
 /* --- apply_conflict.c --- */
+
+/* Is the error about a table's own matters: its rows, definition or triggers? */
+bool apply_is_tables_own(const struct applier *applier, const struct err *err);
 
 /* After a failure that was rolled back: what the policy says is done to it. True: feed again. */
 bool apply_settle(struct applier *applier, const struct err *err);

@@ -204,6 +204,23 @@ bool apply_pipe_sync(struct apply_pipe *pipe, struct err *err)
     return apply_pipe_send_sync(pipe, err) && apply_pipe_drain(pipe, err);
 }
 
+bool apply_pipe_try(struct apply_pipe *pipe, struct err *err)
+{
+    struct err ignored = ERR_INIT;
+    bool ok = true;
+
+    if (!apply_pipe_send_sync(pipe, err) || !apply_pipe_push(pipe, err))
+        return false;
+    while (pipe->count) {
+        bool good = read_one(pipe, ok, ok ? err : &ignored);
+        err_clear(&ignored);
+        if (!good && (!ok || !conn_is_open(pipe->conn) || stop_requested()))
+            return false;
+        ok = ok && good;
+    }
+    return ok;
+}
+
 PGresult *apply_pipe_query(struct apply_pipe *pipe, const char *sql, int count, const char *const *values,
                            struct err *err)
 {

@@ -68,6 +68,9 @@ bool apply_pipe_drain(struct apply_pipe *pipe, struct err *err);
 /* Ends the server's implicit transaction block of the protocol (Sync); ... and waits for every result. */
 bool apply_pipe_send_sync(struct apply_pipe *pipe, struct err *err);
 bool apply_pipe_sync(struct apply_pipe *pipe, struct err *err);
+/* Sync, every result read, also behind an error, which does not end the transaction block's savepoints. False
+ * with the first error. */
+bool apply_pipe_try(struct apply_pipe *pipe, struct err *err);
 /* A query whose rows are wanted now; everything sent before is waited for. Owned by the caller. */
 PGresult *apply_pipe_query(struct apply_pipe *pipe, const char *sql, int count, const char *const *values,
                            struct err *err);

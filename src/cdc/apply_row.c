@@ -59,6 +59,7 @@ static void judge_rows(struct applier *applier, const struct pipe_entry *entry, 
 {
     bool none = strcmp(rows, "0") == 0;
 
+    applier->hit_none = none;
     if (entry->batched)
         err_set(err, ERR_CONFLICT, "%s rows were hit on the target instead of %ld", rows, entry->rows);
     else
@@ -254,14 +255,17 @@ static bool is_too_large(const struct applier *applier)
             gather->bytes >= (size_t)applier->options.max_group_bytes / 4);
 }
 
-static bool gather_row(struct applier *applier, struct apply_table *table, const struct change *change,
-                       struct err *err)
+/* Gathers a change; in a transaction in which changes fail it is applied at once. */
+static bool take_row(struct applier *applier, struct apply_table *table, const struct change *change,
+                     bool *applied, struct err *err)
 {
     bool single = applier->commit_lsn <= applier->single_until && !applier->half.end_lsn;
 
     if (!apply_resolve(applier, table, err) || !tuples_fit(table, change, err) ||
         !can_find(table, change, err))
         return false;
+    if (apply_is_careful(applier))
+        return apply_carefully(applier, table, change, applied, err);
     gather_add(&applier->gather, &table->gathered, &table->map, change, applier->commit_lsn,
                applier->xid, single);
     return true;
@@ -299,15 +303,18 @@ bool apply_row(struct applier *applier, const struct change *change, struct err 
                                               [CHANGE_UPDATE] = COUNT_UPDATES,
                                               [CHANGE_DELETE] = COUNT_DELETES};
     struct apply_table *table;
+    bool applied = true;
 
     if (!apply_wanted(applier, change->relation, &table, err))
         return false;
     if (!table)
         return true;
-    if (!gather_row(applier, table, change, err)) {
+    if (!take_row(applier, table, change, &applied, err)) {
         blame_change(applier, table, change, err);
         return false;
     }
+    if (!applied)
+        return true;
     apply_touch(applier, table, counts[change->kind]);
     if (applier->gather.changes % PUSH_EVERY == 0 && !keep_busy(applier, err))
         return false;

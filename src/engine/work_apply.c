@@ -364,13 +364,16 @@ static bool apply_stream(struct apply *a, struct err *err)
 
 bool work_apply(struct work *work, struct err *err)
 {
+    static const enum applier_policy policies[] = {[CONFLICT_STOP_TABLE] = APPLIER_STOPS_TABLE,
+                                                   [CONFLICT_SKIP] = APPLIER_SKIPS,
+                                                   [CONFLICT_UPSERT] = APPLIER_UPSERTS};
     struct apply a = {.work = work, .aside = CONN_INIT};
     const struct applier_ddl ddl = {
         .log_schema = work->p->slot, .arg = &a, .aside = run_aside, .tell = tell_event};
     struct applier_options options = {
         .start_lsn = work->p->start_lsn,
         .same_types = work->m->plan.schema_mode == SCHEMA_COPY,
-        .on_conflict = APPLIER_STOPS_TABLE,
+        .on_conflict = policies[work->m->plan.sync_on_conflict],
         .ddl = work->m->plan.sync_ddl == SYNC_DDL_APPLY ? &ddl : NULL,
     };
     bool ok = connect_lanes(&a, err);

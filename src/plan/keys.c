@@ -100,6 +100,8 @@ const struct key plan_keys[] = {
     {IN_SYNC, "mode", KEY_WORD, .offered = "load-and-sync load-only", .refused = "sync-only",
      .otherwise = "load-and-sync", PLAN(sync_mode)},
     {IN_SYNC, "jobs", KEY_INT, .offered = "1..16", .otherwise = "4", PLAN(sync_jobs)},
+    {IN_SYNC, "onConflict", KEY_WORD, .offered = "stop-table skip-and-record upsert",
+     .otherwise = "stop-table", PLAN(sync_on_conflict)},
     {IN_SYNC, "commit", KEY_WORD, .offered = "batched", CHECKED_ONLY},
     {IN_SYNC, "ddl", KEY_WORD, .offered = "apply stop", .otherwise = "apply", PLAN(sync_ddl)},
     {IN_SYNC, "spool", KEY_WORD, .offered = "auto", CHECKED_ONLY},

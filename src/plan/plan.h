@@ -76,6 +76,8 @@ enum plan_prepare { PREPARE_REFUSE, PREPARE_TRUNCATE };
 /* Plans do not give the last one: it is not carried out yet. */
 enum plan_sync_mode { SYNC_LOAD_AND_SYNC, SYNC_LOAD_ONLY, SYNC_SYNC_ONLY };
 enum plan_ddl { SYNC_DDL_APPLY, SYNC_DDL_STOP };
+/* What becomes of a change that does not fit the target. */
+enum plan_on_conflict { CONFLICT_STOP_TABLE, CONFLICT_SKIP, CONFLICT_UPSERT };
 enum plan_cutover_when { CUTOVER_MANUAL, CUTOVER_READY };
 enum plan_stop_writes { STOP_READ_ONLY, STOP_OPERATOR };
 enum plan_verify_when { VERIFY_BEFORE_CUTOVER, VERIFY_NEVER };
@@ -98,6 +100,7 @@ struct plan {
     int load_jobs;
     enum plan_sync_mode sync_mode;
     int sync_jobs;            /* connections that apply side by side */
+    enum plan_on_conflict sync_on_conflict;
     enum plan_ddl sync_ddl; /* "apply" (default) or "stop" */
     int64_t spool_limit_bytes;
     enum plan_verify_when verify_when;

@@ -829,6 +829,70 @@ static void test_stopped_table(void)
     check_counts("a", "21 21 6 0");
 }
 
+static void make_conflicts(enum applier_policy policy)
+{
+    begin_test();
+    both("CREATE TABLE a (id int PRIMARY KEY, v text); CREATE TABLE b (id int PRIMARY KEY, v text); CREATE TABLE u (id int PRIMARY KEY, e int UNIQUE)");
+    begin_stream();
+    src("INSERT INTO a SELECT g, 'source' FROM generate_series(1, 20) g");
+    src("BEGIN; INSERT INTO b VALUES (1, 'x'); INSERT INTO a VALUES (30, 'source'); UPDATE a SET v = 'new' WHERE id = 5; DELETE FROM a WHERE id = 6; INSERT INTO b VALUES (2, 'x'); INSERT INTO u VALUES (1, 1); COMMIT");
+    src("INSERT INTO b VALUES (3, 'x')");
+    run(&target, "INSERT INTO a VALUES (7, 'planted')");
+    CHECK_TRUE(open_applier_as(&target_info, (struct applier_options){.on_conflict = policy}));
+    fetch();
+    sync_settling();
+}
+
+static void test_skip(void)
+{
+    make_conflicts(APPLIER_SKIPS);
+    check_scalar(&target, "SELECT string_agg(format('%s %s %s %s', kind, key, resolution, sqlstate), ';' ORDER BY id) FROM pgcutover.conflicts",
+                 "INSERT (id)=(7) skipped 23505");
+    check_scalar(&target, "SELECT v FROM a WHERE id = 7", "planted");
+    check_counts("a", "20 1 1 0"); /* what is counted is there */
+    check_counts("b", "3 0 0 0");
+    run(&target, "DELETE FROM a WHERE id IN (1, 2)");
+    src("BEGIN; UPDATE a SET v = 'z' WHERE id = 1; DELETE FROM a WHERE id = 2; UPDATE a SET v = 'z' WHERE id = 3; COMMIT");
+    fetch();
+    sync_settling();
+    check_scalar(&target, "SELECT string_agg(format('%s %s %s %s', kind, key, resolution, sqlstate), ';' ORDER BY id) FROM pgcutover.conflicts",
+                 "INSERT (id)=(7) skipped 23505;UPDATE (id)=(1) skipped ;DELETE (id)=(2) skipped ");
+    check_scalar(&target, "SELECT v FROM a WHERE id = 3", "z");
+    check_counts("a", "20 2 1 0");
+    struct applier_table t;
+    int64_t conflicts = 0;
+    while (applier_next_changed(applier, &t))
+        conflicts += t.conflicts;
+    CHECK_INT(conflicts, 3);
+    sync_settling(); /* fed again: nothing twice */
+    check_scalar(&target, "SELECT count(*) FROM pgcutover.conflicts", "3");
+}
+
+static void test_upsert(void)
+{
+    make_conflicts(APPLIER_UPSERTS);
+    check_same();
+    check_counts("a", "21 1 1 0");
+    run(&target, "DELETE FROM a WHERE id IN (1, 2)");
+    src("BEGIN; UPDATE a SET v = 'z' WHERE id = 1; DELETE FROM a WHERE id = 2; UPDATE a SET v = 'z' WHERE id = 3; COMMIT");
+    fetch();
+    sync_settling();
+    check_same();
+    check_scalar(&target, "SELECT string_agg(format('%s %s %s %s', kind, key, resolution, sqlstate), ';' ORDER BY id) FROM pgcutover.conflicts",
+                 "INSERT (id)=(7) upserted 23505;UPDATE (id)=(1) upserted ;DELETE (id)=(2) upserted ");
+    check_counts("a", "21 3 2 0");
+    /* Another unique index is in the way: no row of this key is there to be updated. */
+    run(&target, "INSERT INTO u VALUES (99, 5)");
+    src("INSERT INTO u VALUES (5, 5); INSERT INTO b VALUES (4, 'goes on')");
+    fetch();
+    sync_settling();
+    check_scalar(&target, "SELECT (SELECT stopped IS NOT NULL FROM pgcutover.tables WHERE source_table = 'u') || ' ' || count(*) FROM b", "true 4");
+    run(&target, "DELETE FROM u WHERE id = 99");
+    CHECK_TRUE(applier_retry_stopped(applier, &last));
+    sync_settling();
+    check_same();
+}
+
 /* Rows that are changed again and again, keys that move, tables with more than one unique index, identity FULL:
  * as on the source, over several lanes, in groups of every size. */
 static void test_merged(void)
@@ -1420,6 +1484,8 @@ int main(void)
         {"COPY", test_copy},
         {"session killed", test_killed},
         {"stop", test_stop},
+        {"conflicts skipped", test_skip},
+        {"conflicts made to fit", test_upsert},
         {"merged and ordered", test_merged},
         {"a group that is there by half", test_half},
         {"a transaction in pieces", test_pieces},
