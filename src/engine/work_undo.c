@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/files.h"
 #include "base/log.h"
 #include "cutover/freeze.h"
 #include "engine/journal.h"
@@ -12,6 +13,7 @@
 #include "load/slot.h"
 #include "pg/ident.h"
 #include "schema/target.h"
+#include "sql/sql.h"
 
 struct undo {
     struct work *work;
@@ -51,10 +53,38 @@ static bool undo_read_only(struct undo *u, const struct made *made, struct err *
     return ok;
 }
 
+/* Conflicts outlive the state schema: they stay readable until the migration is deleted. */
+static bool keep_conflicts(struct undo *u, struct err *err)
+{
+    char *there = NULL;
+    struct buf lines = BUF_INIT;
+    PGresult *res = NULL;
+    bool ok = conn_scalar(&u->target, sql_state_has_conflicts, 0, NULL, &there, err);
+
+    if (ok && there && *there == 't') {
+        res = conn_exec(&u->target, sql_state_conflicts, err);
+        ok = res != NULL;
+    }
+    for (int row = 0; res && row < PQntuples(res); row++)
+        buf_addf(&lines, "%s\n", PQgetvalue(res, row, 0));
+    if (lines.len) {
+        char *path = xasprintf("%s/conflicts.jsonl", u->work->p->dir);
+        ok = file_replace(path, lines.data, lines.len, err);
+        if (ok)
+            work_event(u->work, "info", "%s: conflicts of the migration are kept in \"%s\"",
+                       u->work->p->name, path);
+        free(path);
+    }
+    buf_release(&lines);
+    PQclear(res);
+    free(there);
+    return ok;
+}
+
 static bool undo_state_schema(struct undo *u, const struct made *made, struct err *err)
 {
     (void)made;
-    return schema_state_drop(&u->target, err);
+    return keep_conflicts(u, err) && schema_state_drop(&u->target, err);
 }
 
 static bool undo_database(struct undo *u, const struct made *made, struct err *err)

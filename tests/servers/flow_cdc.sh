@@ -176,6 +176,7 @@ another_applier() {
 wait_until 5 another_applier && pass "an idle connection's end is noticed" || fail "an idle connection's end"
 wait_until 60 in_state cdc READY_TO_COMPLETE && pass "ready again" || { fail "not ready"; pgc status cdc; }
 pgc cutover cdc -q && pass "cut over" || { fail "cutover"; pgc status cdc; }
+assert_equal "L2: conflicts can still be read" "$(grep -c '"key":"(id)=(1005)"' "$STATE/cdc/db-0/conflicts.jsonl" 2>/dev/null)" 3
 finish_flow cdc cdc
 
 # L8: row-level security and a role that it applies to: refused, before anything is made.
