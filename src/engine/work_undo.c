@@ -69,7 +69,7 @@ static bool keep_conflicts(struct undo *u, struct err *err)
         buf_addf(&lines, "%s\n", PQgetvalue(res, row, 0));
     if (lines.len) {
         char *path = xasprintf("%s/conflicts.jsonl", u->work->p->dir);
-        ok = file_replace(path, lines.data, lines.len, err);
+        ok = file_write_atomic(path, lines.data, lines.len, err);
         if (ok)
             work_event(u->work, "info", "%s: conflicts of the migration are kept in \"%s\"",
                        u->work->p->name, path);
