@@ -17,6 +17,8 @@
 #include "engine/change.h"
 #include "engine/load.h"
 
+#define CONNECTION_RETRIES 8 /* with growing pauses: a minute */
+
 enum standing {
     WITH_RECEIVE = 1,
     WITH_APPLY = 2,
@@ -200,12 +202,18 @@ static int64_t backoff_ms(int attempts)
     return pause < 30000 ? pause : 30000;
 }
 
+/* A server that is being restarted gets a minute before somebody has to say "resume". */
+static int retries_of(const struct row *row, const struct err *err)
+{
+    return row->on_error == HOLDS && err->code == ERR_CONNECTION ? CONNECTION_RETRIES : row->retries;
+}
+
 /* A retryable error is shown and tried again, as often as the row says. */
 static bool retry(struct supervisor *s, struct pipeline *p, struct err *err)
 {
     const struct row *row = &rows[p->state];
 
-    if (!err->retryable || (row->on_error != RETRIES && p->attempts >= row->retries))
+    if (!err->retryable || (row->on_error != RETRIES && p->attempts >= retries_of(row, err)))
         return false;
     p->attempts++;
     p->retry_at_ms = clock_mono_ms() + backoff_ms(p->attempts);

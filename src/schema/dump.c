@@ -65,6 +65,8 @@ static bool run_tool(const char *const *argv, char **env, const char *out_path, 
                            .out_path = out_path, .errors = &errors};
     bool ok = proc_run(&run, err);
 
+    if (!ok)
+        schema_tools_lost_connection(errors.data, err);
     buf_release(&errors);
     return ok;
 }

@@ -249,8 +249,10 @@ static bool dump_roles(const struct conninfo *source_info, const struct schema_t
     if (passwords)
         argv[7] = NULL;
     bool ok = proc_run(&run, err);
-    if (!ok)
+    if (!ok) {
+        schema_tools_lost_connection(errors.data, err);
         err_wrap(err, "could not read the roles of the source");
+    }
     buf_release(&errors);
     conninfo_env_free(env);
     free(dbname);

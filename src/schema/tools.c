@@ -144,6 +144,23 @@ bool schema_tools_find(struct schema_tools *tools, int source_version, int targe
     return best >= 0;
 }
 
+/* pg_dump has no SQLSTATE for us, only libpq's words. */
+void schema_tools_lost_connection(const char *messages, struct err *err)
+{
+    static const char *const words[] = {
+        "server closed the connection", "could not receive data from server", "could not send data to server",
+        "terminating connection", "the database system is", "Connection refused", "Connection timed out",
+        "Connection reset", "No such file or directory\n\tIs the server running", "SSL connection has been closed",
+    };
+
+    for (size_t i = 0; err && messages && i < sizeof words / sizeof *words; i++) {
+        if (!strstr(messages, words[i]))
+            continue;
+        err->code = ERR_CONNECTION;
+        err->retryable = true;
+    }
+}
+
 void schema_tools_release(struct schema_tools *tools)
 {
     free(tools->pg_dump);

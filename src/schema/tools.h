@@ -24,6 +24,9 @@ bool schema_tools_find(struct schema_tools *tools, int source_version, int targe
                        struct err *err);
 void schema_tools_release(struct schema_tools *tools);
 
+/* Makes the error of a program that lost its connection, as its messages say, one to try again. */
+void schema_tools_lost_connection(const char *messages, struct err *err);
+
 /* The rule above over majors that are installed: the index of the best, -1 when none will do. */
 int schema_tools_choose(const int *majors, size_t count, int source_major, int target_major);
 /* 15 of "pg_dump (PostgreSQL) 15.20 (Debian ...)", 9 of 9.x, 0 when it is no such text. */

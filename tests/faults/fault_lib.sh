@@ -70,7 +70,7 @@ fault_run() { # NAME FUNCTION [JSON]
     migration=$1
     flow_data source work || exit 1
     workload_start work "$script" -R "${PGC_RATE:-60}"
-    flow_plan "$1" work ", \"load\": {\"jobs\": 3}, \"cutover\": {\"maxLag\": \"5s\"}${3:-}"
+    flow_plan "$1" work ", \"load\": {\"jobs\": 3}, \"sync\": {\"jobs\": 3}, \"cutover\": {\"maxLag\": \"5s\"}${3:-}"
     type fault_plan >/dev/null 2>&1 && fault_plan "$PGC_DIR/$1.json"
     pgc --batch "$PGC_DIR/$1.json" --detach -q || { fail "the engine did not start"; exit 1; }
     fault_some "$2" $((fault_count / 2))

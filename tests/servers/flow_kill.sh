@@ -2,7 +2,7 @@
 # Kills (-9) the engine and each kind of its workers at random instants of a migration under load; the
 # contents are equal after the cutover (L13), progress shown is progress committed (L17).
 #   PGC_KILLS   how often the engine is killed (3)
-#   PGC_SEED    repeats a run
+#   PGC_SEED    repeats a run; PGC_PLAN: more of the plan, after a comma
 . "$(dirname "$0")/flow_lib.sh"
 cluster_start source && cluster_start target || exit 1
 engine_kills=${PGC_KILLS:-3}
@@ -11,7 +11,7 @@ kinds="check schema epoch copy index receive apply monitor finish cutover thaw c
 flow_data source shop || exit 1
 workload_start shop "$script" -R "${PGC_RATE:-20}"
 
-flow_plan kill shop ', "load": {"jobs": 2}'
+flow_plan kill shop ', "load": {"jobs": 2}'"${PGC_PLAN:-}"
 pgc --batch "$PGC_DIR/kill.json" --detach -q || { fail "the engine did not start"; exit 1; }
 
 kill_some() { # the first worker of a kind that was not killed yet, after 0 to 300 ms
