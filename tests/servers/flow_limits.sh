@@ -59,6 +59,13 @@ run limits slow --load-jobs 1 --bytes-per-second none --source-slot-wal 5GB
 assert_run "no limit" 0
 assert_equal "no limit" "$(limit loadJobs) $(limit bytesPerSecond) $(limit sourceSlotWal)" "1  5368709120"
 wait_until 90 in_state slow slow READY_TO_COMPLETE || fail "not ready soon after the limit was lifted: $(state_of slow slow)"
+run limits slow --sync-jobs 3
+assert_run "more connections that apply" 0
+assert_equal "more connections that apply" "$(limit syncJobs)" 3
+lanes() { [ "$(on target postgres -c "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pgcutover:apply%' AND datname = 'slow'")" -ge 3 ]; }
+on source slow -c "UPDATE t1 SET v = v || '.' WHERE id < 500"
+wait_until 30 lanes && pass "there are three of them" || fail "there are not three connections that apply"
+wait_until 30 in_state slow slow READY_TO_COMPLETE || fail "not ready with three connections: $(state_of slow slow)"
 run cutover slow
 assert_run "cutover" 0
 assert_finished slow slow "$before"
