@@ -27,7 +27,7 @@
 
 struct statements {
     char *copy_out; /* owned, as all below */
-    char *empty;    /* NULL: it is empty, or a part of it is there already */
+    char *empty;    /* NULL: it is empty */
     char *copy_in;
     bool freeze;
     bool binary;
@@ -210,7 +210,7 @@ static void add_source(struct buf *out, const struct item *item)
     const struct copy_job *job = item->job;
 
     buf_addstr(out, "COPY ");
-    if (item->from.kind == 'r' && !job->where && !job->range) {
+    if (item->from.kind == 'r' && !job->where) {
         ident_add_qualified(out, job->schema, job->name);
         add_columns(out, &item->from, true);
         return;
@@ -219,10 +219,8 @@ static void add_source(struct buf *out, const struct item *item)
     add_columns(out, &item->from, false);
     buf_addstr(out, item->from.kind == 'r' ? " FROM ONLY " : " FROM ");
     ident_add_qualified(out, job->schema, job->name);
-    if (job->range)
-        buf_addf(out, " WHERE (%s)", job->range);
     if (job->where) /* on lines of its own: it may end in a comment */
-        buf_addf(out, " %s (\n%s\n)", job->range ? "AND" : "WHERE", job->where);
+        buf_addf(out, " WHERE (\n%s\n)", job->where);
     buf_addch(out, ')');
 }
 
@@ -262,7 +260,7 @@ static void plan_statements(struct copy *copy, struct item *item)
     struct buf out = BUF_INIT, in = BUF_INIT;
 
     choose_form(copy, item);
-    if (!item->job->part && (!copy->small || item->to.has_pages)) {
+    if (!copy->small || item->to.has_pages) {
         item->sql.empty = emptying(item);
         item->sql.freeze = item->to.kind == 'r' && !item->to.referenced &&
                            !item->job->replace;

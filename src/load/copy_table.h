@@ -1,4 +1,4 @@
-/* The full load of tables, or of a part of one, from source to target through this process. */
+/* The full load of tables, from source to target through this process. */
 #ifndef PGC_LOAD_COPY_TABLE_H
 #define PGC_LOAD_COPY_TABLE_H
 
@@ -20,8 +20,6 @@ struct copy_job {
     const char *where;         /* row filter, an SQL expression over the table; NULL: all rows */
     const char *columns;       /* text[] literal: the columns that are copied; NULL: all */
     const struct copy_types *types; /* NULL: as text */
-    int part;                  /* number in pgcutover.parts; 0: the whole table */
-    const char *range;         /* an SQL condition: which rows a part has; NULL: all */
     const char *replace;       /* an SQL condition: the rows of the target that make way; NULL: all */
     lsn_t epoch_lsn;           /* LSN_INVALID: recorded as null */
     bool mark;                 /* record the load in pgcutover.tables (needs oid) */
