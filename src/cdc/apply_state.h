@@ -36,6 +36,7 @@ struct apply_table {
     struct source_table before; /* ... before the open group, while source_changed */
     bool source_changed;
     bool mapped;
+    bool was_in_order;          /* the columns, on both sides */
     struct target_table target;
     struct table_map map;
     struct apply_statement **statements; /* by lane; owned, while mapped */

@@ -80,6 +80,57 @@ static bool refuse_triggers(struct applier *applier, const struct apply_table *t
     return false;
 }
 
+/* --- columns that changed places --- */
+
+/* Do the columns that both have come in one order? */
+static bool is_in_order(const struct apply_table *table)
+{
+    int last = -1;
+
+    for (size_t i = 0; i < table->source.column_count; i++) {
+        int at = target_table_column(&table->target, table->source.columns[i].name);
+        if (at >= 0 && at < last)
+            return false;
+        last = at >= 0 ? at : last;
+    }
+    return true;
+}
+
+/* Inherited columns come in another order on a target that was made from a dump. */
+static bool may_differ(struct applier *applier, const struct apply_table *table, bool *may, struct err *err)
+{
+    char *oid = xasprintf("%u", table->target.oid);
+    const char *values[] = {oid};
+    PGresult *res = apply_pipe_query(&applier->pipe, "SELECT 1 FROM pg_catalog.pg_inherits "
+                                     "WHERE inhrelid = $1::pg_catalog.oid LIMIT 1", 1, values, err);
+
+    *may = res && PQntuples(res) > 0;
+    PQclear(res);
+    free(oid);
+    return res != NULL;
+}
+
+/* Columns that changed names among themselves are all there by name, and their old rows hold each other's
+ * values. The order tells: it is the source's, or was the source's until now. */
+static bool order_fits(struct applier *applier, struct apply_table *table, struct err *err)
+{
+    bool may = !applier->options.same_types;
+
+    if (is_in_order(table)) {
+        table->was_in_order = true;
+        return true;
+    }
+    if (!table->was_in_order && !may && !may_differ(applier, table, &may, err))
+        return false;
+    if (!table->was_in_order && may)
+        return true;
+    err_set(err, ERR_CONFLICT, "the columns of target table %s are not in the source's order: on the source, "
+            "columns were renamed or made anew", table->display);
+    explain_difference(applier, table, 0, err);
+    err_hint(err, "Do to the target's table what was done to the source's, then resume; or load the table again.");
+    return false;
+}
+
 /* --- looking --- */
 
 static bool read_columns(struct applier *applier, struct apply_table *table, struct err *err)
@@ -127,6 +178,10 @@ bool apply_resolve(struct applier *applier, struct apply_table *table, struct er
     if (!table_map_build(&table->map, &table->source, &table->target, applier->options.same_types,
                          &column, err)) {
         explain_difference(applier, table, column, err);
+        return false;
+    }
+    if (!order_fits(applier, table, err)) {
+        table_map_release(&table->map);
         return false;
     }
     if (table->map.find == FIND_ROW || table->map.find == FIND_KEY_IMAGE)

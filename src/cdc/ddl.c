@@ -962,6 +962,92 @@ void ddl_decide_table(const struct ddl_case *c, struct ddl_plan *plan)
         add_owner(plan, "TABLE", text(c->after, "owner"));
 }
 
+/* --- tables without rows --- */
+
+/* Has a column of the source's been given to one of the target's? */
+static bool is_given(const cJSON *guessed, const cJSON *column)
+{
+    return find_by(guessed, "name", text(column, "name")) != NULL;
+}
+
+static void give(cJSON *guessed, const cJSON *there, int64_t number)
+{
+    cJSON *column = cJSON_Duplicate(there, true);
+
+    cJSON_DeleteItemFromObject(column, "num");
+    json_add_num(column, "num", (double)number);
+    cJSON_AddItemToArray(guessed, column);
+}
+
+/* The next column of the target that has this type and no name of the source's. */
+static const cJSON *nameless(const cJSON *after, const cJSON *target, const cJSON *guessed, const char *type)
+{
+    const cJSON *there;
+
+    cJSON_ArrayForEach(there, json_get(target, "columns"))
+    {
+        if (!column_named(after, text(there, "name")) && !is_given(guessed, there) &&
+            strcmp(text(there, "type"), type) == 0)
+            return there;
+    }
+    return NULL;
+}
+
+static cJSON *guess_columns(const cJSON *after, const cJSON *target)
+{
+    cJSON *guessed = cJSON_CreateArray();
+    const cJSON *column;
+    int strangers = 0;
+
+    cJSON_ArrayForEach(column, json_get(after, "columns"))
+    {
+        const cJSON *there = column_named(target, text(column, "name"));
+        if (!there)
+            there = nameless(after, target, guessed, text(column, "type"));
+        if (there)
+            give(guessed, there, json_i64(column, "num", 0));
+    }
+    cJSON_ArrayForEach(column, json_get(target, "columns"))
+    {
+        if (!is_given(guessed, column))
+            give(guessed, column, --strangers);
+    }
+    return guessed;
+}
+
+cJSON *ddl_guess_before(const cJSON *after, const cJSON *target, const char *was_schema, const char *was_name)
+{
+    cJSON *before = cJSON_Duplicate(after, true);
+
+    cJSON_ReplaceItemInObject(before, "schema", cJSON_CreateString(was_schema));
+    cJSON_ReplaceItemInObject(before, "name", cJSON_CreateString(was_name));
+    cJSON_ReplaceItemInObject(before, "columns", guess_columns(after, target));
+    return before;
+}
+
+void ddl_describe_parts(const cJSON *definition, const char *schema, const char *name, const char ***oids,
+                        struct ddl_plan *plan)
+{
+    const cJSON *constraints = json_get(definition, "constraints");
+    const cJSON *indexes = json_get(definition, "indexes");
+    int room = cJSON_GetArraySize(constraints) + cJSON_GetArraySize(indexes);
+    const cJSON *item;
+    size_t n = 0;
+
+    *oids = xcalloc((size_t)room + 1, sizeof **oids);
+    set_name(plan, schema, name);
+    cJSON_ArrayForEach(item, constraints)
+    {
+        create_constraint(plan, item);
+        (*oids)[n++] = text(item, "oid");
+    }
+    cJSON_ArrayForEach(item, indexes)
+    {
+        create_index(plan, item);
+        (*oids)[n++] = text(item, "oid");
+    }
+}
+
 /* --- new tables --- */
 
 static void add_new_columns(struct buf *sql, const cJSON *table)

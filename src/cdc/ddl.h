@@ -55,6 +55,13 @@ struct ddl_plan {
 
 /* A table that is on both sides. */
 void ddl_decide_table(const struct ddl_case *c, struct ddl_plan *plan);
+/* What a table of the source may have been before, where that is not known and the target's holds no rows yet:
+ * with names that the target has. Columns of one type may have been renamed as well as made anew. Owned. */
+cJSON *ddl_guess_before(const cJSON *after, const cJSON *target, const char *was_schema, const char *was_name);
+/* The statements that make a table's constraints and indexes, and whose oids on the source these are; both
+ * arrays have plan->count. *oids is owned by the caller, its items are borrowed from the definition. */
+void ddl_describe_parts(const cJSON *definition, const char *schema, const char *name, const char ***oids,
+                        struct ddl_plan *plan);
 /* A table (or partitioned table) that is new on the source, and on the target too. */
 void ddl_create_table(const cJSON *definition, int target_version, struct ddl_plan *plan);
 /* An enum, domain or composite; target NULL: it is not there. `aside` of the statements, the first ones, are to

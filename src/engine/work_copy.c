@@ -126,6 +126,12 @@ static bool copy_one(struct copier *c, const struct table *t, struct err *err)
     err_wrap(err, "table %s.%s", t->schema, t->name);
     if (ends_worker(c, err))
         return false;
+    if (work_was_altered(c->work, t)) {
+        /* As with one that was rewritten: under a new snapshot, when the target's table has been altered too. */
+        err->code = ERR_CONFLICT;
+        err->retryable = true;
+        return false;
+    }
     work_report_failed(c->work, t, err);
     return snapshot_adopt(&c->source, c->work->p->snapshot, err);
 }

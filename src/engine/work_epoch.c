@@ -190,7 +190,8 @@ static bool begin(struct work *work, struct conn *c, struct repl_slot *slot, str
     if (work->p->load_only)
         return begin_plain(c, slot, err);
     return work->p->state == PIPE_STARTING ? begin_stream(work, c, slot, err)
-                                           : begin_epoch(work, c, slot, err);
+                                           : begin_epoch(work, c, slot, err) &&
+                                                 work_go_on_ddl_log(work, slot->snapshot, err);
 }
 
 bool work_epoch(struct work *work, struct err *err)

@@ -73,6 +73,10 @@ bool work_make_ddl_log(struct work *work, struct conn *source, bool *made, struc
 /* Keeps the definitions of all tables as they are where the stream begins. Retryable, with a new slot, when
  * the schema is changed meanwhile. */
 bool work_begin_ddl_log(struct work *work, struct conn *source, const char *snapshot, struct err *err);
+/* The same for a later epoch and the tables that are still to be copied. */
+bool work_go_on_ddl_log(struct work *work, const char *snapshot, struct err *err);
+/* Has a table of the source other columns or another name than its counterpart? A new epoch would mend it. */
+bool work_was_altered(struct work *work, const struct table *table);
 /* Tells the supervisor of the tables as the target knows them: added, renamed, of another mode; and of those
  * that are gone. */
 bool work_tell_tables(struct work *work, struct conn *target, struct err *err);

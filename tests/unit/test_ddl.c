@@ -154,6 +154,20 @@ static void tables_renamed(void)
     check(table(A, ""), after, target, mapped, DDL_APPLY, "ALTER TABLE \"other\".\"u\" ADD COLUMN \"b\" text;");
 }
 
+static void guesses(void)
+{
+    struct ddl_case empty = {.without_rows = true};
+    cJSON *after = table(A "," COLUMN(2, "new", "text") "," COLUMN(4, "c", "date"), "");
+    cJSON *target = table(COLUMN(1, "a", "bigint") "," B "," COLUMN(3, "gone", "uuid"), "");
+    cJSON *before = ddl_guess_before(after, target, "public", "t");
+
+    check(before, after, target, empty, DDL_APPLY,
+          "ALTER TABLE \"public\".\"t\" RENAME COLUMN \"b\" TO \"new\";"
+          "ALTER TABLE \"public\".\"t\" DROP COLUMN \"gone\";"
+          "ALTER TABLE \"public\".\"t\" ALTER COLUMN \"a\" TYPE integer USING NULL::integer, "
+          "ADD COLUMN \"c\" date;");
+}
+
 #define INDEX(oid, name, definition)                                                               \
     "\"indexes\":[{\"oid\":\"" oid "\",\"name\":\"" name "\",\"valid\":true,\"local\":true,\"unique\":false," \
     "\"definition\":\"" definition "\"}]"
@@ -291,7 +305,7 @@ int main(void)
     static const struct unit_test tests[] = {
         {"nothing to do", nothing_to_do}, {"columns added", columns_added},
         {"columns renamed and dropped", columns_renamed_and_dropped}, {"types changed", types_changed},
-        {"tables renamed", tables_renamed}, {"indexes and constraints", parts},
+        {"tables renamed", tables_renamed}, {"guesses", guesses}, {"indexes and constraints", parts},
         {"plain ALTER TABLE", plain_alters}, {"constants", constants}, {"enums", enums},
         {"new tables", new_tables}, {"dropped objects", dropped_objects}, {NULL, NULL},
     };
