@@ -112,10 +112,10 @@ const struct check check_table[] = {
      .fix = "Do not change the schema until the cutover.",
      .run = check_always},
     {.id = "ddl-log", .severity = FINDING_WARN, .side = SIDE_SOURCE, .when = WHEN_SYNC | WHEN_DDL_APPLY,
-     .min_version = 100000,
      .found = "role {items} may not make event triggers",
-     .why = "Without them a change of a table's definition on the source cannot be followed: it stops the "
-            "migration until it was made on the target too.",
+     .min_version = 100000,
+     .why = "Without them a change of a table's definition on the source cannot be followed: the table stops "
+            "until the same was done on the target.",
      .fix = "Do not change the schema until the cutover, or:",
      .sql = sql_check_ddl_log},
     {.id = "repl-conn", .severity = FINDING_FAIL, .side = SIDE_SOURCE, .when = WHEN_SYNC,

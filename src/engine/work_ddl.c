@@ -65,8 +65,11 @@ static void picks_release(struct picks *picks)
 
 static bool is_allowed(struct conn *source, bool *allowed, struct err *err)
 {
+    /* Without pgoutput no log comes through the stream. */
+    *allowed = false;
+    if (source->version < 100000)
+        return true;
     PGresult *res = conn_exec(source, sql_check_ddl_log, err);
-
     *allowed = res && PQntuples(res) == 0;
     PQclear(res);
     return res != NULL;
@@ -88,8 +91,9 @@ bool work_make_ddl_log(struct work *work, struct conn *source, bool *made, struc
     if (!is_allowed(source, made, err))
         return false;
     if (!*made) {
-        work_event(work, "warning", "the role may not make event triggers on the source: a table whose "
-                                    "definition changes there stops the migration");
+        work_event(work, "warning", "schema changes on the source cannot be followed: %s; a table whose "
+                                    "definition changes there stops until the same was done on the target",
+                   source->version < 100000 ? "it is older than 10" : "the role may not make event triggers");
         return true;
     }
     picks_init(&picks, work);
