@@ -101,7 +101,7 @@ static bool may_differ(struct applier *applier, const struct apply_table *table,
 {
     char *oid = xasprintf("%u", table->target.oid);
     const char *values[] = {oid};
-    PGresult *res = apply_pipe_query(&applier->pipe, "SELECT 1 FROM pg_catalog.pg_inherits "
+    PGresult *res = apply_pipe_query(&applier->lanes[0].pipe, "SELECT 1 FROM pg_catalog.pg_inherits "
                                      "WHERE inhrelid = $1::pg_catalog.oid LIMIT 1", 1, values, err);
 
     *may = res && PQntuples(res) > 0;
