@@ -147,18 +147,18 @@ bool apply_ddl(struct applier *applier, const struct change *change, struct err 
 
 /* --- apply_send.c --- */
 
-/* Sends a table's operations that belong to this lane of so many (skip: bits of lanes whose operations are
- * left out; with lanes 1 all belong to lane 0). */
+/* How a group's operations are spread over lanes. */
 struct apply_spread {
-    int lanes;
-    uint32_t done;  /* redo: lanes whose part is there; all others are sent on lane 0 */
-    bool redo;
-    const uint32_t *ordered; /* redo: as it was then */
+    int lanes;               /* with one all is for lane 0 */
+    uint32_t done;           /* redo: bits of lanes whose part is there; the rest goes to lane 0 */
+    bool redo;               /* a group that is there by half is made whole */
+    const uint32_t *ordered; /* redo: tables that were on one lane each; borrowed */
     size_t ordered_count;
 };
 
 /* Which lanes have something to do: bits. */
 uint32_t apply_spread_mask(const struct applier *applier, const struct apply_spread *spread);
+/* Sends what is this lane's of a table. */
 bool apply_send_table(struct apply_lane *lane, const struct apply_spread *spread,
                       struct apply_table *table, struct err *err);
 /* Is the table on one lane as a whole? */
