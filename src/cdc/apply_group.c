@@ -278,12 +278,19 @@ static char *list_ordered(const struct applier *applier, const struct apply_spre
     return buf_take(&list);
 }
 
+/* Lanes wait for each other here, where no server sees it: one that has a lock which somebody's ALTER TABLE
+ * waits for, and others in the queue behind that, would wait for ever. So with several lanes nobody waits
+ * for long; what gave way is applied again on one, which may. */
+#define LANES_LOCK_TIMEOUT "2s"
+
 static bool send_lane(struct apply_lane *lane, const struct apply_spread *spread, const char *ordered,
                       struct err *err)
 {
     struct applier *applier = lane->applier;
 
-    return apply_lane_begin(lane, err) && send_tables(applier, lane, spread, err) &&
+    return apply_lane_begin(lane, err) &&
+           (spread->lanes <= 1 || apply_pipe_send(&lane->pipe, "SET LOCAL lock_timeout = '" LANES_LOCK_TIMEOUT "'", err)) &&
+           send_tables(applier, lane, spread, err) &&
            (lane->number > 0 ? send_lane_place(lane, spread, ordered, err)
                              : send_main_place(applier, err)) &&
            apply_pipe_push(&lane->pipe, err);

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/clock.h"
-#include "base/crc.h"
 #include "base/xalloc.h"
 
 #define MAGIC "pgcspool"
@@ -104,7 +104,10 @@ static void add_record(struct buf *out, char *head, size_t kind, lsn_t lsn, cons
 {
     put_int(head + 4, kind + len, 4);
     put_int(head + 8, lsn, 8);
-    put_int(head, crc32c(crc32c(0, head + 4, SEGMENT_RECORD_BYTES - 4 + kind), data, len), 4);
+    unsigned long crc = crc32_z(0, (unsigned char *)head + 4, SEGMENT_RECORD_BYTES - 4 + kind);
+    if (len) /* without bytes it would begin anew */
+        crc = crc32_z(crc, (const unsigned char *)data, len);
+    put_int(head, crc, 4);
     buf_add(out, head, SEGMENT_RECORD_BYTES + kind);
     buf_add(out, data, len);
 }
@@ -195,7 +198,7 @@ int segment_next(struct segment_file *file, uint64_t limit, struct spool_record 
         return -1;
     char *start = file->in.data + file->at;
     size_t whole = SEGMENT_RECORD_BYTES + len;
-    if (crc32c(0, start + 4, whole - 4) != segment_int(start, 4)) {
+    if (crc32_z(0, (unsigned char *)start + 4, whole - 4) != segment_int(start, 4)) {
         damaged(file, "its checksum is wrong", err);
         return -1;
     }

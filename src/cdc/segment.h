@@ -2,7 +2,7 @@
  * and spool_reader.c only.
  *
  * A file is a run of records: crc (4 bytes), length of the payload (4), LSN (8), type (1), payload;
- * numbers in network byte order, the CRC-32C over all that follows it. The first record is the
+ * numbers in network byte order, the CRC (zlib's) over all that follows it. The first record is the
  * header ('h'); then every Relation and Type message known so far ('d'), so that a reader may start
  * here; then what the source sent. A file appears under its name with header and 'd' records synced. */
 #ifndef PGC_CDC_SEGMENT_H

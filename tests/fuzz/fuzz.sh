@@ -12,7 +12,7 @@ jobs=${FUZZ_JOBS:-$(nproc)}
 layers="base pg plan cdc control catalog check schema load cutover verify engine"
 flags="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all"
 flags="$flags -std=gnu11 -Isrc -I$top/src -I$here ${FUZZ_CFLAGS:--D_GNU_SOURCE}"
-libs=${FUZZ_LIBS:--lpq -lcjson -lm}
+libs=${FUZZ_LIBS:--lpq -lcjson -lz -lm}
 targets=${FUZZ_TARGETS:-$(cd "$here" && ls fuzz_*.c | sed 's/^fuzz_\(.*\)\.c$/\1/')}
 
 echo 'int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n); int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return d && n > 9; }' |

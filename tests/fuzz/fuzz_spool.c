@@ -2,11 +2,11 @@
  * are put right first where there is a record to see, else nothing would get past them. The same bytes are the
  * file of every transaction for which a record stands. */
 #include <inttypes.h>
+#include <zlib.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/crc.h"
 #include "cdc/segment.h"
 #include "cdc/spool.h"
 #include "cdc/streamed.h"
@@ -24,7 +24,7 @@ static void mend_checksums(uint8_t *bytes, size_t size)
                        head[7];
         if (len > size - at - SEGMENT_RECORD_BYTES)
             return;
-        uint32_t crc = crc32c(0, head + 4, SEGMENT_RECORD_BYTES - 4 + len);
+        uint32_t crc = (uint32_t)crc32_z(0, head + 4, SEGMENT_RECORD_BYTES - 4 + len);
         for (int i = 0; i < 4; i++)
             head[i] = (uint8_t)(crc >> (24 - 8 * i));
         at += SEGMENT_RECORD_BYTES + len;

@@ -9,7 +9,6 @@
 
 #include "base/channel.h"
 #include "base/clock.h"
-#include "base/crc.h"
 #include "base/files.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -372,25 +371,6 @@ static void test_secret(void)
     CHECK_TRUE(!secret_is_known(&secret));
 }
 
-/* The known answers of RFC 3720, B.4, and both ways alike at every length and place. */
-static void test_crc(void)
-{
-    static unsigned char bytes[300];
-
-    CHECK_INT(crc32c(0, "123456789", 9), 0xe3069283);
-    CHECK_INT(crc32c(0, bytes, 32), 0x8a9136aa);
-    memset(bytes, 0xff, 32);
-    CHECK_INT(crc32c(0, bytes, 32), 0x62a8ab43);
-    for (int i = 0; i < 300; i++)
-        bytes[i] = (unsigned char)(i * 7 + i / 13);
-    for (size_t from = 0; from < 9; from++)
-        for (size_t len = 0; len < 280; len += 3) {
-            uint32_t want = crc32c_portable(0, bytes + from, len);
-            CHECK_INT(crc32c(0, bytes + from, len), want);
-            CHECK_INT(crc32c(crc32c(0, bytes + from, len / 3), bytes + from + len / 3, len - len / 3), want);
-        }
-}
-
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -399,7 +379,7 @@ int main(void)
         {"programs", test_proc}, {"programs beside us", test_proc_start},
         {"programs of another user", test_proc_user}, {"channel", test_channel},
         {"loop", test_loop},
-        {"checksums", test_crc}, {"log", test_log},      {"secrets", test_secret}, {"rate", test_rate}, {NULL, NULL},
+        {"log", test_log},      {"secrets", test_secret}, {"rate", test_rate}, {NULL, NULL},
     };
     return unit_main("base", tests);
 }
