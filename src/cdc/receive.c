@@ -509,6 +509,7 @@ static bool open_spool_again(struct receiver *r, struct err *err)
     r->changes = spool_changes(r->writer) - r->base_changes;
     r->unsynced_bytes = r->unsynced_since_ms = 0;
     take_boundary(r);
+    r->received_lsn = r->synced_lsn; /* what came behind it was forgotten, and is not covered */
     return true;
 }
 
