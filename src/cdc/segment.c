@@ -291,6 +291,11 @@ bool segment_open_path(struct segment_file *file, char *path, uint64_t number, c
         return false;
     }
     file->first = file->offset;
+    /* What was read ahead may lie behind the last boundary, and be cut off and written anew: how far it is good
+     * only the caller knows. */
+    file->borrowed = NULL;
+    file->at = 0;
+    buf_clear(&file->in);
     return true;
 }
 

@@ -944,6 +944,40 @@ static void test_streamed(void)
     spool_writer_close(w);
 }
 
+/* A reader is inside the last segment when its tail is cut off and written anew, otherwise: it must not have read
+ * ahead what was no boundary yet. */
+static void test_tail_anew(void)
+{
+    struct spool_reader *reader = NULL;
+    struct spool_record record;
+    struct buf got = BUF_INIT;
+
+    fresh(0);
+    struct spool_writer *w = writer_open();
+    put_transaction(w, 1000, 1);
+    put_begin(w, 1020);
+    put_text(w, 'I', "1020.half");
+    sync_all(w);
+    struct spool_position limit = spool_synced(w);
+    CHECK_TRUE(spool_reader_open(dir, identity, 1000, &reader, &err));
+    while (spool_reader_next(reader, &limit, &record, &err) > 0)
+        buf_addch(&got, record.data[0]);
+    spool_writer_close(w);
+    w = writer_open();
+    put_part(w, 50, true, 50, "anew");
+    put_stream_commit(w, 50, 1020);
+    put_transaction(w, 1040, 1);
+    sync_all(w);
+    limit = spool_synced(w);
+    while (spool_reader_next(reader, &limit, &record, &err) > 0)
+        buf_add(&got, record.data[0] == 'I' ? record.data + 5 : record.data, 1);
+    CHECK_STR(err.message, NULL);
+    CHECK_STR(got.data, "BICBaCB1C");
+    buf_release(&got);
+    spool_reader_close(reader);
+    spool_writer_close(w);
+}
+
 static void test_streamed_segments(void)
 {
     fresh(100);
@@ -1155,6 +1189,7 @@ int main(void)
         {"random ends", test_random},
         {"large records", test_large},
         {"streamed transactions", test_streamed},
+        {"a tail written anew", test_tail_anew},
         {"streamed, segments", test_streamed_segments},
         {"streamed, crashes", test_streamed_crash},
         {"streamed, torn", test_streamed_torn},
