@@ -2,7 +2,8 @@
 -- Parameters: $1 oid[], on the source. Minimum version: 9.6. Rows: one a table, by the source's oid: that oid, the
 -- source's schema and name as the target knows them, digest, target oid.
 SELECT t.source_oid, t.source_schema, t.source_table, pg_catalog.md5(coalesce(pg_catalog.string_agg(pg_catalog.format('%I %s',
-           a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod)), ',' ORDER BY a.attname::pg_catalog.text COLLATE "C"), '')), c.oid
+           a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod)), ',' ORDER BY a.attname::pg_catalog.text COLLATE "C")
+           FILTER (WHERE a.attname IS NOT NULL), '')), c.oid
 FROM pgcutover.tables t
 JOIN pg_catalog.pg_namespace n ON n.nspname = t.target_schema
 JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.target_table

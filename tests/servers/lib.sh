@@ -123,7 +123,7 @@ wait_until() { # SECONDS COMMAND...
     done
 }
 
-# All rows of all tables of a database (each row as text, sorted), sequences and materialized views:
+# All rows of all tables of a database but the program's own (each row as text, sorted), sequences and materialized views:
 # one digest a relation. Floats, in arrays, composites and geometry too, by their bits: 12 writes them shorter
 # than 11 does; "char" by its byte: 16 writes some otherwise.
 digest_database() { # NAME DATABASE
@@ -141,11 +141,11 @@ SELECT pg_catalog.format($f$SELECT %4$L || ' rows ' || count(*) || ' ' || coales
      LEFT JOIN pg_catalog.pg_type e ON e.oid = y.typelem AND e.typarray = y.oid
      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), 'NULL'), n.nspname || '.' || c.relname)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'm') AND c.relispopulated AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'pgcutover')
+WHERE c.relkind IN ('r', 'm') AND c.relispopulated AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pgcutover'
 ORDER BY n.nspname, c.relname \gexec
 SELECT pg_catalog.format($f$SELECT %3$L || ' sequence ' || last_value || ' ' || is_called FROM %1$I.%2$I$f$, n.nspname, c.relname, n.nspname || '.' || c.relname)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'S' AND n.nspname !~ '^pg_' AND n.nspname <> 'pgcutover'
+WHERE c.relkind = 'S' AND n.nspname !~ '^(pg_|pgcutover)'
 ORDER BY n.nspname, c.relname \gexec
 SQL
 }
@@ -169,7 +169,8 @@ leftovers_source() { # NAME DATABASE
     [ "$(on "$1" "$2" -c 'SHOW server_version_num')" -ge 100000 ] || publications=
     on "$1" "$2" -c "SELECT 'slot ' || slot_name FROM pg_replication_slots WHERE slot_name LIKE 'pgcutover%'
         $publications
-        UNION ALL SELECT 'schema ' || nspname FROM pg_namespace WHERE nspname = 'pgcutover'
+        UNION ALL SELECT 'schema ' || nspname FROM pg_namespace WHERE nspname LIKE 'pgcutover%'
+        UNION ALL SELECT 'event trigger ' || evtname FROM pg_event_trigger WHERE evtname LIKE 'pgcutover%'
         UNION ALL SELECT 'session ' || application_name FROM pg_stat_activity WHERE application_name LIKE 'pgcutover:%'"
 }
 
