@@ -1,4 +1,4 @@
-/* Time: wall clock in microseconds since 1970 (UTC), a monotonic clock in milliseconds. */
+/* Time: wall clock in microseconds since 1970 (UTC), a monotonic clock in milliseconds and microseconds. */
 #ifndef PGC_BASE_CLOCK_H
 #define PGC_BASE_CLOCK_H
 
@@ -9,6 +9,7 @@
 
 int64_t clock_wall_us(void);
 int64_t clock_mono_ms(void);
+int64_t clock_mono_us(void);
 
 /* "2018-07-05T23:36:02.27839+00:00", the form that Azure DMS prints: UTC, trailing zeros of the
  * fraction dropped, no fraction when it is zero. Owned by the caller. */

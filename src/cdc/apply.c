@@ -90,7 +90,7 @@ static bool start(struct applier *applier, struct conn *targets, struct err *err
     status->passed_commit_us = status->applied_commit_us;
     status->needed_lsn = apply_needed_lsn(applier);
     applier->shown = *status;
-    applier->passed_written_ms = applier->synced_ms = clock_mono_ms();
+    applier->passed_written_ms = clock_mono_ms();
     for (size_t i = 0; i < applier->lane_count; i++)
         if (!apply_pipe_begin(&applier->lanes[i].pipe, applier->lanes[i].conn, err))
             return false;
@@ -351,7 +351,7 @@ static bool write_passed(struct applier *applier, struct err *err)
     return apply_group_seal(applier, true, err) && apply_group_finish(applier, err);
 }
 
-static bool flush(struct applier *applier, struct err *err)
+static bool end_group(struct applier *applier, bool durable, struct err *err)
 {
     bool by_half = applier->half.end_lsn && applier->group.end_lsn < applier->half.end_lsn;
 
@@ -359,7 +359,22 @@ static bool flush(struct applier *applier, struct err *err)
         apply_lanes_push(applier);
         return true;
     }
-    return apply_group_commit(applier, err) && write_passed(applier, err);
+    return apply_group_commit(applier, durable, err) && write_passed(applier, err);
+}
+
+static bool commit(struct applier *applier, struct err *err)
+{
+    return end_group(applier, false, err);
+}
+
+bool applier_commit(struct applier *applier, struct err *err)
+{
+    return apply_call(applier, commit, err);
+}
+
+static bool flush(struct applier *applier, struct err *err)
+{
+    return end_group(applier, true, err);
 }
 
 bool applier_flush(struct applier *applier, struct err *err)
@@ -392,6 +407,11 @@ void applier_mark(struct applier *applier, lsn_t lsn)
 const struct applier_status *applier_status(const struct applier *applier)
 {
     return &applier->shown;
+}
+
+bool applier_is_durable(const struct applier *applier)
+{
+    return !applier->unsynced;
 }
 
 bool applier_has_changed(const struct applier *applier)

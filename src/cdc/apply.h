@@ -1,8 +1,8 @@
 /* Applies changes of the source to the target, in commit order, its progress in the same transactions.
  *
- * The caller feeds decoded messages in the stream's order with applier_change(), and calls
+ * The caller feeds decoded messages in the stream's order with applier_change(), and calls applier_commit() or
  * applier_flush() whenever no more input is there. Several source transactions may become one target
- * transaction (a group) while behind; with a flush after each, every one is its own. A group is worked on
+ * transaction (a group) while behind; with such a call after each, every one is its own. A group is worked on
  * by several connections side by side where it is large enough.
  *
  * After an error the open group is rolled back, and what was applied is as applier_status() says. While
@@ -66,6 +66,7 @@ struct applier_failure {
 struct applier_status {
     lsn_t applied_lsn;         /* end of the last source transaction committed on the target */
     int64_t applied_commit_us; /* its commit time, source clock; 0: none yet */
+    int64_t visible_us;        /* when it was committed on the target, our clock */
     /* Everything before is applied or concerned no table of ours. Never below applied_lsn, and above it
      * only by what had nothing to apply. Moves only while no group is open. */
     lsn_t passed_lsn;
@@ -113,8 +114,13 @@ void applier_close(struct applier *applier);
  * fit the target: rows, columns, constraints), ERR_PREREQUISITE (a table is not loaded yet: retryable;
  * triggers that would fire), ERR_SERVER and ERR_CONNECTION as the server has it, ERR_PROTOCOL. */
 bool applier_change(struct applier *applier, const struct change *change, struct err *err);
-/* Commits what is complete, durably. Not inside a source transaction. */
+/* Commits what is complete: others see it at once, durable it is later (by another call, soon, or by
+ * applier_flush()). Not inside a source transaction. */
+bool applier_commit(struct applier *applier, struct err *err);
+/* Commits what is complete, durably, with everything before. Not inside a source transaction. */
 bool applier_flush(struct applier *applier, struct err *err);
+/* Is everything that was committed durable, and so in the status? */
+bool applier_is_durable(const struct applier *applier);
 /* Notes, between transactions, that every transaction that commits before lsn has been fed: an idle
  * source's position moves on. */
 void applier_mark(struct applier *applier, lsn_t lsn);

@@ -68,7 +68,7 @@ static bool begin_catch_up(struct applier *applier, struct err *err)
         err_set(err, ERR_INTERNAL, "no table is to be caught up now");
         return false;
     }
-    if (!apply_group_commit(applier, err))
+    if (!apply_group_commit(applier, true, err))
         return false;
     applier->catch_up =
         (struct apply_catch_up){.on = true, .until = applier->status.passed_lsn, .done_lsn = from};
@@ -103,12 +103,12 @@ static bool end_places(struct applier *applier, struct err *err)
     if (!applier->group.touched)
         return true;
     applier->catch_up.done_lsn = LSN_INVALID;
-    return apply_group_commit(applier, err);
+    return apply_group_commit(applier, true, err);
 }
 
 static bool end_catch_up(struct applier *applier, struct err *err)
 {
-    if (!apply_group_commit(applier, err))
+    if (!apply_group_commit(applier, true, err))
         return false;
     if (!end_places(applier, err))
         return false;
@@ -123,7 +123,7 @@ bool applier_end_catch_up(struct applier *applier, struct err *err)
 
 static bool retry_stopped(struct applier *applier, struct err *err)
 {
-    if (!apply_group_commit(applier, err))
+    if (!apply_group_commit(applier, true, err))
         return false;
     PGresult *res = apply_ask(applier, sql_apply_retry, 0, NULL, err);
     bool ok = res && apply_read_tables(applier, err);

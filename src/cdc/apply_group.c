@@ -20,7 +20,7 @@
 
 #define PROGRESS_STATEMENT "pgc_progress"
 #define PROGRESS_PARAMETERS 11
-#define DURABLE_MS 100    /* how long commits may be at the mercy of the target's power supply */
+#define DURABLE_MS 100
 
 void apply_touch(struct applier *applier, struct apply_table *table, enum apply_count what)
 {
@@ -310,13 +310,18 @@ static bool send_group(struct applier *applier, struct err *err)
     return ok;
 }
 
+/* Has what was committed been at the mercy of the target's power supply for long enough? */
+static bool is_overdue(const struct applier *applier)
+{
+    return applier->unsynced && clock_mono_ms() - applier->unsynced_since_ms >= DURABLE_MS;
+}
+
 /* From the list of what is gathered to that of what is on its way. */
 static void let_fly(struct applier *applier, bool durable)
 {
     applier->sent = applier->group;
     applier->sent.flying = true;
-    applier->sent.durable =
-        durable || clock_mono_ms() - applier->synced_ms >= DURABLE_MS || applier->catch_up.on;
+    applier->sent.durable = durable || applier->catch_up.on || is_overdue(applier);
     for (struct apply_table *t = applier->sent.touched; t; t = t->next_touched) {
         memcpy(t->flying, t->pending, sizeof t->flying);
         memset(t->pending, 0, sizeof t->pending);
@@ -389,6 +394,7 @@ static void move_stream(struct applier *applier)
     status->applied_lsn = group->end_lsn;
     status->passed_lsn = group->mark_lsn > group->end_lsn ? group->mark_lsn : group->end_lsn;
     status->applied_commit_us = status->passed_commit_us = group->commit_us;
+    status->visible_us = clock_wall_us();
     applier->passed_written_ms = clock_mono_ms();
     if (applier->half.end_lsn && applier->half.end_lsn <= group->end_lsn)
         apply_half_release(&applier->half);
@@ -435,9 +441,9 @@ static bool commit_main(struct applier *applier, struct err *err)
         return false;
     if (!commit_lane(lane, err) || !apply_pipe_drain(&lane->pipe, err))
         return false;
+    if (!applier->unsynced)
+        applier->unsynced_since_ms = clock_mono_ms();
     applier->unsynced = !applier->sent.durable;
-    if (applier->sent.durable)
-        applier->synced_ms = clock_mono_ms();
     return true;
 }
 
@@ -471,15 +477,15 @@ static bool make_durable(struct applier *applier, struct err *err)
         return true;
     res = apply_ask(applier, sql_apply_durable, 0, NULL, err);
     applier->unsynced = applier->unsynced && !res;
-    applier->synced_ms = res ? clock_mono_ms() : applier->synced_ms;
     PQclear(res);
     return res != NULL;
 }
 
-bool apply_group_commit(struct applier *applier, struct err *err)
+bool apply_group_commit(struct applier *applier, bool durable, struct err *err)
 {
-    return (!apply_group_is_open(applier) || apply_group_seal(applier, true, err)) &&
-           apply_group_finish(applier, err) && make_durable(applier, err);
+    return (!apply_group_is_open(applier) || apply_group_seal(applier, durable, err)) &&
+           apply_group_finish(applier, err) &&
+           ((!durable && !is_overdue(applier)) || make_durable(applier, err));
 }
 
 /* --- failure --- */

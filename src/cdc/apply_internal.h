@@ -50,7 +50,7 @@ struct applier {
     struct applier_status status; /* as committed */
     struct applier_status shown;  /* as the caller sees it: durable */
     bool unsynced;                /* something was committed that may not be durable yet */
-    int64_t synced_ms;            /* monotonic: the last durable commit */
+    int64_t unsynced_since_ms;    /* ... when the first of it was */
 
     bool in_transaction; /* of the source */
     bool skipping;       /* it was applied before */
@@ -206,8 +206,8 @@ bool apply_group_seal(struct applier *applier, bool durable, struct err *err);
 bool apply_group_piece(struct applier *applier, struct err *err);
 /* Reads the results of the group that was sent, and commits it. */
 bool apply_group_finish(struct applier *applier, struct err *err);
-/* Both, durably, and everything that was committed before. */
-bool apply_group_commit(struct applier *applier, struct err *err);
+/* Both; durable: and everything that was committed before is durable, too. */
+bool apply_group_commit(struct applier *applier, bool durable, struct err *err);
 /* Records that the group changes a table. */
 void apply_touch(struct applier *applier, struct apply_table *table, enum apply_count what);
 /* ... or that it is to be told of the group's end. */

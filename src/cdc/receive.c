@@ -1,4 +1,6 @@
-/* How it works: a step drains what libpq has, appends it to the spool, syncs, confirms.
+/* How it works: a step drains what libpq has, appends it to the spool, lets readers go on, syncs, confirms. Readers do
+ * not wait for the disk: what they apply before it is durable here comes again from the source after a crash, and
+ * is passed over.
  *
  * - The stream starts at the spool's last boundary X. The server sends the transactions whose commit
  *   record starts at X or later (SnapBuildXactNeedsSkip() in PostgreSQL's snapbuild.c), whole and in
@@ -40,10 +42,12 @@
 #define DRAIN_MS 10
 #define DRAIN_BYTES (1 << 20)
 #define GATHER_US 100
-#define SYNC_MS 10
-#define SYNC_BYTES (1 << 20)
+#define TELL_MS 10 /* readers learn of what has come, while the stream does not pause */
+#define TELL_BYTES (1 << 20)
+#define TELL_BEHIND_MS 500
+#define SYNC_MS 20
 #define SYNC_BEHIND_MS 500
-#define SYNC_INSIDE_BYTES (16 << 20) /* inside a transaction: so that its commit does not wait long */
+#define SYNC_BYTES (16 << 20)
 #define FEEDBACK_MS 1000
 #define FEEDBACK_SOON_MS 100
 #define MARK_MS 10000
@@ -149,10 +153,10 @@ static bool enter_stream(struct receiver *r, struct err *err)
 
 static void take_boundary(struct receiver *r)
 {
-    r->boundary = spool_synced(r->writer);
-    r->synced_lsn = r->boundary.lsn;
-    if (r->received_lsn < r->synced_lsn)
-        r->received_lsn = r->synced_lsn;
+    r->boundary = spool_readable(r->writer);
+    r->synced_lsn = spool_synced(r->writer).lsn;
+    if (r->received_lsn < r->boundary.lsn)
+        r->received_lsn = r->boundary.lsn;
 }
 
 static void copy_options(struct receiver *r, const struct receiver_options *options)
@@ -295,7 +299,7 @@ static void count_message(struct receiver *r, const char *data, size_t len)
 
     r->messages++;
     r->bytes += (int64_t)len;
-    r->unsynced_bytes += (int64_t)len;
+    r->untold_bytes += (int64_t)len;
     if ((data[0] != 'C' && data[0] != 'c') || !segment_peek(data, len, &peek))
         return;
     r->transactions++;
@@ -317,8 +321,8 @@ static bool handle_data(struct receiver *r, lsn_t lsn, const char *data, size_t 
     lsn_t end = spool_end(r->writer).lsn;
     if (r->received_lsn < end)
         r->received_lsn = end;
-    if (!r->unsynced_since_ms && !spool_in_transaction(r->writer))
-        r->unsynced_since_ms = clock_mono_ms();
+    if (!r->untold_since_ms && !spool_in_transaction(r->writer))
+        r->untold_since_ms = clock_mono_ms();
     return true;
 }
 
@@ -409,14 +413,42 @@ static bool drain(struct receiver *r, int *count, struct err *err)
     return true;
 }
 
-static bool sync_now(struct receiver *r, struct err *err)
+/* Lets readers go as far as the spool goes. */
+static bool write_now(struct receiver *r, struct err *err)
 {
-    if (!spool_sync(r->writer, err))
+    if (!spool_write(r->writer, err))
         return false;
-    r->unsynced_bytes = 0;
-    r->unsynced_since_ms = 0;
+    r->untold_bytes = r->untold_since_ms = 0;
     take_boundary(r);
     return true;
+}
+
+static bool sync_now(struct receiver *r, struct err *err)
+{
+    int64_t began_us = clock_mono_us();
+
+    if (!spool_sync(r->writer, err))
+        return false;
+    r->synced_ms = clock_mono_ms();
+    r->sync_took_us = clock_mono_us() - began_us;
+    r->untold_bytes = r->untold_since_ms = 0;
+    take_boundary(r);
+    return true;
+}
+
+/* In how many ms the spool is to be synced; -1: there is nothing to sync. Nothing is received meanwhile, so it is no
+ * more than a fifth of the time. */
+static int sync_in_ms(const struct receiver *r)
+{
+    int64_t most = r->mode == RECEIVER_CATCH_UP ? SYNC_BEHIND_MS : SYNC_MS;
+    int64_t due;
+
+    if (spool_end(r->writer).lsn <= r->synced_lsn)
+        return -1;
+    if (most < r->sync_took_us / 250)
+        most = r->sync_took_us / 250;
+    due = r->synced_ms + most - clock_mono_ms();
+    return due < 0 ? 0 : (int)due;
 }
 
 /* Does the spool's position lag behind what was received, and is it time to mend that? */
@@ -442,12 +474,13 @@ static bool spool_turn(struct receiver *r, bool idle, struct err *err)
         r->mark_requested = false;
         return sync_now(r, err);
     }
-    bool pending = r->unsynced_since_ms != 0;
+    bool pending = r->untold_since_ms != 0;
     bool behind = r->mode == RECEIVER_CATCH_UP; /* nobody waits for the last change then */
-    if ((pending && (idle || (!behind && r->unsynced_bytes >= SYNC_BYTES) ||
-                     now - r->unsynced_since_ms >= (behind ? SYNC_BEHIND_MS : SYNC_MS))) ||
-        r->unsynced_bytes >= SYNC_INSIDE_BYTES)
+    if (sync_in_ms(r) == 0 || spool_unsynced_bytes(r->writer) >= SYNC_BYTES)
         return sync_now(r, err);
+    if (pending && (idle || (!behind && r->untold_bytes >= TELL_BYTES) ||
+                    now - r->untold_since_ms >= (behind ? TELL_BEHIND_MS : TELL_MS)))
+        return write_now(r, err);
     return true;
 }
 
@@ -476,7 +509,10 @@ static bool feedback_turn(struct receiver *r, struct err *err)
 static int wait_ms(const struct receiver *r, int timeout_ms)
 {
     int due = r->mode == RECEIVER_STREAM ? feedback_in_ms(r) : FEEDBACK_MS;
+    int sync = sync_in_ms(r);
 
+    if (sync >= 0 && sync < due)
+        due = sync;
     return timeout_ms < 0 || due < timeout_ms ? due : timeout_ms;
 }
 
@@ -507,7 +543,7 @@ static bool open_spool_again(struct receiver *r, struct err *err)
     if (!open_spool(r, r->confirmed_lsn, err))
         return false;
     r->changes = spool_changes(r->writer) - r->base_changes;
-    r->unsynced_bytes = r->unsynced_since_ms = 0;
+    r->untold_bytes = r->untold_since_ms = 0;
     take_boundary(r);
     r->received_lsn = r->synced_lsn; /* what came behind it was forgotten, and is not covered */
     return true;

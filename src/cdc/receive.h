@@ -66,8 +66,10 @@ struct receiver {
     struct spool_writer *writer;
     struct translator *translator; /* of a server before 10, else NULL */
     struct repl_msg msg;
-    int64_t unsynced_bytes;
-    int64_t unsynced_since_ms; /* when the oldest boundary not synced came; 0: none */
+    int64_t untold_bytes;
+    int64_t untold_since_ms;   /* when the oldest boundary that readers may not read yet came; 0: none */
+    int64_t synced_ms;         /* when the last sync was, ... */
+    int64_t sync_took_us;      /* ... and how long it took */
     int64_t feedback_ms, mark_ms, offset_ms; /* when the last one was */
     int64_t offset_best_us;
     lsn_t written_lsn; /* write position of the last feedback */

@@ -2,8 +2,10 @@
  *
  * Records gather in memory (`out`) and are written at the end of the current segment when there are
  * enough of them or when they are to be synced. A boundary is a place outside transactions: behind a
- * commit, a mark, or a message outside transactions. `end` is the last boundary appended, `synced` the
- * last one that is durable; only its LSN may be confirmed, and only up to it may readers read.
+ * commit, a mark, or a message outside transactions. `end` is the last boundary appended, `readable` the last
+ * one that was written: up to it readers may read. `synced` is the last one that is durable, and only its LSN
+ * may be confirmed. What was written outlives this process, not the machine: then readers may have been further
+ * than the spool goes, and what they have done with comes again from the source.
  *
  * The next segment is begun when the current one is large enough, if need be inside a transaction:
  * the current one is synced first, so damage in any but the last segment is never a torn write. A new
@@ -58,6 +60,7 @@ struct spool_writer {
     uint64_t files;    /* bytes of the transactions' own files that go with it */
     struct buf out;    /* records that come behind `written` */
     struct spool_position end;
+    struct spool_position readable;
     struct spool_position synced;
     uint64_t changes;      /* appended since the spool began */
     uint64_t end_changes;  /* ... up to `end` */
@@ -173,7 +176,7 @@ static bool begin_segment(struct spool_writer *w, uint64_t number, struct err *e
         /* A reader's place at the end of the old segment and here is the same. */
         if (!w->open_commit_lsn)
             w->end = (struct spool_position){number, content.len, w->end.lsn};
-        w->synced = w->end;
+        w->readable = w->synced = w->end;
     }
     free(path);
     buf_release(&content);
@@ -190,6 +193,7 @@ static bool write_out(struct spool_writer *w, struct err *err)
     if (segment_write_at(w->fd, w->out.data, w->out.len, w->written)) {
         w->written += w->out.len;
         w->disk_full = false;
+        w->readable = w->end;
         buf_clear(&w->out);
         return true;
     }
@@ -228,6 +232,7 @@ static bool sync_current(struct spool_writer *w, struct err *err)
     err_errno(err, "could not sync spool segment %" PRIu64 " in \"%s\"", w->number, w->dir);
     w->failed = true;
     uint64_t safe = w->synced.segment == w->number ? w->synced.offset : w->preamble;
+    w->readable = w->synced;
     if (ftruncate(w->fd, (off_t)safe) < 0)
         err_detail(err, "It could not be truncated to its last good byte either.");
     return false;
@@ -573,6 +578,11 @@ static bool is_over_limit(struct spool_writer *w)
     return !w->open_commit_lsn || w->oldest < w->open_segment;
 }
 
+bool spool_write(struct spool_writer *w, struct err *err)
+{
+    return check_failed(w, err) && write_out(w, err);
+}
+
 bool spool_sync(struct spool_writer *w, struct err *err)
 {
     if (w->streamed_full && check_failed(w, NULL) && !retry_streams(w, err))
@@ -807,7 +817,7 @@ static bool open_existing(struct spool_writer *w, struct segment_list *list, str
     w->number = w->end.segment;
     w->changes = w->end_changes;
     w->written = w->end.offset;
-    w->synced = w->end;
+    w->readable = w->synced = w->end;
     return true;
 }
 
@@ -914,6 +924,11 @@ void spool_writer_close(struct spool_writer *w)
 struct spool_position spool_end(const struct spool_writer *w)
 {
     return w->end;
+}
+
+struct spool_position spool_readable(const struct spool_writer *w)
+{
+    return w->readable;
 }
 
 struct spool_position spool_synced(const struct spool_writer *w)

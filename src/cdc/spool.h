@@ -1,8 +1,9 @@
 /* The spool: what the source has sent and we have confirmed, durable until it is applied.
  *
  * A directory of append-only segment files, one writer (the receiver) and any number of readers. The
- * writer tells readers how far they may read (a boundary: the end of a commit or mark, synced);
- * nothing up to a boundary is ever taken back. */
+ * writer tells readers how far they may read (a boundary: the end of a commit or mark, written). What is
+ * written may be taken back in two cases: the machine ends before it is synced, or syncing fails, after which the writer
+ * must be closed; a writer that is opened then ends before what readers were told, and they must be opened again. */
 #ifndef PGC_CDC_SPOOL_H
 #define PGC_CDC_SPOOL_H
 
@@ -66,7 +67,9 @@ bool spool_append(struct spool_writer *writer, lsn_t lsn, const char *message, s
                   struct err *err);
 /* Appends a mark, outside transactions only: everything before lsn has been received. */
 bool spool_mark(struct spool_writer *writer, lsn_t lsn, struct err *err);
-/* Makes everything appended durable. True with spool_synced() unmoved while there is no room.
+/* Makes everything appended readable. True with spool_readable() unmoved while there is no room. */
+bool spool_write(struct spool_writer *writer, struct err *err);
+/* Makes everything appended durable, and readable. True with spool_synced() unmoved while there is no room.
  * On error what was not synced is gone and the writer must be closed. */
 bool spool_sync(struct spool_writer *writer, struct err *err);
 
@@ -77,8 +80,10 @@ bool spool_is_full(struct spool_writer *writer);
 /* "no space left on the disk", "its limit of 50.0 GB is reached"; "" when it is not full. */
 const char *spool_full_reason(struct spool_writer *writer, char *out, size_t size);
 
-/* The last boundary appended / made durable. The LSN of the second may be confirmed. */
+/* The last boundary appended / written, up to which readers may read / made durable: the LSN of that one may be
+ * confirmed. */
 struct spool_position spool_end(const struct spool_writer *writer);
+struct spool_position spool_readable(const struct spool_writer *writer);
 struct spool_position spool_synced(const struct spool_writer *writer);
 /* Row changes (INSERT, UPDATE, DELETE, TRUNCATE) before spool_end() since the spool began, dropped ones too. */
 int64_t spool_changes(const struct spool_writer *writer);

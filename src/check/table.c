@@ -118,6 +118,14 @@ const struct check check_table[] = {
             "until the same was done on the target.",
      .fix = "Do not change the schema until the cutover, or:",
      .sql = sql_check_ddl_log},
+    {.id = "ddl-log", .severity = FINDING_WARN, .side = SIDE_SOURCE, .when = WHEN_SYNC | WHEN_DDL_APPLY,
+     .min_version = 100000,
+     .found = "schema changes cannot be followed beside publication {items}, FOR ALL TABLES",
+     .why = "They are followed through a table on the source, which such a publication sends to its subscribers: they "
+            "do not have it, and would stop. So a table whose definition changes on the source stops until the same was "
+            "done on the target.",
+     .fix = "Do not change the schema until the cutover, or let the publication name its tables.",
+     .sql = sql_check_ddl_published},
     {.id = "repl-conn", .severity = FINDING_FAIL, .side = SIDE_SOURCE, .when = WHEN_SYNC,
      .found = "{items}",
      .why = "The stream of changes comes over a replication connection, which pg_hba.conf and the role "

@@ -18,6 +18,7 @@
 
 #define REPORT_INTERVAL_MS 100
 #define IDLE_WAIT_MS 200
+#define DURABLE_WAIT_MS 5 /* without another transaction: then what is visible is made durable */
 
 struct apply {
     struct work *work;
@@ -28,6 +29,7 @@ struct apply {
     struct spool_position limit;
     lsn_t covers;
     bool has_limit;
+    bool waited;          /* for something to come, and nothing did */
     int64_t consumed;     /* changes read, on the scale of limit_changes */
     int64_t limit_changes; /* changes before the limit, as the present receiver counts them */
     int session;          /* which receiver that is: each begins at 0 */
@@ -44,26 +46,48 @@ struct apply {
     bool told_idle;
 };
 
+/* A spool whose disk failed goes less far than it went, and what comes there now is written elsewhere in it. */
+static bool is_cut(const struct apply *a, const struct spool_position *limit)
+{
+    return a->has_limit && (limit->segment < a->limit.segment ||
+                            (limit->segment == a->limit.segment && limit->offset < a->limit.offset));
+}
+
+static bool take_limit(struct apply *a, const cJSON *json, struct err *err)
+{
+    struct spool_position limit = {.segment = json_u64(json, "segment", 0),
+                                   .offset = json_u64(json, "offset", 0),
+                                   .lsn = work_json_lsn(json, "lsn")};
+
+    if (is_cut(a, &limit)) {
+        err_set(err, ERR_IO, "the end of the spool was lost with its disk, and is received again");
+        err->retryable = true;
+        return false;
+    }
+    a->limit = limit;
+    a->covers = work_json_lsn(json, "covers");
+    a->limit_changes = json_i64(json, "changes", 0);
+    a->new_session = a->new_session || a->session != (int)json_i64(json, "session", 0);
+    a->session = (int)json_i64(json, "session", 0);
+    a->has_limit = true;
+    a->waited = false;
+    return true;
+}
+
 static bool take_limits(struct apply *a, int timeout_ms, struct err *err)
 {
     cJSON *message;
 
+    a->waited = timeout_ms > 0;
     while ((message = work_receive(a->work, timeout_ms, err))) {
         const cJSON *limit = json_get(message, "limit");
         const char *type = json_str(message, "type");
         a->retry = a->retry || (type && strcmp(type, "retry") == 0);
         a->reread = a->reread || (type && strcmp(type, "tables") == 0);
-        if (limit) {
-            a->limit.segment = json_u64(limit, "segment", 0);
-            a->limit.offset = json_u64(limit, "offset", 0);
-            a->limit.lsn = work_json_lsn(limit, "lsn");
-            a->covers = work_json_lsn(limit, "covers");
-            a->limit_changes = json_i64(limit, "changes", 0);
-            a->new_session = a->new_session || a->session != (int)json_i64(limit, "session", 0);
-            a->session = (int)json_i64(limit, "session", 0);
-            a->has_limit = true;
-        }
+        bool ok = !limit || take_limit(a, limit, err);
         cJSON_Delete(message);
+        if (!ok)
+            return false;
         timeout_ms = 0;
     }
     return !err_is_set(err);
@@ -111,7 +135,7 @@ static void report_applied(struct apply *a, bool idle)
     json_add_i64(message, "transactions", status->transactions);
     json_add_i64(message, "commitUs", status->applied_commit_us);
     if (status->applied_lsn != a->told_applied && status->applied_commit_us)
-        json_add_i64(message, "latencyUs", clock_wall_us() - status->applied_commit_us);
+        json_add_i64(message, "latencyUs", status->visible_us - status->applied_commit_us);
     json_add_bool(message, "idle", idle);
     cJSON_AddItemToObject(message, "tables", changed_tables(a));
     work_send(a->work, message);
@@ -331,6 +355,17 @@ static bool connect_lanes(struct apply *a, struct err *err)
     return true;
 }
 
+/* While transactions come, the disk of the target is not waited for after each. */
+static int idle_wait_ms(const struct apply *a)
+{
+    return applier_is_durable(a->applier) ? IDLE_WAIT_MS : DURABLE_WAIT_MS;
+}
+
+static bool commit(struct apply *a, struct err *err)
+{
+    return a->waited ? applier_flush(a->applier, err) : applier_commit(a->applier, err);
+}
+
 static bool apply_stream(struct apply *a, struct err *err)
 {
     struct change change = CHANGE_INIT;
@@ -338,12 +373,12 @@ static bool apply_stream(struct apply *a, struct err *err)
     int fed = 0;
 
     while (ok) {
-        ok = take_limits(a, fed ? 0 : IDLE_WAIT_MS, err);
+        ok = take_limits(a, fed ? 0 : idle_wait_ms(a), err);
         if (!ok || !a->has_limit)
             continue;
         fed = 0;
         ok = (!a->new_session || count_waiting(a, err)) && feed(a, &change, &fed, err) &&
-             (fed > 0 || applier_flush(a->applier, err)) && at_boundary(a, &change, err);
+             (fed > 0 || commit(a, err)) && at_boundary(a, &change, err);
         if (!ok && err->code != ERR_STOPPED) {
             /* What is read again is not passed, whatever the limit covers. */
             fed = 1;

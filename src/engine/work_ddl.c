@@ -63,21 +63,41 @@ static void picks_release(struct picks *picks)
     free(picks->items);
 }
 
-static bool is_allowed(struct conn *source, bool *allowed, struct err *err)
+/* The first item that a query of the checks finds; *item is owned, NULL where it finds none. */
+static bool first_item(struct conn *source, const char *sql, char **item, struct err *err)
 {
-    /* Without pgoutput no log comes through the stream. */
-    *allowed = false;
-    if (source->version < 100000)
-        return true;
-    PGresult *res = conn_exec(source, sql_check_ddl_log, err);
-    *allowed = res && PQntuples(res) == 0;
+    PGresult *res = conn_exec(source, sql, err);
+
+    *item = res && PQntuples(res) > 0 ? xstrdup(PQgetvalue(res, 0, 0)) : NULL;
     PQclear(res);
     return res != NULL;
+}
+
+/* Why there can be no log, owned; NULL where there can. */
+static bool find_obstacle(struct conn *source, char **obstacle, struct err *err)
+{
+    char *item = NULL;
+
+    *obstacle = NULL;
+    if (!first_item(source, sql_check_ddl_log, &item, err))
+        return false;
+    if (item)
+        *obstacle = xstrdup("the role may not make event triggers");
+    free(item);
+    item = NULL;
+    if (*obstacle || !first_item(source, sql_check_ddl_published, &item, err))
+        return *obstacle != NULL;
+    if (item)
+        *obstacle = xasprintf("publication %s, FOR ALL TABLES, would send their log to its subscribers, which do not "
+                              "have it", item);
+    free(item);
+    return true;
 }
 
 bool work_make_ddl_log(struct work *work, struct conn *source, bool *made, struct err *err)
 {
     struct picks picks;
+    char *obstacle;
     int seq;
 
     *made = false;
@@ -88,14 +108,15 @@ bool work_make_ddl_log(struct work *work, struct conn *source, bool *made, struc
                                     "definition changes there stops the migration");
         return true;
     }
-    if (!is_allowed(source, made, err))
+    if (!find_obstacle(source, &obstacle, err))
         return false;
-    if (!*made) {
+    if (obstacle) {
         work_event(work, "warning", "schema changes on the source cannot be followed: %s; a table whose "
-                                    "definition changes there stops until the same was done on the target",
-                   source->version < 100000 ? "it is older than 10" : "the role may not make event triggers");
+                                    "definition changes there stops until the same was done on the target", obstacle);
+        free(obstacle);
         return true;
     }
+    *made = true;
     picks_init(&picks, work);
     bool ok = work_made(work, SIDE_SOURCE, "ddl-log", NULL, work->p->slot, NULL, &seq, err) &&
               ddl_log_create(source, work->p->slot, picks.items, picks.count, err);

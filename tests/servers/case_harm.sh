@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Cases in which a source is harmed, that no other flow has (tests/README says which has what). Each migration that
-# is carried through ends in a comparison of full contents. case_harm.sh CASE... runs some of: H1 H2 H3 H4 H6 H7; H3
+# is carried through ends in a comparison of full contents. case_harm.sh CASE... runs some of: H1 H2 H3 H4 H6 H7 others_subscription; H3
 # waits for two minutes and is not among the usual ones.
 . "$(dirname "$0")/flow_lib.sh"
 cluster_start source max_prepared_transactions=5 && cluster_start target || exit 1
@@ -212,7 +212,28 @@ H7() {
     finish_flow h7 h7
 }
 
-for case in ${*:-H1 H2 H4 H6 H7}; do
+# Somebody else's subscription to everything: it must not meet what is ours.
+others_subscription() {
+    on source postgres -c 'CREATE DATABASE others' && on source others -c 'CREATE TABLE t (id int PRIMARY KEY, n int)' \
+        -c 'INSERT INTO t VALUES (1, 0)' -c 'CREATE PUBLICATION everything FOR ALL TABLES' || exit 1
+    on target postgres -c 'CREATE DATABASE theirs' && on target theirs -c 'CREATE TABLE t (id int PRIMARY KEY, n int)' \
+        -c "CREATE SUBSCRIPTION theirs CONNECTION '$(uri source others)' PUBLICATION everything" 2>/dev/null || exit 1
+    flow_plan others others
+    out=$(pgc check "$PGC_DIR/others.json" 2>&1)
+    assert_contains "others: the check names their publication" "$out" "beside publication everything"
+    pgc --batch "$PGC_DIR/others.json" --until ready -q || { fail "others: not ready"; pgc status others; exit 1; }
+    on source others -c 'UPDATE t SET n = 1' -c 'ALTER TABLE t ADD more text' && on target theirs -c 'ALTER TABLE t ADD more text'
+    on source others -c "UPDATE t SET more = 'x'"
+    theirs_has() { [ "$(on target theirs -c 'SELECT n || more FROM t')" = 1x ]; }
+    wait_until 30 theirs_has && pass "others: their subscription goes on" || { fail "others: their subscription stands"; tail -n 5 "$PGC_DIR/target/log"; }
+    assert_equal "others: nothing of ours is published to them" "$(on source others -c "SELECT schemaname FROM pg_publication_tables WHERE pubname = 'everything' AND schemaname LIKE 'pgcutover%'")" ""
+    pgc cancel others -q || fail "others: cancel"
+    assert_equal "others: nothing is left" "$(leftovers_source source others)" ""
+    on target theirs -c 'DROP SUBSCRIPTION theirs' 2>/dev/null
+    pgc delete others -q
+}
+
+for case in ${*:-H1 H2 H4 H6 H7 others_subscription}; do
     echo "== $case"
     $case
 done

@@ -285,6 +285,42 @@ static void test_round_trip(void)
     spool_writer_close(w);
 }
 
+/* Readers need not wait for the disk; what they may read outlives the writer. */
+static void test_readable(void)
+{
+    fresh(0);
+    struct spool_writer *w = writer_open();
+    put_transaction(w, 1000, 1);
+    CHECK_INT(spool_readable(w).lsn, 1000);
+    put_begin(w, 1020);
+    sync_fails = true; /* it is not tried */
+    CHECK_TRUE(spool_write(w, &err));
+    CHECK_INT(spool_readable(w).lsn, 1010); /* not the half one */
+    CHECK_INT(spool_synced(w).lsn, 1000);
+    CHECK_TRUE(spool_unsynced_bytes(w) > 0);
+    expect_read(1000, spool_readable(w), "B1000 I1000.0 C1000 ");
+    put_commit(w, 1020);
+    CHECK_INT(spool_readable(w).lsn, 1010);
+    CHECK_TRUE(spool_write(w, &err));
+    struct spool_position told = spool_readable(w);
+    CHECK_INT(told.lsn, 1030);
+    sync_fails = false;
+    spool_writer_close(w);
+    w = writer_open();
+    CHECK_INT(spool_end(w).lsn, told.lsn);
+    CHECK_INT(spool_readable(w).offset, told.offset);
+    CHECK_INT(spool_synced(w).lsn, told.lsn);
+    expect_read(1000, told, "B1000 I1000.0 C1000 B1020 C1020 ");
+    put_transaction(w, 1040, 1);
+    CHECK_TRUE(spool_write(w, &err));
+    sync_fails = true;
+    CHECK_TRUE(!spool_sync(w, &err));
+    err_clear(&err);
+    sync_fails = false;
+    CHECK_INT(spool_readable(w).lsn, told.lsn); /* what could not be synced is taken back */
+    spool_writer_close(w);
+}
+
 /* One reader that goes on as the limit moves sees everything once. */
 static void test_follow(void)
 {
@@ -1173,6 +1209,7 @@ int main(void)
 {
     static const struct unit_test tests[] = {
         {"round trip", test_round_trip},
+        {"readable before it is durable", test_readable},
         {"a reader follows", test_follow},
         {"torn at every byte", test_torn},
         {"damage of every byte", test_damage},
