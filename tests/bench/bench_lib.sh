@@ -21,8 +21,7 @@ settings="shared_buffers=1GB max_wal_size=8GB checkpoint_timeout=30min maintenan
 
 servers_start() {
     # shellcheck disable=SC2086 # a list
-    cluster_start source $settings && cluster_start target $settings track_commit_timestamp=on || exit 1
-    on source postgres -c "ALTER SYSTEM SET track_commit_timestamp = on" && cluster_stop source && cluster_again source
+    cluster_start source $settings && cluster_start target $settings || exit 1
 }
 
 scaled() { # N

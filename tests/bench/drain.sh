@@ -105,12 +105,23 @@ drain_row() { # KIND
         "$(ratio "$PGC_DIR/drain.$1.native" "$PGC_DIR/drain.$1.ours")" ">= $goal"
 }
 
-# From a commit on the source to the same row visible on the target, by the commit times of both servers, which
-# share a clock. Each follows alone, in turn.
-latencies() { # TARGET-DB FROM-ID: appended to $PGC_DIR/lat.TARGET-DB
-    on source drain -c "SELECT id, extract(epoch FROM pg_xact_commit_timestamp(xmin)) FROM lat WHERE id > $2" | LC_ALL=C sort >"$PGC_DIR/lat.s"
-    on target "$1" -c "SELECT id, extract(epoch FROM pg_xact_commit_timestamp(xmin)) FROM lat WHERE id > $2" | LC_ALL=C sort >"$PGC_DIR/lat.t"
-    LC_ALL=C join -t'|' "$PGC_DIR/lat.s" "$PGC_DIR/lat.t" | awk -F'|' '{ printf "%.3f\n", ($3 - $2) * 1000 }' >>"$PGC_DIR/lat.$1"
+# From a commit on the source to the same row visible on the target, by the commit records of both servers, which
+# share a clock (what a subscription's transactions have as commit timestamp is the source's). Each follows alone, in turn.
+commits() { # CLUSTER FROM-LSN: "xid time", the time in seconds of the day
+    TZ=UTC "$PGC_BIN/pg_waldump" -p "$PGC_DIR/$1/data/pg_wal" -s "$2" -e "$(on "$1" postgres -c 'SELECT pg_current_wal_flush_lsn()')" -r Transaction 2>/dev/null |
+        sed -n 's/.*tx: *\([0-9]*\), .*desc: COMMIT [-0-9]* \([0-9]*\):\([0-9]*\):\([0-9.]*\) .*/\1 \2 \3 \4/p' |
+        awk '{ printf "%s %.6f\n", $1, $2 * 3600 + $3 * 60 + $4 }' | LC_ALL=C sort -k 1,1
+}
+
+commit_times() { # CLUSTER DATABASE FROM-ID FROM-LSN: "id time"
+    on "$1" "$2" -F' ' -c "SELECT xmin, id FROM lat WHERE id > $3" | LC_ALL=C sort -k 1,1 >"$PGC_DIR/lat.rows"
+    commits "$1" "$4" | LC_ALL=C join - "$PGC_DIR/lat.rows" | awk '{ print $3, $2 }' | LC_ALL=C sort -k 1,1
+}
+
+latencies() { # TARGET-DB FROM-ID SOURCE-LSN TARGET-LSN: appended to $PGC_DIR/lat.TARGET-DB
+    commit_times source drain "$2" "$3" >"$PGC_DIR/lat.s"
+    commit_times target "$1" "$2" "$4" >"$PGC_DIR/lat.t"
+    LC_ALL=C join "$PGC_DIR/lat.s" "$PGC_DIR/lat.t" | awk '{ printf "%.3f\n", ($3 - $2) * 1000 }' >>"$PGC_DIR/lat.$1"
 }
 
 quantile() { # FILE Q
@@ -118,14 +129,15 @@ quantile() { # FILE Q
 }
 
 latency_run() { # native|ours MARK
-    local last
+    local last source_lsn target_lsn
     on source drain -c "INSERT INTO mark VALUES ($2)"
     "drain_$1" "$2" || return 1
     sleep 2
+    source_lsn=$(on source postgres -c 'SELECT pg_current_wal_lsn()') target_lsn=$(on target postgres -c 'SELECT pg_current_wal_lsn()')
     last=$(on source drain -c 'SELECT coalesce(max(id), 0) + 500 FROM lat') # the first second is not counted
     "$PGBENCH" -n -f "$PGC_DIR/lat.sql" -c 2 -R 500 -T 8 -h "$PGC_DIR/source" -U postgres drain >/dev/null 2>&1
     sleep 1
-    latencies "drain_$1" "$last"
+    latencies "drain_$1" "$last" "$source_lsn" "$target_lsn"
     [ "$1" = native ] && on target drain_native -c 'ALTER SUBSCRIPTION bench_drain DISABLE' || pgc pause drain -q
 }
 
