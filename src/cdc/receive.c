@@ -13,7 +13,7 @@
  *   the server insists (it asks again for a reply to what we reported as written: it is shutting
  *   down), or when somebody waits for it.
  * - A server sends message by message with a system call each when the reader is always ready, so the
- *   reader lets data gather for 100 us while there is traffic.
+ *   reader lets data gather for 100 us while there is traffic; for less where transactions come one by one.
  * - While the spool is full nothing is read, and feedback with the old positions is sent once a second:
  *   for the server's wal_sender_timeout that is as good as answering its keepalives.
  * - A large backlog is fetched by SQL functions (catchup.h), piece by piece: a piece is spooled and synced,
@@ -42,6 +42,8 @@
 #define DRAIN_MS 10
 #define DRAIN_BYTES (1 << 20)
 #define GATHER_US 100
+#define GATHER_CALM_US 20
+#define CALM_MESSAGES 64 /* a drain that brings fewer: transactions come one by one, and somebody may wait for each */
 #define TELL_MS 10 /* readers learn of what has come, while the stream does not pause */
 #define TELL_BYTES (1 << 20)
 #define TELL_BEHIND_MS 500
@@ -691,18 +693,26 @@ static bool stream_failed(struct receiver *r, struct err *err)
     return open_spool_again(r, err) && enter_stream(r, err);
 }
 
+static void gather(int us)
+{
+    struct timespec time = {.tv_nsec = us * 1000};
+
+    if (us)
+        nanosleep(&time, NULL);
+}
+
 static bool step_stream(struct receiver *r, int timeout_ms, int extra_fd, struct err *err)
 {
     int count;
 
     if (!drain(r, &count, err))
         return stream_failed(r, err);
-    if (!spool_turn(r, count == 0, err) || !feedback_turn(r, err))
+    bool calm = count < CALM_MESSAGES;
+    if (!spool_turn(r, calm && !receiver_in_transaction(r), err) || !feedback_turn(r, err))
         return false;
     r->idle = count == 0;
     if (count > 0) {
-        struct timespec gather = {.tv_nsec = GATHER_US * 1000};
-        nanosleep(&gather, NULL);
+        gather(calm ? receiver_in_transaction(r) ? GATHER_CALM_US : 0 : GATHER_US);
         return look_at_backlog(r, err) && !stop_check(err);
     }
     r->busy_since_ms = clock_mono_ms();

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "engine/limit_pipe.h"
 
 static const char *const state_names[PIPE_STATE_COUNT] = {
     [PIPE_QUEUED] = "queued",
@@ -86,6 +87,7 @@ void migration_make_pipelines(struct migration *m)
         p->target_name = xstrdup(p->plan->target_name);
         p->dir = xasprintf("%s/db-%zu", m->dir, i);
         p->slot = slot_name(m, i);
+        p->limit_pipe[0] = p->limit_pipe[1] = -1;
     }
 }
 
@@ -124,6 +126,7 @@ static void pipeline_release(struct pipeline *p)
                        p->source_server, p->source_version, p->target_server, p->target_version};
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         free(strings[i]);
+    limit_pipe_close(p->limit_pipe);
     cJSON_Delete(p->asked);
     err_clear(&p->change_error);
     free(p->steps);

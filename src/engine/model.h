@@ -163,6 +163,7 @@ struct pipeline {
     int64_t received_changes, consumed_changes; /* their difference waits; as the receiver counts */
     int receive_session;              /* its process */
     int64_t applied_changes, transactions;
+    int limit_pipe[2];                /* from receiver to applier (limit_pipe.h) */
     char *spool_limit;                /* JSON text of the reader's limit, as the receiver told it */
     int64_t spool_bytes;
     char receive_mode[16];            /* "stream" or "catch-up"; empty until the receiver said so */

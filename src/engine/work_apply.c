@@ -2,6 +2,7 @@
  *
  * It reads the spool up to the limit that the receiver told, applies, and tells what is committed on the
  * target; when it has consumed everything to the limit, it has passed whatever the limit covers. */
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "cdc/apply.h"
 #include "cdc/decode.h"
 #include "cdc/spool.h"
+#include "engine/limit_pipe.h"
 #include "engine/works.h"
 
 #define REPORT_INTERVAL_MS 100
@@ -53,33 +55,67 @@ static bool is_cut(const struct apply *a, const struct spool_position *limit)
                             (limit->segment == a->limit.segment && limit->offset < a->limit.offset));
 }
 
+static void set_limit(struct apply *a, const struct limit_note *note)
+{
+    a->limit = note->limit;
+    a->covers = note->covers;
+    a->limit_changes = note->changes;
+    a->waited = false;
+}
+
+/* What the supervisor tells is sure, and tells which receiver there is. */
 static bool take_limit(struct apply *a, const cJSON *json, struct err *err)
 {
-    struct spool_position limit = {.segment = json_u64(json, "segment", 0),
-                                   .offset = json_u64(json, "offset", 0),
-                                   .lsn = work_json_lsn(json, "lsn")};
+    struct limit_note note = {.limit = {.segment = json_u64(json, "segment", 0),
+                                        .offset = json_u64(json, "offset", 0),
+                                        .lsn = work_json_lsn(json, "lsn")},
+                              .covers = work_json_lsn(json, "covers"),
+                              .changes = json_i64(json, "changes", 0),
+                              .session = (int)json_i64(json, "session", 0)};
+    bool same = a->has_limit && a->session == note.session;
 
-    if (is_cut(a, &limit)) {
+    if (same && note.covers < a->covers)
+        return true; /* the short way was shorter */
+    if (!same && is_cut(a, &note.limit)) {
         err_set(err, ERR_IO, "the end of the spool was lost with its disk, and is received again");
         err->retryable = true;
         return false;
     }
-    a->limit = limit;
-    a->covers = work_json_lsn(json, "covers");
-    a->limit_changes = json_i64(json, "changes", 0);
-    a->new_session = a->new_session || a->session != (int)json_i64(json, "session", 0);
-    a->session = (int)json_i64(json, "session", 0);
+    set_limit(a, &note);
+    a->new_session = a->new_session || !same;
+    a->session = note.session;
     a->has_limit = true;
-    a->waited = false;
     return true;
 }
 
-static bool take_limits(struct apply *a, int timeout_ms, struct err *err)
+static void take_note(struct apply *a)
+{
+    struct limit_note note;
+
+    if (limit_pipe_take(a->work->p->limit_pipe[0], &note) && a->has_limit && note.session == a->session &&
+        note.covers >= a->covers)
+        set_limit(a, &note);
+}
+
+/* Waits for something of the supervisor or the receiver. */
+static bool wait_for_news(struct apply *a, int timeout_ms, struct err *err)
+{
+    struct pollfd fds[] = {{.fd = a->work->channel.fd, .events = POLLIN},
+                           {.fd = a->work->p->limit_pipe[0], .events = POLLIN},
+                           {.fd = stop_fd(), .events = POLLIN}};
+
+    if (timeout_ms > 0 && poll(fds, sizeof fds / sizeof *fds, timeout_ms) < 0 && errno != EINTR) {
+        err_errno(err, "could not wait");
+        return false;
+    }
+    return !stop_check(err);
+}
+
+static bool take_messages(struct apply *a, struct err *err)
 {
     cJSON *message;
 
-    a->waited = timeout_ms > 0;
-    while ((message = work_receive(a->work, timeout_ms, err))) {
+    while ((message = work_receive(a->work, 0, err))) {
         const cJSON *limit = json_get(message, "limit");
         const char *type = json_str(message, "type");
         a->retry = a->retry || (type && strcmp(type, "retry") == 0);
@@ -88,9 +124,17 @@ static bool take_limits(struct apply *a, int timeout_ms, struct err *err)
         cJSON_Delete(message);
         if (!ok)
             return false;
-        timeout_ms = 0;
     }
     return !err_is_set(err);
+}
+
+static bool take_limits(struct apply *a, int timeout_ms, struct err *err)
+{
+    a->waited = timeout_ms > 0;
+    if (!wait_for_news(a, timeout_ms, err) || !take_messages(a, err))
+        return false;
+    take_note(a);
+    return true;
 }
 
 static cJSON *changed_tables(struct apply *a)

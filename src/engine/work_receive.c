@@ -4,16 +4,20 @@
  * which LSN that covers the source; it drops what the applier has done with. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json.h"
 #include "cdc/receive.h"
 #include "cdc/spool.h"
+#include "engine/limit_pipe.h"
 #include "engine/works.h"
 #include "pg/ident.h"
 
 #define IDLE_WAIT_MS 200
+#define REPORT_MS 50
+#define REPORT_IDLE_MS 1000
 
 bool work_count_changes(const struct work *work, lsn_t from, const struct spool_position *limit,
                           int64_t *count, struct err *err)
@@ -81,6 +85,7 @@ static lsn_t covered_lsn(const struct receiver *r)
 
 /* What is told beside the receiver's own numbers, and what it was told last. */
 struct report {
+    lsn_t noted;                     /* covered, as the applier knows */
     int64_t before; /* changes that earlier receivers brought */
     int64_t spool_size, spool_size_ms;
     lsn_t covered;
@@ -97,6 +102,26 @@ static void measure_rate(struct report *report, const struct receiver *r, int64_
         report->bytes_per_second = (r->bytes - report->rate_bytes) * 1000 / (now - report->rate_ms);
     report->rate_ms = now;
     report->rate_bytes = r->bytes;
+}
+
+/* To the applier, who waits. */
+static void note_received(struct work *work, const struct receiver *r, struct report *report)
+{
+    struct limit_note note = {r->boundary, covered_lsn(r), report->before + r->changes, getpid()};
+
+    if (note.covers != report->noted && work->p->limit_pipe[1] >= 0 && limit_pipe_tell(work->p->limit_pipe[1], &note))
+        report->noted = note.covers;
+}
+
+/* To the supervisor, who counts; soon, where the applier could not be told. */
+static int report_in_ms(const struct work *work, const struct receiver *r, const struct report *report)
+{
+    lsn_t covered = covered_lsn(r);
+    bool waiting = covered != report->noted || work->p->limit_pipe[1] < 0;
+    int64_t due = report->told_ms - clock_mono_ms() +
+                  (covered == report->covered ? REPORT_IDLE_MS : waiting ? 0 : REPORT_MS);
+
+    return due < 0 ? 0 : (int)due;
 }
 
 static void report_received(struct work *work, const struct receiver *r, struct report *report)
@@ -148,7 +173,11 @@ static bool receive_stream(struct work *work, struct receiver *r, const char *di
 
     report_received(work, r, &report);
     for (;;) {
-        if (!receiver_step(r, IDLE_WAIT_MS, work->channel.fd, err) || !drop_applied(work, dir, err))
+        int wait_ms = report_in_ms(work, r, &report);
+        if (!receiver_step(r, wait_ms < IDLE_WAIT_MS ? wait_ms : IDLE_WAIT_MS, work->channel.fd, err))
+            return false;
+        note_received(work, r, &report);
+        if (!drop_applied(work, dir, err))
             return false;
         int64_t now = clock_mono_ms();
         if (now - report.spool_size_ms > 2000) {
@@ -156,7 +185,7 @@ static bool receive_stream(struct work *work, struct receiver *r, const char *di
             report.spool_size_ms = now;
         }
         measure_rate(&report, r, now);
-        if (covered_lsn(r) != report.covered || now - report.told_ms > 1000)
+        if (report_in_ms(work, r, &report) == 0)
             report_received(work, r, &report);
     }
 }
@@ -168,6 +197,8 @@ bool work_receive_worker(struct work *work, struct err *err)
     bool ok = open_receiver(work, &r, err);
 
     if (ok) {
+        /* It sleeps for some microseconds at a time; the kernel would add 50. */
+        prctl(PR_SET_TIMERSLACK, 1000);
         work_send(work, json_message("ready"));
         ok = receive_stream(work, &r, dir, err);
         receiver_close(&r);

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "base/stop.h"
+#include "engine/limit_pipe.h"
 
 #define ANSWER_TIMEOUT_MS 60000
 #define STOP_GRACE_MS 30000
@@ -56,8 +57,8 @@ static void become_worker(const struct migration *m, struct pipeline *pipeline,
 
     proc_die_with_parent(parent);
     /* The log's descriptor stays: log.c holds it. */
-    int keep[2] = {fd, log_descriptor()};
-    proc_close_fds_except(keep, 2);
+    int keep[4] = {fd, log_descriptor(), pipeline->limit_pipe[0], pipeline->limit_pipe[1]};
+    proc_close_fds_except(keep, 4);
     snprintf(title, sizeof title, "pgc-%s", kind->name);
     prctl(PR_SET_NAME, title);
     snprintf(component, sizeof component, "%s:%.40s", kind->name, pipeline->name);
@@ -86,6 +87,8 @@ struct worker *worker_start(const struct migration *m, struct pipeline *pipeline
         err_errno(err, "could not make a socket pair for worker \"%s\"", name);
         return NULL;
     }
+    if (pipeline->limit_pipe[0] < 0)
+        limit_pipe_open(pipeline->limit_pipe);
     int parent = getpid();
     sigset_t stops, before;
     sigemptyset(&stops);
