@@ -196,6 +196,7 @@ bool apply_pipe_send_sync(struct apply_pipe *pipe, struct err *err)
         return false;
     }
     apply_pipe_add(pipe, PIPE_SYNC);
+    pipe->unasked = 0; /* with a Sync all results come */
     return true;
 }
 
