@@ -19,7 +19,7 @@ allowed() { # LAYER: what it may include beside itself
         verify) echo base pg ssh sql load ;;           # compares the loaded tables in one snapshot
         engine) echo base pg ssh sql plan catalog check schema load cdc cutover verify report control ;;
         control) echo base ;;
-        cli) echo base pg ssh sql plan catalog check schema load cdc cutover verify report engine control demo ;;
+        cli) echo base pg ssh sql plan catalog check schema load cdc cutover verify report engine control demo ui ;;
         ui) echo base control ;;
         *) return 1 ;;
     esac
@@ -86,6 +86,8 @@ planted src/cli/x.c '#include <ncurses.h>' || status=1
 planted src/new/x.c '#include "base/err.h"' || status=1
 planted ui/screens/x.c '#include "pg/conn.h"' || status=1
 planted ui/x.c '#include <libpq-fe.h>' || status=1
+planted ui/x.c '#include "engine/engine.h"' || status=1
+planted src/engine/x.c '#include "ui/ui.h"' || status=1
 count=$(includes "$top" | wc -l)
 [ "$count" -gt 50 ] || { echo "FAIL: only $count includes found in $top"; status=1; }
 found=$(look "$top")

@@ -24,8 +24,9 @@ struct options {
     const char *until;
     const char *database_name;
     const char *log_level;
+    const char *theme;
     const char *load_jobs, *sync_jobs, *bytes_per_second, *source_slot_wal; /* limits */
-    bool json, quiet, verbose, yes, detach, dry_run, watch;
+    bool json, quiet, verbose, yes, detach, dry_run, watch, check;
     struct cli_outer *outer; /* NULL: none */
     int64_t since_us;        /* events before it have been told or are of no interest */
     char **args;             /* what is left, borrowed from argv */
@@ -39,6 +40,8 @@ int cmd_status(const struct options *options);
 int cmd_command(const struct options *options); /* pause, resume, cancel, cutover, delete */
 int cmd_change(const struct options *options); /* reload, add */
 int cmd_limits(const struct options *options);
+int cmd_open(const struct options *options); /* open NAME, or the list */
+int cmd_theme(const struct options *options);
 int cmd_demo(const struct options *options);
 
 /* Prints "pgcutover: …" with detail and hint to stderr (and, with --json, {"type":"error",…} to

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "engine/model.h"
@@ -25,6 +26,10 @@ static const struct command commands[] = {
      "  --dry-run   say what would be done on each server, do nothing\n"
      "  --yes       no questions"},
     {"check", cmd_check, 1, 1, "PLAN", "The prerequisite checks alone. Changes nothing."},
+    {"open", cmd_open, 1, 1, "NAME [--theme NAME]",
+     "The dashboard of a migration: attaches to its engine, which goes on when you leave.\n"
+     "Without a command pgcutover shows the list of migrations."},
+    {"theme", cmd_theme, 1, 1, "--check FILE", "Says whether a theme file is one, and in which line it is not."},
     {"status", cmd_status, 0, 1, "[NAME]",
      "Where a migration stands, or all of them.\n"
      "  --watch     keeps it up to date until it has ended"},
@@ -64,7 +69,7 @@ static const struct command commands[] = {
 enum {
     OPT_SOURCE = 256, OPT_TARGET, OPT_DATABASES, OPT_NAME, OPT_STATE_DIR, OPT_UNTIL, OPT_DETACH,
     OPT_DRY_RUN, OPT_YES, OPT_JSON, OPT_LOG_LEVEL, OPT_WATCH, OPT_DATABASE_NAME, OPT_VERSION,
-    OPT_HELP, OPT_BATCH, OPT_LOAD_JOBS, OPT_SYNC_JOBS, OPT_RATE, OPT_SLOT_WAL,
+    OPT_HELP, OPT_BATCH, OPT_LOAD_JOBS, OPT_SYNC_JOBS, OPT_RATE, OPT_SLOT_WAL, OPT_THEME, OPT_CHECK,
 };
 
 static const struct option long_options[] = {
@@ -86,6 +91,8 @@ static const struct option long_options[] = {
     {"sync-jobs", required_argument, NULL, OPT_SYNC_JOBS},
     {"bytes-per-second", required_argument, NULL, OPT_RATE},
     {"source-slot-wal", required_argument, NULL, OPT_SLOT_WAL},
+    {"theme", required_argument, NULL, OPT_THEME},
+    {"check", no_argument, NULL, OPT_CHECK},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -144,6 +151,8 @@ static void take_option(struct options *o, int opt)
     case OPT_SYNC_JOBS: o->sync_jobs = optarg; break;
     case OPT_RATE: o->bytes_per_second = optarg; break;
     case OPT_SLOT_WAL: o->source_slot_wal = optarg; break;
+    case OPT_THEME: o->theme = optarg; break;
+    case OPT_CHECK: o->check = true; break;
     case 'q': o->quiet = true; break;
     case 'v': o->verbose = true; break;
     default: break;
@@ -168,6 +177,8 @@ static const struct belongs belongings[] = {
     {"resume", " yes "},
     {"cancel", " yes "},
     {"delete", " yes "},
+    {"open", " theme "},
+    {"theme", " check "},
     {"demo", ""},
     {"pause", ""},
 };
@@ -235,9 +246,13 @@ int main(int argc, char **argv)
         print_usage(stdout);
         return 0;
     }
+    if (!name && isatty(0) && isatty(1)) {
+        o.command = "open";
+        return cmd_open(&o);
+    }
     if (!name) {
         print_usage(stderr);
-        return wrong_usage("%s", "the wizard is not part of this version: name a command");
+        return wrong_usage("%s", "without a terminal there are no screens: name a command");
     }
     if (!command)
         return wrong_usage("unknown command \"%s\"", name);

@@ -1,0 +1,129 @@
+#!/usr/bin/env bash
+# The screens in a terminal (tmux), with real servers: the list, the dashboard, detail, help, filter, a resize, leaving
+# and coming back, a second client that takes over, the program killed while it draws, and a cutover by the typed name.
+command -v tmux >/dev/null || { echo "SKIP: no tmux: the screens are not tested"; exit 77; }
+. "$(dirname "$0")/../servers/flow_lib.sh"
+
+SOCKET=$PGC_DIR/tmux
+screen() { tmux -S "$SOCKET" "$@"; }
+trap 'status=$?; screen kill-server 2>/dev/null; stop_engines; (exit $status); finish' EXIT
+text_of() { screen capture-pane -p -t "${1:-t}" 2>/dev/null; }
+shows() { # PATTERN [SESSION]
+    text_of "${2:-t}" | grep -qe "$1"
+}
+expect() { # WHAT PATTERN [SESSION]
+    if wait_until 15 shows "$2" "${3:-t}"; then
+        pass "$1"
+    else
+        fail "$1: no «$2» in:"
+        text_of "${3:-t}" >&2
+    fi
+}
+press() { screen send-keys -t t "$@"; }
+
+cluster_start source || exit 1
+cluster_start target || exit 1
+on source postgres -c "CREATE DATABASE shop"
+on source shop <<'SQL'
+CREATE TABLE item (id int PRIMARY KEY, v text);
+CREATE TABLE "표" (id int PRIMARY KEY, v text);
+CREATE TABLE client (id int PRIMARY KEY, v text);
+INSERT INTO item SELECT i, md5(i::text) FROM generate_series(1, 20000) i;
+INSERT INTO "표" SELECT i, md5(i::text) FROM generate_series(1, 100) i;
+INSERT INTO client SELECT i, md5(i::text) FROM generate_series(1, 300) i;
+SQL
+flow_plan shop shop
+pgc --batch "$PGC_DIR/shop.json" --detach -q || fail "the migration did not start"
+
+screen -f /dev/null new-session -d -s t -x 80 -y 24 "exec bash --norc" || exit 1
+screen set-option -g remain-on-exit on
+press "PS1='prompt> '; stty -a | md5sum > $PGC_DIR/stty.before; clear" Enter
+expect "a shell" "^prompt>"
+program="$PGCUTOVER --state-dir $STATE"
+
+press "$program" Enter
+expect "the list of migrations" "^>shop .*ready to cut over"
+press Enter
+expect "the dashboard" "ready to cut over"
+expect "a table with its rows" "public.item .*completed .* 20,000"
+expect "a table with a wide name" "public.표 "
+on source shop -c "INSERT INTO item SELECT i, 'new' FROM generate_series(30001, 30050) i"
+expect "changes that are counted" "public.item .* 20,000 *50 "
+assert_equal "columns stay aligned beside wide names" \
+    "$(text_of | grep -e 'public.표' | sed 's/표/xx/' | grep -bo ' 100 ' | head -1 | cut -d: -f1)" \
+    "$(text_of | grep -e 'public.client' | grep -bo ' 300 ' | head -1 | cut -d: -f1)"
+
+press / client
+expect "the filter" "Table  1/3 /client"
+press Escape
+expect "the filter is gone" "Table  3"
+press Enter
+expect "details" "On the target "
+press Escape
+press g
+expect "lag" "Applied up to "
+press Escape
+press ?
+expect "help" "Keys of this screen"
+press takes
+expect "help is searched" "Takes control over"
+press Escape
+
+screen resize-window -t t -x 40 -y 10
+expect "too small" "needs more room"
+screen resize-window -t t -x 132 -y 43
+expect "large" "public.item .*████"
+screen resize-window -t t -x 80 -y 24
+expect "as before" "public.item .*completed"
+
+# Two clients: the second observes until it takes over.
+screen new-session -d -s second -x 80 -y 24 "$program open shop"
+expect "the second observes" "observe" second
+expect "the first controls" "control  "
+screen send-keys -t second x
+expect "the second has taken over" "control  " second
+expect "the first is told" "observe"
+press p
+expect "a command of the first is refused" "is controlled by"
+screen kill-session -t second
+
+# The wrong word does nothing.
+press c
+expect "the word is asked for" "Type the target database's name, \"shop\", to cut over:"
+press wrong Enter
+expect "the wrong word" "Nothing was done"
+assert_equal "nothing was done" "$(field shop phase)" syncing
+
+press q
+expect "what goes on is said" "pgcutover open shop"
+is_clean() { # the shell's own screen, and its settings
+    press "clear; stty -a | md5sum > $PGC_DIR/stty.now" Enter
+    wait_until 5 test -s "$PGC_DIR/stty.now" || return 1
+    cmp -s "$PGC_DIR/stty.before" "$PGC_DIR/stty.now"
+}
+is_clean && pass "the terminal is as it was" || fail "the terminal has other settings"
+
+child_of_shell() { pgrep -P "$(screen display-message -p -t t '#{pane_pid}')" pgcutover; }
+for signal in SEGV TERM HUP; do
+    press "$program open shop" Enter
+    expect "back in the dashboard" "ready to cut over"
+    wait_until 5 child_of_shell || fail "no program in the terminal"
+    kill -"$signal" "$(child_of_shell)"
+    expect "the shell after SIG$signal" "^prompt> *$\|dumped\|fault"
+    rm -f "$PGC_DIR/stty.now"
+    is_clean && pass "the terminal is clean after SIG$signal" || fail "the terminal is not clean after SIG$signal"
+    assert_equal "no alternate screen after SIG$signal" "$(screen display-message -p -t t '#{alternate_on}')" 0
+    assert_equal "the engine goes on after SIG$signal" "$(field shop phase)" syncing
+done
+
+press "$program open shop" Enter
+expect "in control again" "control  .*ready to cut over"
+press c
+expect "the word is asked for again" "Type the target database's name"
+press shop Enter
+expect "the steps of the cutover" "open the target .*done"
+expect "how long writes were stopped" "Writes were stopped for"
+press q
+assert_same_data "after a cutover from the screen" source/shop target/shop
+press "TERM=dumb $program open shop" Enter
+expect "a terminal that cannot be drawn on" "cannot be drawn on"

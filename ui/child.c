@@ -1,0 +1,82 @@
+#include "ui/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/proc.h"
+
+#define END_MS 2000
+
+static void run(const char *const *argv, int fd)
+{
+    static const int signals[] = {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    int nothing = open("/dev/null", O_RDONLY);
+
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        signal(signals[i], SIG_DFL);
+    setsid();
+    dup2(nothing, 0);
+    dup2(fd, 1);
+    dup2(fd, 2);
+    proc_close_fds_except(NULL, 0);
+    execv(argv[0], (char *const *)argv);
+    _exit(127);
+}
+
+bool child_start(struct child *child, const char *const *argv, struct err *err)
+{
+    int fds[2];
+
+    child_release(child);
+    if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0) {
+        err_errno(err, "could not make a pipe");
+        return false;
+    }
+    child->pid = fork();
+    if (child->pid == 0)
+        run(argv, fds[1]);
+    close(fds[1]);
+    if (child->pid < 0) {
+        err_errno(err, "could not start \"%s\"", argv[0]);
+        close(fds[0]);
+        child->pid = 0;
+        return false;
+    }
+    child->fd = fds[0];
+    child->started_ms = clock_mono_ms();
+    return true;
+}
+
+bool child_serve(struct child *child)
+{
+    for (;;) {
+        ssize_t got = read(child->fd, buf_room(&child->words, 4096), 4096);
+        if (got > 0) {
+            child->words.len += (size_t)got;
+            child->words.data[child->words.len] = '\0';
+            continue;
+        }
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            return false;
+        break;
+    }
+    /* Its end of the pipe is closed: it is as good as gone. */
+    child->status = proc_end(child->pid, 0, END_MS);
+    close(child->fd);
+    child->pid = 0;
+    return true;
+}
+
+void child_release(struct child *child)
+{
+    if (child->pid) {
+        proc_end(child->pid, SIGTERM, END_MS);
+        close(child->fd);
+    }
+    buf_release(&child->words);
+    *child = (struct child){0};
+}

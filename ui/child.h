@@ -1,0 +1,25 @@
+/* A command of this program that runs beside the screen: its words are gathered, nothing waits for it. It is in a
+ * session of its own, so that it cannot ask on the terminal. */
+#ifndef PGC_UI_CHILD_H
+#define PGC_UI_CHILD_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct child {
+    int pid;          /* 0: none runs */
+    int fd;           /* of its stdout and stderr */
+    int64_t started_ms;
+    struct buf words;
+    int status;       /* waitpid()'s, once it has ended */
+};
+
+bool child_start(struct child *child, const char *const *argv, struct err *err);
+/* Reads what is there. True when it has ended. */
+bool child_serve(struct child *child);
+/* Ends it where it runs, and releases. */
+void child_release(struct child *child);
+
+#endif

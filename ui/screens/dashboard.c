@@ -1,0 +1,528 @@
+/* How it works: the tables that the filter lets through are gathered after each change of the session (a walk over
+ * all of them, no search), and only the rows on the screen are looked at when it is drawn. */
+#include "ui/screens/dashboard.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/units.h"
+#include "ui/screens/panes.h"
+#include "ui/terminal.h"
+
+const struct key_help dashboard_keys[] = {
+    {"c", "cut over", "Asks for the target database's name, and cuts over. Refused, with the reason, while the migration is not ready."},
+    {"p", "pause", "Stops all work; slot and place are kept, and the source keeps WAL meanwhile."},
+    {"r", "resume", "Goes on after a pause, and tries what stopped (the migration or a table) once more."},
+    {"Enter", "details", "Shows everything about the table under the cursor, with its error."},
+    {"g", "lag", "Shows why the target is behind, positions, and what the slot keeps."},
+    {"s", "steps", "Shows the steps of the cutover, each with its state and time."},
+    {"l", "events", "Shows the last events, newest at the end."},
+    {"e", NULL, "Shows the last error whole, with its detail and hint."},
+    {"/", "filter", "Shows only tables whose name holds the text. Enter keeps it, Esc takes it away."},
+    {"E", NULL, "Shows only tables with an error, or all again."},
+    {"d", NULL, "Shows the next database of the migration."},
+    {"x", NULL, "Takes control over from the client that has it. That one is told, and observes from then on."},
+    {"X", NULL, "Cancels: stops, and undoes what was made on the source. Asks for the target database's name."},
+    {"j k", NULL, "Down and up; also the arrow keys, PgUp, PgDn, Home and End."},
+    {"Esc", NULL, "Back: from a detail to the tables, from the tables to the list of migrations."},
+    {"Ctrl-L", NULL, "Draws the screen anew."},
+    {"?", "help", "This help. / searches in it."},
+    {"q", "leave", "Leaves; the engine goes on."},
+    {NULL, NULL, NULL},
+};
+
+void dashboard_release(struct dashboard *d)
+{
+    free(d->tables);
+    *d = (struct dashboard){0};
+}
+
+const cJSON *dashboard_database(const struct dashboard *d)
+{
+    return session_database(d->session, d->database);
+}
+
+static bool has_error(const cJSON *table)
+{
+    return cJSON_IsObject(json_get(table, "lastError")) || strcmp(session_text(table, "state"), "ERROR") == 0;
+}
+
+static bool is_shown(const struct dashboard *d, const cJSON *table)
+{
+    return (!d->filter[0] || strcasestr(session_text(table, "tableName"), d->filter)) &&
+           (!d->errors_only || has_error(table));
+}
+
+static void keep_in_range(struct dashboard *d)
+{
+    if (d->selected >= d->count)
+        d->selected = d->count - 1;
+    if (d->selected < 0)
+        d->selected = 0;
+}
+
+void dashboard_refresh(struct dashboard *d)
+{
+    const char *name = session_text(dashboard_database(d), "databaseName");
+    const cJSON *item;
+
+    d->count = d->total = 0;
+    cJSON_ArrayForEach(item, session_output(d->session))
+    {
+        if (!session_is(item, "TableLevelOutput") || strcmp(session_text(item, "databaseName"), name) != 0)
+            continue;
+        d->total++;
+        if (!is_shown(d, item))
+            continue;
+        if (d->count == d->cap)
+            d->tables = xrealloc(d->tables, (size_t)(d->cap = d->cap ? 2 * d->cap : 256) * sizeof *d->tables);
+        d->tables[d->count++] = item;
+    }
+    keep_in_range(d);
+}
+
+/* --- the head --- */
+
+struct look {
+    const char *glyph;
+    enum role role;
+};
+
+static struct look look_of(const struct dashboard *d, const struct glyphs *glyphs)
+{
+    const cJSON *database = dashboard_database(d);
+    const char *hold = session_text(database, "hold");
+    const char *state = session_text(database, "migrationState");
+
+    if (strcmp(state, "FAILED") == 0 || (!d->session->live && strcmp(state, "COMPLETE") != 0))
+        return (struct look){glyphs->error, ROLE_ERROR};
+    if (*hold || strcmp(state, "CANCELLED") == 0)
+        return (struct look){glyphs->warning, ROLE_WARNING};
+    if (strcmp(state, "READY_TO_COMPLETE") == 0 || strcmp(state, "COMPLETE") == 0)
+        return (struct look){glyphs->ok, ROLE_OK};
+    return (struct look){glyphs->busy, ROLE_BUSY};
+}
+
+static const char *state_text(const struct dashboard *d)
+{
+    const cJSON *database = dashboard_database(d);
+    const char *state = session_text(database, "migrationState");
+    const char *hold = session_text(database, "hold");
+    bool ended = strcmp(state, "COMPLETE") == 0 || strcmp(state, "CANCELLED") == 0;
+
+    if (!database)
+        return d->session->live ? "starting" : "no engine";
+    if (!d->session->live && !ended)
+        return "no engine";
+    if (*hold)
+        return hold;
+    return strcmp(state, "READY_TO_COMPLETE") == 0 ? "ready to cut over" : session_text(database, "phase");
+}
+
+static void draw_title(const struct dashboard *d, struct canvas *c)
+{
+    const cJSON *migration = session_migration(d->session);
+    const cJSON *database = dashboard_database(d);
+    struct look look = look_of(d, c->glyphs);
+    char clock[16];
+
+    canvas_role(c, 0, 0, c->cols, ROLE_TITLE);
+    clock_hms(d->now_us, clock);
+    char *right = xasprintf("%s  %s %s  %s ", d->session->has_control ? "control" : "observe", look.glyph, state_text(d), clock);
+    int room = c->cols - canvas_width(c, right) - 1;
+    canvas_putf(c, 0, 0, room, ROLE_TITLE, " pgcutover  %s  %s/%s (%s) %s %s/%s (%s)", d->session->name,
+                session_text(migration, "sourceServer"), session_text(database, "databaseName"),
+                session_text(migration, "sourceVersion"), c->glyphs->arrow, session_text(migration, "targetServer"),
+                session_text(database, "targetDatabaseName"), session_text(migration, "targetVersion"));
+    canvas_right(c, 0, room, c->cols - room, ROLE_TITLE, right);
+    free(right);
+}
+
+static void draw_load(const struct dashboard *d, struct canvas *c)
+{
+    const cJSON *db = dashboard_database(d);
+    double bytes = session_num(db, "fullLoadBytes");
+    double total = session_num(db, "fullLoadExpectedBytes");
+    bool loading = strcmp(session_text(db, "phase"), "loading") == 0;
+    double part = total > 0 ? bytes / total : json_bool(db, "initializationCompleted", false);
+    int width = c->cols / 4;
+    char a[32], b[32], rate[48] = "", left[48] = "";
+
+    units_bytes((int64_t)bytes, a, sizeof a);
+    units_bytes((int64_t)total, b, sizeof b);
+    if (loading && d->session->load_rate > 0) {
+        char text[32];
+        units_bytes((int64_t)d->session->load_rate, text, sizeof text);
+        snprintf(rate, sizeof rate, "  %s/s", text);
+        units_duration((int64_t)((total - bytes) / d->session->load_rate * 1e6), text, sizeof text);
+        snprintf(left, sizeof left, "  left %s", text);
+    }
+    canvas_put(c, 1, 1, 5, ROLE_HEADER, "Load");
+    canvas_bar(c, 1, 6, width, part);
+    canvas_putf(c, 1, 7 + width, -1, ROLE_TEXT, "%3.0f%%  %s of about %s%s%s  tables %.0f/%.0f %s%.0f", 100 * part, a, b, rate,
+                left, session_num(db, "fullLoadCompletedTables"), session_num(db, "tableCount"), c->glyphs->error,
+                session_num(db, "fullLoadErroredTables"));
+}
+
+static void draw_sync(const struct dashboard *d, struct canvas *c)
+{
+    const struct session *s = d->session;
+    const cJSON *db = dashboard_database(d);
+    char applied[32], incoming[32], rate[32], kept[32];
+    int width = c->cols / 8;
+
+    units_count((int64_t)session_num(db, "appliedChanges"), applied, sizeof applied);
+    units_count((int64_t)session_num(db, "incomingChanges"), incoming, sizeof incoming);
+    units_count((int64_t)(s->samples ? s->rate[s->samples - 1] : 0), rate, sizeof rate);
+    units_bytes((int64_t)session_num(db, "slotRetainedBytes"), kept, sizeof kept);
+    canvas_put(c, 2, 1, 5, ROLE_HEADER, "Sync");
+    int col = 6 + canvas_putf(c, 2, 6, -1, ROLE_TEXT, "applied %s  incoming %s  lag %.1f s  %s/s ", applied, incoming,
+                              session_num(db, "latency"), rate);
+    canvas_sparkline(c, 2, col, width, s->rate, s->samples);
+    col += (s->samples < width ? s->samples : width) + 2;
+    canvas_putf(c, 2, col, c->cols - col, ROLE_TEXT, "slot keeps %s", kept);
+}
+
+/* --- the tables --- */
+
+static void count_short(double value, char *out, size_t size)
+{
+    if (value < 1e6)
+        units_count((int64_t)value, out, size);
+    else
+        snprintf(out, size, value < 1e7 ? "%.2f%s" : "%.1f%s", value < 1e9 ? value / 1e6 : value / 1e9, value < 1e9 ? "M" : "G");
+}
+
+static struct look table_look(const cJSON *t, const struct glyphs *g, const char **word)
+{
+    const char *phase = session_text(t, "loadPhase");
+    const char *stream = session_text(t, "streamPhase");
+
+    *word = *stream ? stream : phase;
+    if (has_error(t))
+        return (struct look){g->error, ROLE_ERROR};
+    if (*stream)
+        return (struct look){g->busy, ROLE_BUSY};
+    if (strcmp(phase, "queued") == 0)
+        return (struct look){" ", ROLE_DIM};
+    if (strcmp(phase, "completed") != 0)
+        return (struct look){g->busy, ROLE_BUSY};
+    return (struct look){g->ok, ROLE_OK};
+}
+
+#define NUMBERS 46 /* columns behind the bar */
+
+static void draw_numbers(const cJSON *t, struct canvas *c, int row, int col)
+{
+    static const struct {
+        const char *key;
+        int width;
+    } columns[] = {{"fullLoadTotalRows", 10}, {"cdcInsertCounter", 10}, {"cdcUpdateCounter", 9}, {"cdcDeleteCounter", 9},
+                   {"dataErrorsCount", 6}};
+    char text[32];
+
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+        double value = session_num(t, columns[i].key);
+        count_short(value, text, sizeof text);
+        canvas_right(c, row, col, columns[i].width - 1, i == 4 && value > 0 ? ROLE_ERROR : ROLE_TEXT, text);
+        col += columns[i].width;
+    }
+}
+
+static void draw_table(const cJSON *t, struct canvas *c, int row, int bar, bool selected)
+{
+    double estimate = session_num(t, "estimatedBytes");
+    double bytes = session_num(t, "fullLoadTotalVolumeBytes");
+    const char *phase = session_text(t, "loadPhase");
+    bool loaded = strcmp(phase, "completed") == 0 || strcmp(phase, "loaded") == 0 || strcmp(phase, "indexes") == 0;
+    double part = loaded ? 1 : estimate > 0 ? bytes / estimate : 0;
+    int numbers = c->cols - NUMBERS;
+    int name = numbers - bar - 14;
+    const char *word;
+    struct look look = table_look(t, c->glyphs, &word);
+
+    if (selected)
+        canvas_put(c, row, 0, 1, ROLE_KEY, c->glyphs->selected);
+    canvas_put(c, row, 1, name - 2, selected ? ROLE_SELECTED : ROLE_TEXT, session_text(t, "tableName"));
+    canvas_putf(c, row, name, 13, look.role, "%s %s", look.glyph, word);
+    if (bar)
+        canvas_bar(c, row, name + 14, bar - 1, part > 1 ? 1 : part);
+    draw_numbers(t, c, row, numbers);
+}
+
+static void draw_header(const struct dashboard *d, struct canvas *c, int row, int bar)
+{
+    int numbers = c->cols - NUMBERS;
+    char *title = d->filter[0] || d->filtering || d->errors_only
+                      ? xasprintf("Table  %d/%d %s%s%s", d->count, d->total, d->errors_only ? "errors " : "", "/", d->filter)
+                      : xasprintf("Table  %d", d->total);
+
+    canvas_put(c, row, 1, numbers - bar - 15, ROLE_HEADER, title);
+    canvas_put(c, row, numbers - bar - 14, 13, ROLE_HEADER, "State");
+    if (bar)
+        canvas_put(c, row, numbers - bar, bar, ROLE_HEADER, "Loaded");
+    canvas_put(c, row, numbers, -1, ROLE_HEADER, "     Rows    Insert   Update   Delete  Err");
+    free(title);
+}
+
+static void draw_tables(struct dashboard *d, struct canvas *c, int row, int rows)
+{
+    int bar = c->cols > 100 ? 21 : 0;
+
+    draw_header(d, c, row++, bar);
+    rows--;
+    if (d->selected < d->top)
+        d->top = d->selected;
+    if (d->selected >= d->top + rows)
+        d->top = d->selected - rows + 1;
+    for (int i = 0; i < rows && d->top + i < d->count; i++)
+        draw_table(d->tables[d->top + i], c, row + i, bar, d->top + i == d->selected);
+    if (!d->count)
+        canvas_put(c, row, 1, -1, ROLE_DIM, d->total ? "No table fits the filter." : "The tables are not known yet.");
+    c->cursor_row = row + d->selected - d->top;
+}
+
+/* --- the foot --- */
+
+static void draw_message(const struct dashboard *d, struct canvas *c, int row)
+{
+    const struct session *s = d->session;
+    const cJSON *db = dashboard_database(d);
+    const char *why = session_text(db, "notReadyBecause");
+    const cJSON *error = json_get(db, "lastError");
+
+    if (d->confirming) {
+        int col = canvas_putf(c, row, 1, -1, ROLE_WARNING, "Type the target database's name, \"%s\", to %s: ",
+                              session_text(db, "targetDatabaseName"), strcmp(d->confirming, "cutover") == 0 ? "cut over" : d->confirming);
+        c->cursor_row = row;
+        c->cursor_col = 1 + col + canvas_put(c, row, 1 + col, -1, ROLE_INPUT, d->word);
+    } else if (d->message[0]) {
+        canvas_put(c, row, 1, -1, d->is_error ? ROLE_ERROR : ROLE_TEXT, d->message);
+    } else if (s->command) {
+        canvas_putf(c, row, 1, -1, ROLE_BUSY, "%s %s: waiting for the engine's answer", c->glyphs->busy, s->command);
+    } else if (err_is_set(&s->answer)) {
+        canvas_putf(c, row, 1, -1, ROLE_ERROR, "%s %s (e: more)", c->glyphs->error, s->answer.message);
+    } else if (!s->live && strcmp(state_text(d), "no engine") == 0) {
+        canvas_putf(c, row, 1, -1, ROLE_ERROR, "No engine runs: the numbers are its last. r starts it again.");
+    } else if (cJSON_IsObject(error)) {
+        canvas_putf(c, row, 1, -1, ROLE_ERROR, "%s %s (e: more)", c->glyphs->error, session_text(error, "message"));
+    } else if (*session_text(db, "lagCause")) {
+        canvas_putf(c, row, 1, -1, ROLE_TEXT, "Behind, waiting for %s: %s", session_text(db, "lagCause"), session_text(db, "lagDetail"));
+    } else if (s->said) {
+        canvas_put(c, row, 1, -1, ROLE_OK, s->said);
+    } else if (*why && s->live) {
+        canvas_putf(c, row, 1, -1, ROLE_DIM, "Cannot be cut over yet: %s", why);
+    }
+}
+
+void keys_draw(const struct key_help *keys, struct canvas *c, int row)
+{
+    int col = 1;
+
+    for (; keys->key && col < c->cols; keys++) {
+        if (!keys->label)
+            continue;
+        if (col + canvas_width(c, keys->key) + 1 + canvas_width(c, keys->label) > c->cols)
+            break;
+        col += canvas_put(c, row, col, -1, ROLE_KEY, keys->key) + 1;
+        col += canvas_put(c, row, col, -1, ROLE_TEXT, keys->label) + 2;
+    }
+}
+
+static void draw_body(struct dashboard *d, struct canvas *c, int row, int rows)
+{
+    switch (d->pane) {
+    case PANE_TABLE: pane_table(d, c, row, rows); break;
+    case PANE_ERROR: pane_error(d, c, row, rows); break;
+    case PANE_LAG: pane_lag(d, c, row, rows); break;
+    case PANE_EVENTS: pane_events(d, c, row, rows); break;
+    case PANE_CUTOVER: pane_cutover(d, c, row, rows); break;
+    default: draw_tables(d, c, row, rows); break;
+    }
+}
+
+void dashboard_draw(struct dashboard *d, struct canvas *c)
+{
+    int events = d->pane == PANE_TABLES ? (c->rows < 30 ? 3 : c->rows / 5) : 0;
+    int body = c->rows - 6 - (events ? events + 1 : 0);
+
+    canvas_clear(c);
+    draw_title(d, c);
+    draw_load(d, c);
+    draw_sync(d, c);
+    canvas_line(c, 3, session_database(d->session, 1) ? session_text(dashboard_database(d), "databaseName") : NULL);
+    draw_body(d, c, 4, body);
+    if (events) {
+        canvas_line(c, 4 + body, "events");
+        pane_events(d, c, 5 + body, events);
+    }
+    draw_message(d, c, c->rows - 2);
+    keys_draw(dashboard_keys, c, c->rows - 1);
+}
+
+/* --- keys --- */
+
+static void say(struct dashboard *d, bool is_error, const char *text)
+{
+    snprintf(d->message, sizeof d->message, "%s", text);
+    d->is_error = is_error;
+}
+
+static bool edit(char *text, size_t size, int key)
+{
+    size_t len = strlen(text);
+
+    if (key == KEY_ERASE && len) {
+        while (len && (text[len - 1] & 0xc0) == 0x80)
+            text[--len] = '\0';
+        if (len)
+            text[--len] = '\0';
+        return true;
+    }
+    if (key < ' ' || key >= KEYS_AT)
+        return key == KEY_ERASE;
+    char utf8[5] = {(char)key};
+    if (key >= 0x80)
+        snprintf(utf8, sizeof utf8, "%lc", (wint_t)key);
+    if (len + strlen(utf8) < size)
+        strcat(text, utf8);
+    return true;
+}
+
+static void key_filter(struct dashboard *d, int key)
+{
+    if (key == KEY_ESCAPE)
+        d->filter[0] = '\0';
+    if (key == KEY_ESCAPE || key == KEY_RETURN)
+        d->filtering = false;
+    else
+        edit(d->filter, sizeof d->filter, key);
+    dashboard_refresh(d);
+}
+
+static void key_confirm(struct dashboard *d, int key)
+{
+    const cJSON *db = dashboard_database(d);
+
+    if (key == KEY_ESCAPE) {
+        say(d, false, "Nothing was done.");
+        d->confirming = NULL;
+    } else if (key != KEY_RETURN) {
+        edit(d->word, sizeof d->word, key);
+    } else if (strcmp(d->word, session_text(db, "targetDatabaseName")) != 0) {
+        say(d, true, "That is not the target database's name. Nothing was done.");
+        d->confirming = NULL;
+    } else {
+        session_command(d->session, d->confirming, session_text(db, "databaseName"));
+        if (strcmp(d->confirming, "cutover") == 0)
+            d->pane = PANE_CUTOVER;
+        d->confirming = NULL;
+    }
+}
+
+static void move_by(struct dashboard *d, int rows)
+{
+    if (d->pane != PANE_TABLES) {
+        d->scroll = d->scroll + rows < 0 ? 0 : d->scroll + rows;
+        return;
+    }
+    d->selected += rows;
+    keep_in_range(d);
+}
+
+static bool key_move(struct dashboard *d, int key)
+{
+    switch (key) {
+    case 'j': case KEY_ARROW_DOWN: move_by(d, 1); return true;
+    case 'k': case KEY_ARROW_UP: move_by(d, -1); return true;
+    case KEY_PAGE_DOWN: move_by(d, 10); return true;
+    case KEY_PAGE_UP: move_by(d, -10); return true;
+    case KEY_FIRST: move_by(d, -1000000); return true;
+    case 'G': case KEY_LAST: if (d->pane == PANE_TABLES) move_by(d, 1000000); return true;
+    default: return false;
+    }
+}
+
+static bool key_pane(struct dashboard *d, int key)
+{
+    static const struct {
+        int key;
+        enum pane pane;
+    } panes[] = {{'g', PANE_LAG}, {'s', PANE_CUTOVER}, {'l', PANE_EVENTS}, {'e', PANE_ERROR}, {KEY_RETURN, PANE_TABLE}};
+
+    for (size_t i = 0; i < sizeof panes / sizeof *panes; i++) {
+        if (panes[i].key != key)
+            continue;
+        if (d->pane == panes[i].pane)
+            d->pane = PANE_TABLES;
+        else if (key != KEY_RETURN || (d->pane == PANE_TABLES && d->count))
+            d->pane = panes[i].pane;
+        d->scroll = 0;
+        return true;
+    }
+    if (key != KEY_ESCAPE || d->pane == PANE_TABLES)
+        return false;
+    d->pane = PANE_TABLES;
+    return true;
+}
+
+static void confirm(struct dashboard *d, const char *command)
+{
+    const cJSON *db = dashboard_database(d);
+    const char *why = session_text(db, "notReadyBecause");
+
+    if (strcmp(command, "cutover") == 0 && strcmp(session_text(db, "migrationState"), "READY_TO_COMPLETE") != 0) {
+        char *text = xasprintf("Cannot be cut over yet: %s", *why ? why : state_text(d));
+        say(d, true, text);
+        free(text);
+        return;
+    }
+    d->word[0] = '\0';
+    d->confirming = command;
+}
+
+static bool key_act(struct dashboard *d, int key)
+{
+    const char *database = json_str(dashboard_database(d), "databaseName");
+
+    if (!strchr("cprxX", key) || !key || key > 'x')
+        return false;
+    if (!d->session->live) {
+        say(d, true, "No engine runs.");
+        return key != 'r'; /* starting one is for who shows the screen */
+    }
+    switch (key) {
+    case 'c': confirm(d, "cutover"); break;
+    case 'X': confirm(d, "cancel"); break;
+    case 'p': session_command(d->session, "pause", database); break;
+    case 'r': session_command(d->session, "resume", database); break;
+    default: session_ask_control(d->session, true); break;
+    }
+    return true;
+}
+
+bool dashboard_key(struct dashboard *d, int key)
+{
+    d->message[0] = '\0';
+    if (d->confirming) {
+        key_confirm(d, key);
+        return true;
+    }
+    if (d->filtering) {
+        key_filter(d, key);
+        return true;
+    }
+    if (key_move(d, key) || key_pane(d, key) || key_act(d, key))
+        return true;
+    switch (key) {
+    case '/': d->filtering = true; d->pane = PANE_TABLES; return true;
+    case 'E': d->errors_only = !d->errors_only; break;
+    case 'd': d->database = session_database(d->session, d->database + 1) ? d->database + 1 : 0; break;
+    default: return false;
+    }
+    dashboard_refresh(d);
+    return true;
+}

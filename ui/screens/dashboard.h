@@ -1,0 +1,40 @@
+/* Screen 6, load & sync: the live dashboard of one migration, with the cutover's steps once there are any. */
+#ifndef PGC_UI_SCREENS_DASHBOARD_H
+#define PGC_UI_SCREENS_DASHBOARD_H
+
+#include "ui/canvas.h"
+#include "ui/keys.h"
+#include "ui/session.h"
+
+enum pane { PANE_TABLES, PANE_TABLE, PANE_ERROR, PANE_LAG, PANE_EVENTS, PANE_CUTOVER };
+
+struct dashboard {
+    struct session *session; /* borrowed */
+    int database;            /* which of them is shown */
+    enum pane pane;
+    const cJSON **tables;    /* owned: what the filter lets through, borrowed items */
+    int count, total, cap;
+    int selected, top;       /* in tables */
+    int scroll;              /* of the other panes */
+    char filter[64];
+    bool filtering;          /* keys go into the filter */
+    bool errors_only;
+    char word[128];          /* the target database's name, being typed */
+    const char *confirming;  /* the command that waits for it, NULL: none */
+    char message[256];
+    bool is_error;
+    int64_t now_us, now_ms;  /* set before drawing; tests choose them */
+};
+
+extern const struct key_help dashboard_keys[];
+
+void dashboard_release(struct dashboard *d);
+/* Looks at the session again: after messages, another filter, another database. */
+void dashboard_refresh(struct dashboard *d);
+void dashboard_draw(struct dashboard *d, struct canvas *canvas);
+/* False: the key means nothing here, and is for who shows the screen (leaving, help). */
+bool dashboard_key(struct dashboard *d, int key);
+/* The database that is shown, NULL: not known yet. */
+const cJSON *dashboard_database(const struct dashboard *d);
+
+#endif

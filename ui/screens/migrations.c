@@ -1,0 +1,179 @@
+#include "ui/screens/migrations.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "base/json.h"
+#include "control/socket.h"
+#include "ui/screens/panes.h"
+#include "ui/terminal.h"
+
+const struct key_help migrations_keys[] = {
+    {"Enter", "open", "Opens the dashboard of the migration under the cursor."},
+    {"j k", NULL, "Down and up; also the arrow keys, Home and End."},
+    {"?", "help", "This help. / searches in it."},
+    {"q", "leave", "Leaves. Engines go on."},
+    {NULL, NULL, NULL},
+};
+
+void migrations_release(struct migrations *list)
+{
+    for (int i = 0; i < list->count; i++) {
+        free(list->lines[i].name);
+        free(list->lines[i].between);
+        free(list->lines[i].state);
+    }
+    free(list->lines);
+    list->lines = NULL;
+    list->count = 0;
+}
+
+static bool answers(const char *dir)
+{
+    int fd = control_connect(dir, NULL);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+static void take_status(struct migration_line *line, const cJSON *status)
+{
+    const cJSON *item;
+    const char *source = "";
+    const char *target = "";
+
+    cJSON_ArrayForEach(item, json_get(json_get(status, "properties"), "output"))
+    {
+        const char *type = session_text(item, "resultType");
+        if (strcmp(type, "MigrationLevelOutput") == 0) {
+            source = session_text(item, "sourceServer");
+            target = session_text(item, "targetServer");
+        }
+        if (strcmp(type, "DatabaseLevelOutput") != 0 || line->state)
+            continue;
+        const char *hold = json_str(item, "hold");
+        const char *state = session_text(item, "migrationState");
+        line->state = xstrdup(hold ? hold : strcmp(state, "READY_TO_COMPLETE") == 0 ? "ready to cut over" : session_text(item, "phase"));
+        line->lag = session_num(item, "latency");
+    }
+    line->between = xasprintf("%s -> %s", source, target);
+}
+
+static void add(struct migrations *list, const char *dir, const char *name, size_t *cap)
+{
+    struct migration_line line = {.name = xstrdup(name), .live = answers(dir)};
+    char *path = xasprintf("%s/status.json", dir);
+    struct buf text = BUF_INIT;
+    cJSON *status = file_read(path, &text, NULL) ? cJSON_Parse(text.data) : NULL;
+
+    take_status(&line, status);
+    if (!line.state)
+        line.state = xstrdup("nothing said yet");
+    list->lines = xgrow(list->lines, (size_t)list->count, cap, sizeof *list->lines);
+    list->lines[list->count++] = line;
+    cJSON_Delete(status);
+    buf_release(&text);
+    free(path);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct migration_line *)a)->name, ((const struct migration_line *)b)->name);
+}
+
+void migrations_read(struct migrations *list, const char *state_dir)
+{
+    char *selected = xstrdup(migrations_selected(list));
+    DIR *dir = opendir(state_dir);
+    struct dirent *entry;
+    size_t cap = 0;
+
+    migrations_release(list);
+    while (dir && (entry = readdir(dir))) {
+        char *path = xasprintf("%s/%s", state_dir, entry->d_name);
+        char *identity = xasprintf("%s/migration.json", path);
+        if (entry->d_name[0] != '.' && file_exists(identity))
+            add(list, path, entry->d_name, &cap);
+        free(identity);
+        free(path);
+    }
+    if (dir)
+        closedir(dir);
+    if (list->count)
+        qsort(list->lines, (size_t)list->count, sizeof *list->lines, by_name);
+    for (int i = 0; selected && i < list->count; i++)
+        if (strcmp(list->lines[i].name, selected) == 0)
+            list->selected = i;
+    if (list->selected >= list->count)
+        list->selected = list->count ? list->count - 1 : 0;
+    free(selected);
+}
+
+const char *migrations_selected(const struct migrations *list)
+{
+    return list->selected < list->count ? list->lines[list->selected].name : NULL;
+}
+
+static void draw_line(const struct migration_line *line, struct canvas *c, int row, bool selected)
+{
+    bool ended = strcmp(line->state, "done") == 0 || strcmp(line->state, "cancelled") == 0;
+    bool wrong = strcmp(line->state, "failed") == 0 || strcmp(line->state, "stopped") == 0;
+    bool ready = strcmp(line->state, "ready to cut over") == 0 || strcmp(line->state, "done") == 0;
+    bool dead = !line->live && !ended && !wrong;
+    const char *glyph = dead || wrong ? c->glyphs->error : ready ? c->glyphs->ok : c->glyphs->busy;
+    enum role role = dead || wrong ? ROLE_ERROR : ready ? ROLE_OK : ROLE_BUSY;
+    int middle = c->cols - 58;
+
+    if (selected)
+        canvas_put(c, row, 0, 1, ROLE_KEY, c->glyphs->selected);
+    canvas_put(c, row, 1, 20, selected ? ROLE_SELECTED : ROLE_TEXT, line->name);
+    canvas_put(c, row, 22, middle, ROLE_TEXT, line->between);
+    canvas_putf(c, row, 23 + middle, 25, role, "%s %s%s", glyph, line->state, dead ? ", no engine" : "");
+    canvas_putf(c, row, 49 + middle, 9, ROLE_TEXT, "%6.1f s", line->lag);
+}
+
+void migrations_draw(struct migrations *list, struct canvas *c)
+{
+    int rows = c->rows - 4;
+
+    canvas_clear(c);
+    canvas_role(c, 0, 0, c->cols, ROLE_TITLE);
+    canvas_put(c, 0, 0, -1, ROLE_TITLE, " pgcutover");
+    char *right = xasprintf("%d migration%s ", list->count, list->count == 1 ? "" : "s");
+    canvas_right(c, 0, c->cols - 20, 20, ROLE_TITLE, right);
+    free(right);
+    canvas_put(c, 1, 1, -1, ROLE_HEADER, "Name");
+    canvas_put(c, 1, 22, -1, ROLE_HEADER, "Source -> target");
+    canvas_put(c, 1, c->cols - 35, -1, ROLE_HEADER, "State");
+    canvas_put(c, 1, c->cols - 9, -1, ROLE_HEADER, "   Lag");
+    if (list->selected < list->top)
+        list->top = list->selected;
+    if (list->selected >= list->top + rows)
+        list->top = list->selected - rows + 1;
+    for (int i = 0; i < rows && list->top + i < list->count; i++)
+        draw_line(&list->lines[list->top + i], c, 2 + i, list->top + i == list->selected);
+    if (!list->count)
+        canvas_wrap(c, 3, 1, c->cols - 2, 4, ROLE_TEXT, "There are no migrations yet. A plan is a JSON file (man pgcutover-plan); "
+                    "\"pgcutover --batch PLAN --detach\" starts it, and it is shown here.");
+    c->cursor_row = list->count ? 2 + list->selected - list->top : c->rows - 1;
+    canvas_put(c, c->rows - 2, 1, -1, ROLE_ERROR, list->message);
+    keys_draw(migrations_keys, c, c->rows - 1);
+}
+
+bool migrations_key(struct migrations *list, int key)
+{
+    int last = list->count ? list->count - 1 : 0;
+
+    list->message[0] = '\0';
+    switch (key) {
+    case 'j': case KEY_ARROW_DOWN: list->selected += list->selected < last; return true;
+    case 'k': case KEY_ARROW_UP: list->selected -= list->selected > 0; return true;
+    case KEY_FIRST: list->selected = 0; return true;
+    case 'G': case KEY_LAST: list->selected = last; return true;
+    default: return false;
+    }
+}

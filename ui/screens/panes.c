@@ -1,0 +1,186 @@
+#include "ui/screens/panes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/units.h"
+
+/* One line "label  value"; returns the next row. */
+static int line(struct canvas *c, int row, int end, const char *label, const char *value)
+{
+    if (row >= end || !*value)
+        return row;
+    canvas_put(c, row, 1, 22, ROLE_DIM, label);
+    return row + canvas_wrap(c, row, 24, c->cols - 25, end - row, ROLE_TEXT, value);
+}
+
+static int number(struct canvas *c, int row, int end, const char *label, double value)
+{
+    char text[32];
+
+    units_count((int64_t)value, text, sizeof text);
+    return line(c, row, end, label, text);
+}
+
+static int bytes(struct canvas *c, int row, int end, const char *label, double value)
+{
+    char text[32];
+
+    units_bytes((int64_t)value, text, sizeof text);
+    return line(c, row, end, label, text);
+}
+
+static int error_lines(struct canvas *c, int row, int end, const cJSON *error)
+{
+    struct err err = ERR_INIT;
+
+    if (!cJSON_IsObject(error))
+        return row;
+    err_from_json(&err, error);
+    row = line(c, row, end, "Error", err.message ? err.message : "");
+    row = line(c, row, end, "SQLSTATE", err.sqlstate);
+    row = line(c, row, end, "Detail", err.detail ? err.detail : "");
+    row = line(c, row, end, "What to do", err.hint ? err.hint : "");
+    err_clear(&err);
+    return row;
+}
+
+void pane_table(const struct dashboard *d, struct canvas *c, int row, int rows)
+{
+    const cJSON *t = d->selected < d->count ? d->tables[d->selected] : NULL;
+    int end = row + rows;
+
+    if (!t)
+        return;
+    row = line(c, row, end, "Table", session_text(t, "tableName"));
+    row = line(c, row, end, "On the target", session_text(t, "targetTableName"));
+    row = line(c, row, end, "State", session_text(t, "loadPhase"));
+    row = line(c, row, end, "In the stream", session_text(t, "streamPhase"));
+    row = number(c, row, end, "Rows loaded", session_num(t, "fullLoadTotalRows"));
+    row = number(c, row, end, "Rows, estimated", session_num(t, "estimatedRows"));
+    row = bytes(c, row, end, "Bytes loaded", session_num(t, "fullLoadTotalVolumeBytes"));
+    row = bytes(c, row, end, "Bytes, estimated", session_num(t, "estimatedBytes"));
+    row = line(c, row, end, "Load began", session_text(t, "fullLoadStartedOn"));
+    row = line(c, row, end, "Load ended", session_text(t, "fullLoadEndedOn"));
+    row = number(c, row, end, "Inserts applied", session_num(t, "cdcInsertCounter"));
+    row = number(c, row, end, "Updates applied", session_num(t, "cdcUpdateCounter"));
+    row = number(c, row, end, "Deletes applied", session_num(t, "cdcDeleteCounter"));
+    row = number(c, row, end, "Truncates applied", session_num(t, "cdcTruncateCounter"));
+    error_lines(c, row, end, json_get(t, "lastError"));
+}
+
+void pane_error(const struct dashboard *d, struct canvas *c, int row, int rows)
+{
+    const struct err *answer = &d->session->answer;
+    const cJSON *error = json_get(dashboard_database(d), "lastError");
+    int end = row + rows;
+
+    if (err_is_set(answer)) {
+        cJSON *json = err_to_json(answer);
+        error_lines(c, row, end, json);
+        cJSON_Delete(json);
+    } else if (cJSON_IsObject(error)) {
+        error_lines(c, row, end, error);
+    } else {
+        canvas_put(c, row, 1, -1, ROLE_DIM, "There is no error of the migration. E shows tables that have one.");
+    }
+}
+
+void pane_lag(const struct dashboard *d, struct canvas *c, int row, int rows)
+{
+    const cJSON *db = dashboard_database(d);
+    const struct session *s = d->session;
+    int end = row + rows - 1;
+    char text[64];
+
+    snprintf(text, sizeof text, "%.1f s, %.0f bytes of WAL", session_num(db, "latency"), session_num(db, "lagBytes"));
+    row = line(c, row, end, "Lag", text);
+    row = line(c, row, end, "Waiting for", session_text(db, "lagCause"));
+    row = line(c, row, end, "Because", session_text(db, "lagDetail"));
+    row = line(c, row, end, "Source is at", session_text(db, "sourceLsn"));
+    row = line(c, row, end, "Received up to", session_text(db, "receivedLsn"));
+    row = line(c, row, end, "Applied up to", session_text(db, "appliedLsn"));
+    row = line(c, row, end, "Confirmed up to", session_text(db, "confirmedLsn"));
+    row = bytes(c, row, end, "Source writes a second", session_num(db, "sourceWalBytesPerSecond"));
+    row = bytes(c, row, end, "Received a second", session_num(db, "receivedBytesPerSecond"));
+    row = bytes(c, row, end, "Spooled here", session_num(db, "spoolBytes"));
+    row = line(c, row, end, "Slot", session_text(db, "slotName"));
+    row = bytes(c, row, end, "The slot keeps", session_num(db, "slotRetainedBytes"));
+    row = line(c, row, end, "Its limit", session_text(db, "slotLimit"));
+    if (cJSON_IsNumber(json_get(db, "slotSecondsLeft"))) {
+        units_duration((int64_t)(session_num(db, "slotSecondsLeft") * 1e6), text, sizeof text);
+        row = line(c, row, end, "Reached in", text);
+    }
+    row = line(c, row, end, "Snapshot held since", session_text(db, "snapshotHeldSince"));
+    canvas_put(c, row, 1, 22, ROLE_DIM, "Lag, a second each");
+    canvas_sparkline(c, row, 24, c->cols - 25, s->lag, s->samples);
+}
+
+/* The last of them; scrolling goes back. */
+void pane_events(const struct dashboard *d, struct canvas *c, int row, int rows)
+{
+    int count = cJSON_GetArraySize(d->session->events);
+    int back = d->pane == PANE_EVENTS ? d->scroll : 0;
+    int first = count - rows - back;
+    const cJSON *event;
+
+    if (first < 0)
+        first = 0;
+    event = cJSON_GetArrayItem(d->session->events, first);
+    for (int i = 0; i < rows && event; i++, event = event->next) {
+        const char *level = session_text(event, "level");
+        const char *time = session_text(event, "time");
+        bool error = strcmp(level, "error") == 0;
+        bool info = strcmp(level, "info") == 0;
+        canvas_putf(c, row + i, 1, 8, ROLE_DIM, "%.8s", strlen(time) > 19 ? time + 11 : time);
+        canvas_putf(c, row + i, 10, -1, error ? ROLE_ERROR : info ? ROLE_TEXT : ROLE_WARNING, "%s%s%s",
+                    error ? c->glyphs->error : info ? "" : c->glyphs->warning, info ? "" : " ", session_text(event, "text"));
+    }
+}
+
+static int cutover_step(struct canvas *c, int row, int end, const cJSON *step)
+{
+    const char *state = session_text(step, "state");
+    bool done = strcmp(state, "done") == 0;
+    bool failed = strcmp(state, "failed") == 0;
+    bool running = strcmp(state, "running") == 0;
+    const char *glyph = done ? c->glyphs->ok : failed ? c->glyphs->error : running ? c->glyphs->busy : " ";
+    enum role role = done ? ROLE_OK : failed ? ROLE_ERROR : running ? ROLE_BUSY : ROLE_DIM;
+
+    canvas_put(c, row, 1, 2, role, glyph);
+    canvas_put(c, row, 4, 26, running ? ROLE_HEADER : ROLE_TEXT, session_text(step, "name"));
+    canvas_put(c, row, 31, 9, role, state);
+    int used = canvas_wrap(c, row, 41, c->cols - 42, end - row, ROLE_TEXT, session_text(step, "text"));
+    return row + (used ? used : 1);
+}
+
+void pane_cutover(const struct dashboard *d, struct canvas *c, int row, int rows)
+{
+    const cJSON *db = dashboard_database(d);
+    const char *stopped = session_text(db, "writesStoppedOn");
+    const cJSON *steps = json_get(db, "cutoverSteps");
+    const cJSON *step;
+    int end = row + rows;
+
+    if (!cJSON_GetArraySize(steps)) {
+        const char *why = session_text(db, "notReadyBecause");
+        canvas_wrap(c, row, 1, c->cols - 2, rows, ROLE_TEXT,
+                    "Nothing of a cutover has been done. c stops writes on the source, applies the last change, brings sequences and "
+                    "what no stream carries over, compares both sides as the plan says, and opens the target. Until the target is "
+                    "open everything is undone if a step fails, and the source is writable again.");
+        if (*why)
+            canvas_putf(c, row + 5, 1, -1, ROLE_WARNING, "%s Cannot be cut over yet: %s", c->glyphs->warning, why);
+        return;
+    }
+    cJSON_ArrayForEach(step, steps)
+    {
+        if (row < end - 2)
+            row = cutover_step(c, row, end - 2, step);
+    }
+    if (session_num(db, "downtimeSeconds") > 0)
+        canvas_putf(c, end - 1, 1, -1, ROLE_HEADER, "Writes were stopped for %.1f s.", session_num(db, "downtimeSeconds"));
+    else if (*stopped)
+        canvas_putf(c, end - 1, 1, -1, ROLE_WARNING, "%s Writes on the source are stopped since %s.", c->glyphs->warning, stopped);
+}

@@ -1,0 +1,14 @@
+/* What the dashboard shows in place of its tables, and the rows of events. */
+#ifndef PGC_UI_SCREENS_PANES_H
+#define PGC_UI_SCREENS_PANES_H
+
+#include "ui/screens/dashboard.h"
+
+void pane_table(const struct dashboard *d, struct canvas *c, int row, int rows);
+void pane_error(const struct dashboard *d, struct canvas *c, int row, int rows);
+void pane_lag(const struct dashboard *d, struct canvas *c, int row, int rows);
+void pane_events(const struct dashboard *d, struct canvas *c, int row, int rows);
+void pane_cutover(const struct dashboard *d, struct canvas *c, int row, int rows);
+void keys_draw(const struct key_help *keys, struct canvas *c, int row);
+
+#endif

@@ -1,0 +1,209 @@
+#include "ui/terminal.h"
+
+#include <langinfo.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <curses.h>
+#include <term.h>
+
+static struct {
+    bool started;
+    SCREEN *screen;
+    struct termios before;
+    char farewell[256]; /* what curses sends at its end */
+    volatile size_t farewell_len;
+    chtype attributes[ROLE_COUNT];
+    short pairs[ROLE_COUNT];
+} terminal;
+
+static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+
+static int collect(int ch)
+{
+    if (terminal.farewell_len < sizeof terminal.farewell)
+        terminal.farewell[terminal.farewell_len++] = (char)ch;
+    return ch;
+}
+
+static void prepare_farewell(void)
+{
+    static const char *const names[] = {"sgr0", "op", "cnorm", "rmkx", "rmcup"};
+
+    terminal.farewell_len = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *text = tigetstr((char *)names[i]);
+        if (text && text != (char *)-1)
+            tputs(text, 1, collect);
+    }
+}
+
+/* The handler is gone by now (SA_RESETHAND): raised again, the signal ends the process as it would have. */
+static void on_crash(int signo)
+{
+    ssize_t sent = write(STDOUT_FILENO, terminal.farewell, terminal.farewell_len);
+
+    (void)sent;
+    tcsetattr(STDIN_FILENO, TCSANOW, &terminal.before);
+    raise(signo);
+}
+
+static void catch_crashes(void)
+{
+    struct sigaction action = {.sa_handler = on_crash, .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
+
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
+        sigaction(crashes[i], &action, NULL);
+}
+
+/* Terminals of eight colours have the bright ones as bold. */
+static short colour_of(int colour, bool foreground, chtype *attributes)
+{
+    if (colour < 8 || COLORS >= 16)
+        return (short)colour;
+    if (foreground)
+        *attributes |= A_BOLD;
+    return (short)(colour - 8);
+}
+
+static void use_theme(const struct theme *theme, bool colours)
+{
+    static const chtype bits[] = {A_BOLD, A_DIM, A_REVERSE, A_UNDERLINE};
+
+    for (int i = 0; i < ROLE_COUNT; i++) {
+        const struct style *style = &theme->styles[i];
+        chtype *attributes = &terminal.attributes[i];
+        *attributes = 0;
+        terminal.pairs[i] = 0;
+        for (int bit = 0; bit < 4; bit++)
+            *attributes |= style->attributes & 1U << bit ? bits[bit] : 0;
+        if (!colours || (style->foreground < 0 && style->background < 0))
+            continue;
+        short foreground = colour_of(style->foreground, true, attributes);
+        terminal.pairs[i] = (short)(i + 1);
+        init_pair(terminal.pairs[i], foreground, colour_of(style->background, false, attributes));
+    }
+}
+
+bool terminal_start(const struct theme *theme, bool no_colour, struct err *err)
+{
+    struct theme mono = *theme;
+
+    if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || tcgetattr(STDIN_FILENO, &terminal.before) != 0) {
+        err_set(err, ERR_USAGE, "this needs a terminal");
+        err_hint(err, "Without one: \"pgcutover --batch PLAN\", \"pgcutover status NAME\", \"pgcutover cutover NAME\".");
+        return false;
+    }
+    terminal.screen = newterm(NULL, stdout, stdin);
+    if (!terminal.screen || !tigetstr("cup") || tigetstr("cup") == (char *)-1) {
+        if (terminal.screen) {
+            endwin();
+            delscreen(terminal.screen);
+        }
+        err_set(err, ERR_USAGE, "the terminal \"%s\" cannot be drawn on", getenv("TERM") ? getenv("TERM") : "");
+        err_hint(err, "\"pgcutover status NAME --watch\" shows a migration line by line.");
+        return false;
+    }
+    bool colours = !no_colour && has_colors() && start_color() == OK;
+    if (colours)
+        use_default_colors();
+    else
+        theme_find(&mono, "monochrome", NULL);
+    use_theme(&mono, colours);
+    set_escdelay(200); /* 25 breaks arrow keys on slow links, 1000 feels dead */
+    raw();
+    noecho();
+    nonl();
+    keypad(stdscr, true);
+    nodelay(stdscr, true);
+    prepare_farewell();
+    catch_crashes();
+    terminal.started = true;
+    return true;
+}
+
+void terminal_stop(void)
+{
+    if (!terminal.started)
+        return;
+    terminal.started = false;
+    endwin();
+    delscreen(terminal.screen);
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
+        signal(crashes[i], SIG_DFL);
+}
+
+bool terminal_is_utf8(void)
+{
+    return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+}
+
+void terminal_size(int *rows, int *cols)
+{
+    getmaxyx(stdscr, *rows, *cols);
+}
+
+void terminal_show(const struct canvas *canvas)
+{
+    for (int row = 0; row < canvas->rows; row++) {
+        for (int col = 0; col < canvas->cols; col++) {
+            const struct cell *cell = canvas_at(canvas, row, col);
+            cchar_t shown;
+            if (!cell->text[0])
+                continue;
+            setcchar(&shown, cell->text, terminal.attributes[cell->role], terminal.pairs[cell->role], NULL);
+            mvadd_wch(row, col, &shown);
+        }
+    }
+    move(canvas->cursor_row, canvas->cursor_col);
+    refresh();
+}
+
+void terminal_redraw(void)
+{
+    clearok(curscr, true);
+}
+
+static int special_key(wint_t key)
+{
+    static const struct {
+        int curses, ours;
+    } keys[] = {
+        {KEY_UP, KEY_ARROW_UP},     {KEY_DOWN, KEY_ARROW_DOWN},  {KEY_LEFT, KEY_ARROW_LEFT}, {KEY_RIGHT, KEY_ARROW_RIGHT},
+        {KEY_PPAGE, KEY_PAGE_UP},   {KEY_NPAGE, KEY_PAGE_DOWN},  {KEY_HOME, KEY_FIRST},      {KEY_END, KEY_LAST},
+        {KEY_BACKSPACE, KEY_ERASE}, {KEY_BTAB, KEY_TAB_BACK},    {KEY_RESIZE, KEY_RESIZED},  {KEY_ENTER, KEY_RETURN},
+        {KEY_F(1), '?'},
+    };
+
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (keys[i].curses == (int)key)
+            return keys[i].ours;
+    return KEY_NOTHING;
+}
+
+int terminal_key(void)
+{
+    wint_t key;
+
+    for (;;) {
+        int got = get_wch(&key);
+        int special = got == KEY_CODE_YES ? special_key(key) : KEY_NOTHING;
+        if (got == ERR)
+            return KEY_NOTHING;
+        if (got == KEY_CODE_YES && special == KEY_NOTHING)
+            continue; /* one that means nothing here */
+        if (got == KEY_CODE_YES)
+            return special;
+        switch (key) {
+        case 3: return KEY_INTERRUPT;
+        case 8: case 127: return KEY_ERASE;
+        case 12: return KEY_REDRAW;
+        case '\r': return KEY_RETURN;
+        default: return (int)key;
+        }
+    }
+}

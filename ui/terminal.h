@@ -1,0 +1,29 @@
+/* The terminal, by curses: the only file that knows it.
+ *
+ * Whatever ends the program, the terminal is left as it was: terminal_stop() does it, and for a crash the bytes and
+ * the settings that do it are made ready at the start, so that the handler calls nothing but write() and
+ * tcsetattr(). */
+#ifndef PGC_UI_TERMINAL_H
+#define PGC_UI_TERMINAL_H
+
+#include "ui/canvas.h"
+
+enum key { /* beside characters */
+    KEY_NOTHING = 0, KEY_TAB = 9, KEY_RETURN = 10, KEY_ESCAPE = 27,
+    KEYS_AT = 0x110000, KEY_ARROW_UP, KEY_ARROW_DOWN, KEY_ARROW_LEFT, KEY_ARROW_RIGHT, KEY_PAGE_UP, KEY_PAGE_DOWN,
+    KEY_FIRST, KEY_LAST, KEY_ERASE, KEY_TAB_BACK, KEY_REDRAW, KEY_INTERRUPT, KEY_RESIZED,
+};
+
+/* False, with ERR_USAGE, where this is no terminal that can be drawn on. */
+bool terminal_start(const struct theme *theme, bool no_colour, struct err *err);
+void terminal_stop(void);
+bool terminal_is_utf8(void);
+void terminal_size(int *rows, int *cols);
+/* Makes the screen what the canvas is; only what differs is sent. */
+void terminal_show(const struct canvas *canvas);
+/* Forgets what the screen is thought to be. */
+void terminal_redraw(void);
+/* The next key, KEY_NOTHING when there is none. Does not wait. */
+int terminal_key(void);
+
+#endif

@@ -1,0 +1,309 @@
+/* How it works: one poll loop over the keyboard, the engine's socket, the command that runs beside, and signals. What
+ * comes in changes the model; then the screen is drawn into the canvas, and curses sends what differs. Draws for the
+ * engine's messages are bounded; a key is answered at once. */
+#include "ui/ui.h"
+
+#include <locale.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/stop.h"
+#include "ui/child.h"
+#include "ui/screens/dashboard.h"
+#include "ui/screens/help.h"
+#include "ui/screens/migrations.h"
+#include "ui/terminal.h"
+
+#define LEAST_ROWS 20
+#define LEAST_COLS 80
+#define DRAW_MS 100 /* between two draws that no key asked for */
+#define SECOND_MS 1000
+
+struct app {
+    const struct ui_options *options;
+    struct migrations list;
+    struct session session;
+    struct dashboard dashboard;
+    struct child child;
+    struct help help;
+    bool is_open;   /* the dashboard, else the list */
+    bool helping;
+    bool leaving;
+    bool dirty;     /* something changed since it was drawn */
+    int64_t drawn_ms, second_ms;
+    struct canvas canvas;
+};
+
+static void close_migration(struct app *a)
+{
+    if (!a->is_open)
+        return;
+    dashboard_release(&a->dashboard);
+    session_close(&a->session);
+    a->is_open = false;
+}
+
+static bool open_migration(struct app *a, const char *name, struct err *err)
+{
+    struct session session;
+
+    if (!session_open(&session, a->options->state_dir, name, err))
+        return false;
+    close_migration(a);
+    a->session = session;
+    a->dashboard = (struct dashboard){.session = &a->session};
+    a->is_open = true;
+    dashboard_refresh(&a->dashboard);
+    return true;
+}
+
+static void open_selected(struct app *a)
+{
+    const char *name = migrations_selected(&a->list);
+    struct err err = ERR_INIT;
+
+    if (name && !open_migration(a, name, &err)) {
+        snprintf(a->list.message, sizeof a->list.message, "%s", err.message);
+        err_clear(&err);
+    }
+}
+
+/* --- an engine is started again --- */
+
+static void start_engine(struct app *a)
+{
+    const char *argv[] = {a->options->program, "resume", a->session.name, "--state-dir", a->options->state_dir, NULL};
+
+    err_clear(&a->session.answer);
+    if (!a->child.pid && child_start(&a->child, argv, &a->session.answer))
+        snprintf(a->dashboard.message, sizeof a->dashboard.message, "The engine is being started.");
+}
+
+static void child_ended(struct app *a)
+{
+    bool ok = WIFEXITED(a->child.status) && WEXITSTATUS(a->child.status) == 0;
+    char *name = xstrdup(a->is_open ? a->session.name : NULL);
+    char *words = buf_take(&a->child.words);
+    struct err err = ERR_INIT;
+
+    if (name && ok && !a->session.live)
+        open_migration(a, name, &err);
+    if (name && !ok) {
+        char *end = strchr(words, '\n');
+        err_set(&a->session.answer, ERR_SERVER, "the engine could not be started");
+        err_detail(&a->session.answer, "%.*s", end ? (int)(end - words) : (int)strlen(words), words);
+        a->dashboard.message[0] = '\0';
+    }
+    err_clear(&err);
+    free(words);
+    free(name);
+}
+
+/* --- drawing --- */
+
+static void draw_small(struct canvas *c)
+{
+    canvas_clear(c);
+    canvas_wrap(c, 0, 0, c->cols, c->rows, ROLE_TEXT, "This needs more room: 80 columns and 20 rows. It comes back as it was.");
+}
+
+static void fit_canvas(struct app *a)
+{
+    int rows, cols;
+
+    terminal_size(&rows, &cols);
+    if (rows == a->canvas.rows && cols == a->canvas.cols)
+        return;
+    const struct glyphs *glyphs = a->canvas.glyphs;
+    canvas_release(&a->canvas);
+    canvas_init(&a->canvas, rows, cols, glyphs);
+}
+
+static void draw(struct app *a)
+{
+    fit_canvas(a);
+    a->dashboard.now_us = clock_wall_us();
+    a->dashboard.now_ms = clock_mono_ms();
+    if (a->canvas.rows < LEAST_ROWS || a->canvas.cols < LEAST_COLS)
+        draw_small(&a->canvas);
+    else if (a->helping)
+        help_draw(&a->help, &a->canvas);
+    else if (a->is_open)
+        dashboard_draw(&a->dashboard, &a->canvas);
+    else
+        migrations_draw(&a->list, &a->canvas);
+    terminal_show(&a->canvas);
+    a->drawn_ms = a->dashboard.now_ms;
+    a->dirty = false;
+}
+
+/* --- keys --- */
+
+static void key_outside(struct app *a, int key)
+{
+    switch (key) {
+    case '?':
+        a->help = (struct help){.keys = a->is_open ? dashboard_keys : migrations_keys};
+        a->helping = true;
+        break;
+    case KEY_RETURN:
+        if (!a->is_open)
+            open_selected(a);
+        break;
+    case 'r':
+        if (a->is_open)
+            start_engine(a);
+        break;
+    case KEY_ESCAPE:
+        close_migration(a);
+        migrations_read(&a->list, a->options->state_dir);
+        break;
+    case 'q': a->leaving = true; break;
+    default: break;
+    }
+}
+
+static void take_key(struct app *a, int key)
+{
+    if (key == KEY_INTERRUPT)
+        a->leaving = true;
+    else if (key == KEY_REDRAW)
+        terminal_redraw();
+    else if (key == KEY_RESIZED)
+        ;
+    else if (a->helping)
+        a->helping = help_key(&a->help, key);
+    else if (!(a->is_open ? dashboard_key(&a->dashboard, key) : migrations_key(&a->list, key)))
+        key_outside(a, key);
+}
+
+/* --- the loop --- */
+
+static void every_second(struct app *a)
+{
+    a->second_ms = clock_mono_ms();
+    if (a->is_open && a->session.live)
+        session_sample(&a->session, dashboard_database(&a->dashboard), a->second_ms);
+    if (!a->is_open)
+        migrations_read(&a->list, a->options->state_dir);
+    a->dirty = true;
+}
+
+static int wait_ms(const struct app *a)
+{
+    int64_t now = clock_mono_ms();
+    int64_t until = a->second_ms + SECOND_MS;
+
+    if (a->dirty && a->drawn_ms + DRAW_MS < until)
+        until = a->drawn_ms + DRAW_MS;
+    return until > now ? (int)(until - now) : 0;
+}
+
+static void serve(struct app *a, const struct pollfd *fds)
+{
+    bool keyed = false;
+    int key;
+
+    while ((key = terminal_key()) != KEY_NOTHING) {
+        take_key(a, key);
+        keyed = true;
+    }
+    if (fds[0].revents & (POLLHUP | POLLERR))
+        a->leaving = true;
+    if (a->is_open && fds[2].revents) {
+        session_serve(&a->session);
+        dashboard_refresh(&a->dashboard);
+        a->dirty = true;
+    }
+    if (a->child.pid && fds[3].revents && child_serve(&a->child)) {
+        child_ended(a);
+        a->dirty = true;
+    }
+    int64_t now = clock_mono_ms();
+    if (now >= a->second_ms + SECOND_MS)
+        every_second(a);
+    if (keyed || (a->dirty && now >= a->drawn_ms + DRAW_MS))
+        draw(a);
+}
+
+static void run(struct app *a)
+{
+    every_second(a);
+    draw(a);
+    while (!a->leaving && !stop_requested()) {
+        struct pollfd fds[] = {
+            {.fd = STDIN_FILENO, .events = POLLIN},
+            {.fd = stop_fd(), .events = POLLIN},
+            {.fd = a->is_open && a->session.live ? a->session.channel.fd : -1, .events = session_events(&a->session)},
+            {.fd = a->child.pid ? a->child.fd : -1, .events = POLLIN},
+        };
+        if (poll(fds, 4, wait_ms(a)) < 0)
+            memset(fds, 0, sizeof fds);
+        serve(a, fds);
+    }
+}
+
+static void farewell(const struct app *a)
+{
+    if (a->is_open && a->session.live)
+        fprintf(stderr, "The engine of \"%s\" goes on: \"pgcutover open %s\" comes back to it, \"pgcutover status %s\" shows it.\n",
+                a->session.name, a->session.name, a->session.name);
+}
+
+/* The named theme; where it is broken or missing that is said, and the default used. */
+static void find_theme(const char *name, struct theme *theme)
+{
+    struct err err = ERR_INIT;
+
+    theme_find(theme, "default", NULL);
+    if (name && !theme_find(theme, name, &err)) {
+        char *text = err_text(&err);
+        fprintf(stderr, "pgcutover: %s\n  The default theme is used.\n", text);
+        free(text);
+        err_clear(&err);
+    }
+}
+
+int ui_run(const struct ui_options *options, struct err *err)
+{
+    const char *no_colour = getenv("NO_COLOR");
+    struct app a = {.options = options};
+    struct theme theme;
+
+    setlocale(LC_CTYPE, "");
+    a.session.channel.fd = -1;
+    find_theme(options->theme, &theme);
+    if (options->name && !open_migration(&a, options->name, err))
+        return err_exit_code(err);
+    stop_catch_signals(true);
+    signal(SIGPIPE, SIG_IGN);
+    if (!terminal_start(&theme, no_colour && *no_colour, err)) {
+        close_migration(&a);
+        return err_exit_code(err);
+    }
+    a.canvas.glyphs = terminal_is_utf8() ? &glyphs_utf8 : &glyphs_ascii;
+    run(&a);
+    terminal_stop();
+    farewell(&a);
+    close_migration(&a);
+    child_release(&a.child);
+    migrations_release(&a.list);
+    canvas_release(&a.canvas);
+    return stop_requested() ? 130 : 0;
+}
+
+bool ui_check_theme(const char *path, struct err *err)
+{
+    struct theme theme;
+
+    if (!theme_read(&theme, path, err))
+        return false;
+    printf("%s: a theme without a fault\n", path);
+    return true;
+}
