@@ -16,10 +16,10 @@ const struct key_help dashboard_keys[] = {
     {"c", "cut over", "Asks for the target database's name, and cuts over. Refused, with the reason, while the migration is not ready."},
     {"p", "pause", "Stops all work; slot and place are kept, and the source keeps WAL meanwhile."},
     {"r", "resume", "Goes on after a pause, and tries what stopped (the migration or a table) once more."},
-    {"Enter", "details", "Shows everything about the table under the cursor, with its error."},
+    {"Enter", "table", "Shows everything about the table under the cursor, with its error."},
     {"g", "lag", "Shows why the target is behind, positions, and what the slot keeps."},
-    {"s", "steps", "Shows the steps of the cutover, each with its state and time."},
-    {"l", "events", "Shows the last events, newest at the end."},
+    {"s", NULL, "Shows the steps of the cutover, each with its state and time."},
+    {"l", NULL, "Shows the last events, newest at the end."},
     {"e", NULL, "Shows the last error whole, with its detail and hint."},
     {"/", "filter", "Shows only tables whose name holds the text. Enter keeps it, Esc takes it away."},
     {"E", NULL, "Shows only tables with an error, or all again."},
@@ -172,7 +172,7 @@ static void draw_sync(const struct dashboard *d, struct canvas *c)
     const struct session *s = d->session;
     const cJSON *db = dashboard_database(d);
     char applied[32], incoming[32], rate[32], kept[32];
-    int width = c->cols / 8;
+    int width = c->cols / 10;
 
     units_count((int64_t)session_num(db, "appliedChanges"), applied, sizeof applied);
     units_count((int64_t)session_num(db, "incomingChanges"), incoming, sizeof incoming);
@@ -183,7 +183,7 @@ static void draw_sync(const struct dashboard *d, struct canvas *c)
                               session_num(db, "latency"), rate);
     canvas_sparkline(c, 2, col, width, s->rate, s->samples);
     col += (s->samples < width ? s->samples : width) + 2;
-    canvas_putf(c, 2, col, c->cols - col, ROLE_TEXT, "slot keeps %s", kept);
+    canvas_putf(c, 2, col, c->cols - col, ROLE_TEXT, "slot %s", kept);
 }
 
 /* --- the tables --- */
@@ -213,15 +213,15 @@ static struct look table_look(const cJSON *t, const struct glyphs *g, const char
     return (struct look){g->ok, ROLE_OK};
 }
 
-#define NUMBERS 46 /* columns behind the bar */
+#define NUMBERS 38 /* columns behind the bar */
 
 static void draw_numbers(const cJSON *t, struct canvas *c, int row, int col)
 {
     static const struct {
         const char *key;
         int width;
-    } columns[] = {{"fullLoadTotalRows", 10}, {"cdcInsertCounter", 10}, {"cdcUpdateCounter", 9}, {"cdcDeleteCounter", 9},
-                   {"dataErrorsCount", 6}};
+    } columns[] = {{"fullLoadTotalRows", 8}, {"cdcInsertCounter", 8}, {"cdcUpdateCounter", 8}, {"cdcDeleteCounter", 8},
+                   {"dataErrorsCount", 5}};
     char text[32];
 
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
@@ -264,7 +264,7 @@ static void draw_header(const struct dashboard *d, struct canvas *c, int row, in
     canvas_put(c, row, numbers - bar - 14, 13, ROLE_HEADER, "State");
     if (bar)
         canvas_put(c, row, numbers - bar, bar, ROLE_HEADER, "Loaded");
-    canvas_put(c, row, numbers, -1, ROLE_HEADER, "     Rows    Insert   Update   Delete  Err");
+    canvas_put(c, row, numbers, -1, ROLE_HEADER, "   Rows  Insert  Update  Delete  Err");
     free(title);
 }
 

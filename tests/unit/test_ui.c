@@ -1,0 +1,367 @@
+/* Themes, text in cells, charts, and screens drawn from a fixed model: compared with tests/golden. With
+ * PGC_GOLDEN=write the files are written anew instead; look at what changed before it is committed. */
+#include <locale.h>
+
+#include "unit.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/json.h"
+#include "ui/screens/dashboard.h"
+#include "ui/screens/help.h"
+#include "ui/screens/migrations.h"
+#include "ui/session.h"
+#include "ui/terminal.h"
+
+static char *drawn(const struct glyphs *glyphs, int cols, const char *text)
+{
+    struct canvas canvas;
+
+    canvas_init(&canvas, 1, cols, glyphs);
+    canvas_put(&canvas, 0, 0, cols, ROLE_TEXT, text);
+    char *out = canvas_text(&canvas, false);
+    canvas_release(&canvas);
+    return out;
+}
+
+static void check_drawn(const struct glyphs *glyphs, int cols, const char *text, const char *want)
+{
+    char *got = drawn(glyphs, cols, text);
+
+    CHECK_STR(got, want);
+    free(got);
+}
+
+static void test_text(void)
+{
+    check_drawn(&glyphs_utf8, 10, "public.t", "public.t\n");
+    check_drawn(&glyphs_utf8, 5, "public.t", "publ…\n");
+    check_drawn(&glyphs_ascii, 5, "public.t", "publ>\n");
+    check_drawn(&glyphs_utf8, 6, "한국어", "한국어\n");
+    check_drawn(&glyphs_utf8, 5, "한국어", "한국…\n");
+    check_drawn(&glyphs_utf8, 4, "한국어", "한…\n"); /* the second does not fit whole */
+    check_drawn(&glyphs_ascii, 6, "한x", "?x\n");
+    check_drawn(&glyphs_utf8, 8, "a\nb\x1b[0m", "a?b?[0m\n");
+    check_drawn(&glyphs_utf8, 8, "\xff\xc3(\xe2\x82", "?" "?(?" "?\n");
+    check_drawn(&glyphs_utf8, 8, "e\xcc\x81x", "e\xcc\x81x\n");
+}
+
+static void test_outside(void)
+{
+    struct canvas canvas;
+
+    canvas_init(&canvas, 2, 4, &glyphs_utf8);
+    CHECK_INT(canvas_put(&canvas, 2, 0, -1, ROLE_TEXT, "x"), 0);
+    CHECK_INT(canvas_put(&canvas, 0, 4, -1, ROLE_TEXT, "x"), 0);
+    CHECK_INT(canvas_put(&canvas, -1, 0, -1, ROLE_TEXT, "x"), 0);
+    CHECK_INT(canvas_put(&canvas, 0, 2, 9, ROLE_TEXT, "xyz"), 2);
+    CHECK_INT(canvas_wrap(&canvas, 0, 0, 4, 2, ROLE_TEXT, "ab cd ef gh"), 2);
+    char *text = canvas_text(&canvas, false);
+    CHECK_STR(text, "abx…\ncd …\n");
+    free(text);
+    canvas_release(&canvas);
+}
+
+static void test_charts(void)
+{
+    static const double values[] = {0, 1, 2, 4, 8};
+    struct canvas canvas;
+
+    canvas_init(&canvas, 4, 8, &glyphs_utf8);
+    canvas_bar(&canvas, 0, 0, 8, 0.5);
+    canvas_bar(&canvas, 1, 0, 8, 0.55);
+    canvas_bar(&canvas, 2, 0, 8, 7);
+    canvas_sparkline(&canvas, 3, 0, 4, values, 5);
+    char *text = canvas_text(&canvas, false);
+    CHECK_STR(text, "████░░░░\n████▍░░░\n████████\n▂▃▅█\n");
+    free(text);
+    canvas_release(&canvas);
+    canvas_init(&canvas, 1, 8, &glyphs_ascii);
+    canvas_bar(&canvas, 0, 0, 8, 0.55);
+    text = canvas_text(&canvas, false);
+    CHECK_STR(text, "####....\n");
+    free(text);
+    canvas_release(&canvas);
+}
+
+static void check_theme_error(const char *text, const char *want)
+{
+    struct theme theme = {0};
+    struct err err = ERR_INIT;
+
+    CHECK_TRUE(!theme_parse(&theme, text, "mine", &err));
+    CHECK_CONTAINS(err.message, want);
+    CHECK_INT(theme.styles[ROLE_TITLE].attributes, 0);
+    err_clear(&err);
+}
+
+static void test_themes(void)
+{
+    struct theme theme = {0};
+    struct err err = ERR_INIT;
+
+    CHECK_TRUE(theme_parse(&theme, "# mine\n\n title = bright-white on blue bold underline \r\nok=green", "mine", &err));
+    CHECK_INT(theme.styles[ROLE_TITLE].foreground, 15);
+    CHECK_INT(theme.styles[ROLE_TITLE].background, 4);
+    CHECK_INT(theme.styles[ROLE_TITLE].attributes, THEME_BOLD | THEME_UNDERLINE);
+    CHECK_INT(theme.styles[ROLE_OK].foreground, 2);
+    CHECK_INT(theme.styles[ROLE_TEXT].foreground, COLOUR_DEFAULT);
+    check_theme_error("title = bold\nwrong = red", "mine:2: there is no role \"wrong\"");
+    check_theme_error("title = bold\n\nok = rde", "mine:3: \"rde\" is neither a colour nor an attribute");
+    check_theme_error("title bold", "mine:1: a line is");
+    int count = 0;
+    for (const struct theme_builtin *b = themes_builtin; b->name; b++, count++)
+        CHECK_TRUE(theme_parse(&theme, b->text, b->name, &err));
+    CHECK_INT(count, 7);
+    CHECK_TRUE(!theme_find(&theme, "nosuch", &err));
+    CHECK_CONTAINS(err.hint, "high-contrast");
+    err_clear(&err);
+}
+
+/* --- screens --- */
+
+static const char *data_dir(void)
+{
+    const char *source = getenv("srcdir");
+
+    return source ? source : ".";
+}
+
+static cJSON *read_model(const char *name)
+{
+    char *path = xasprintf("%s/tests/golden/%s", data_dir(), name);
+    struct buf text = BUF_INIT;
+    struct err err = ERR_INIT;
+    cJSON *json = file_read(path, &text, &err) ? cJSON_Parse(text.data) : NULL;
+
+    if (!json)
+        fprintf(stderr, "%s: %s\n", path, err.message ? err.message : "no JSON");
+    CHECK_TRUE(json != NULL);
+    err_clear(&err);
+    buf_release(&text);
+    free(path);
+    return json;
+}
+
+static void check_golden(const struct canvas *canvas, const char *name)
+{
+    char *path = xasprintf("%s/tests/golden/%s.txt", data_dir(), name);
+    char *got = canvas_text(canvas, true);
+    struct buf want = BUF_INIT;
+    struct err err = ERR_INIT;
+
+    if (getenv("PGC_GOLDEN"))
+        CHECK_TRUE(file_write_atomic(path, got, strlen(got), &err));
+    CHECK_TRUE(file_read(path, &want, &err));
+    CHECK_STR(got, want.data);
+    err_clear(&err);
+    buf_release(&want);
+    free(got);
+    free(path);
+}
+
+static void begin(struct dashboard *d, struct session *s, const char *model)
+{
+    cJSON *messages = read_model(model);
+    const cJSON *message;
+
+    *s = (struct session){.channel = CHANNEL_INIT, .name = xstrdup("shop"), .live = true, .events = cJSON_CreateArray()};
+    cJSON_ArrayForEach(message, messages) session_take(s, message);
+    cJSON_Delete(messages);
+    *d = (struct dashboard){.session = s, .now_us = INT64_C(1764079331000000)};
+    for (int i = 0; i < 12; i++)
+        s->rate[i] = (i * 37) % 100;
+    s->samples = 12;
+    dashboard_refresh(d);
+}
+
+static void end(struct dashboard *d, struct session *s)
+{
+    dashboard_release(d);
+    session_close(s);
+}
+
+static void draw_all(struct dashboard *d, const char *name)
+{
+    static const struct {
+        int rows, cols;
+        const struct glyphs *glyphs;
+        const char *suffix;
+    } forms[] = {{24, 80, &glyphs_utf8, "80"}, {43, 132, &glyphs_utf8, "132"}, {24, 80, &glyphs_ascii, "80_ascii"}};
+
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct canvas canvas;
+        char *file = xasprintf("%s_%s", name, forms[i].suffix);
+        canvas_init(&canvas, forms[i].rows, forms[i].cols, forms[i].glyphs);
+        dashboard_draw(d, &canvas);
+        check_golden(&canvas, file);
+        canvas_release(&canvas);
+        free(file);
+    }
+}
+
+static void test_dashboard(void)
+{
+    static const struct {
+        int key;
+        const char *name;
+    } panes[] = {{KEY_RETURN, "table"}, {'g', "lag"}, {'s', "steps"}, {'l', "events"}, {'e', "error"}};
+    struct session s;
+    struct dashboard d;
+
+    begin(&d, &s, "loading.json");
+    draw_all(&d, "loading");
+    dashboard_key(&d, KEY_ARROW_DOWN);
+    for (size_t i = 0; i < sizeof panes / sizeof *panes; i++) {
+        CHECK_TRUE(dashboard_key(&d, panes[i].key));
+        draw_all(&d, panes[i].name);
+        CHECK_TRUE(dashboard_key(&d, KEY_ESCAPE));
+    }
+    CHECK_TRUE(dashboard_key(&d, 'E'));
+    CHECK_INT(d.count, 1);
+    draw_all(&d, "errors_only");
+    CHECK_TRUE(!dashboard_key(&d, KEY_ESCAPE)); /* from the tables it leaves */
+    end(&d, &s);
+}
+
+/* Ten thousand tables: a key, with all that it draws, is answered within 50 ms. */
+static void test_many(void)
+{
+    struct session s;
+    struct dashboard d;
+    struct canvas canvas;
+    cJSON *part = json_message("part");
+    cJSON *output = cJSON_AddArrayToObject(part, "output");
+
+    begin(&d, &s, "loading.json");
+    cJSON *model = cJSON_Duplicate(d.tables[0], true);
+    for (int i = 0; i < 10000; i++) {
+        char id[32];
+        cJSON *table = cJSON_Duplicate(model, true);
+        snprintf(id, sizeof id, "or|shop|t%05d", i);
+        cJSON_ReplaceItemInObjectCaseSensitive(table, "id", cJSON_CreateString(id));
+        cJSON_ReplaceItemInObjectCaseSensitive(table, "tableName", cJSON_CreateString(id + 8));
+        cJSON_AddItemToArray(output, table);
+    }
+    session_take(&s, part);
+    dashboard_refresh(&d);
+    CHECK_INT(d.count, 10004);
+    canvas_init(&canvas, 43, 132, &glyphs_utf8);
+    int64_t slowest_us = 0;
+    for (const char *key = "GkkG/t09jj99"; *key; key++) {
+        int64_t began_us = clock_mono_us();
+        dashboard_key(&d, *key);
+        dashboard_draw(&d, &canvas);
+        int64_t took_us = clock_mono_us() - began_us;
+        slowest_us = took_us > slowest_us ? took_us : slowest_us;
+    }
+    fprintf(stderr, " slowest key %.1f ms ", (double)slowest_us / 1000);
+    CHECK_TRUE(slowest_us < 50000);
+    canvas_release(&canvas);
+    cJSON_Delete(model);
+    cJSON_Delete(part);
+    end(&d, &s);
+}
+
+static void type(struct dashboard *d, const char *text)
+{
+    for (; *text; text++)
+        dashboard_key(d, (unsigned char)*text);
+}
+
+static void test_filter(void)
+{
+    struct session s;
+    struct dashboard d;
+
+    begin(&d, &s, "loading.json");
+    CHECK_INT(d.count, 4);
+    type(&d, "/PAYq");
+    CHECK_INT(d.count, 0);
+    dashboard_key(&d, KEY_ERASE);
+    CHECK_INT(d.count, 1);
+    dashboard_key(&d, KEY_RETURN);
+    CHECK_INT(d.count, 1);
+    CHECK_TRUE(!dashboard_key(&d, 'q')); /* a key again */
+    type(&d, "/");
+    dashboard_key(&d, KEY_ESCAPE);
+    CHECK_INT(d.count, 4);
+    end(&d, &s);
+}
+
+/* Nothing is sent before the right word was typed, nor while the migration is not ready. */
+static void test_cutover(void)
+{
+    struct session s;
+    struct dashboard d;
+
+    begin(&d, &s, "loading.json");
+    dashboard_key(&d, 'c');
+    CHECK_TRUE(!d.confirming);
+    CHECK_CONTAINS(d.message, "Cannot be cut over yet: tables are still being loaded");
+    end(&d, &s);
+    begin(&d, &s, "ready.json");
+    draw_all(&d, "ready");
+    dashboard_key(&d, 'c');
+    type(&d, "shop");
+    draw_all(&d, "confirm");
+    dashboard_key(&d, KEY_RETURN);
+    CHECK_TRUE(!s.command); /* the target's is called shop2 */
+    CHECK_TRUE(d.is_error);
+    dashboard_key(&d, 'c');
+    type(&d, "shop2");
+    dashboard_key(&d, KEY_ESCAPE);
+    CHECK_TRUE(!s.command && !d.confirming);
+    dashboard_key(&d, 'c');
+    type(&d, "shop2");
+    dashboard_key(&d, KEY_RETURN);
+    CHECK_STR(s.command, "cutover");
+    CHECK_INT(d.pane, PANE_CUTOVER);
+    end(&d, &s);
+}
+
+static void test_help(void)
+{
+    struct help help = {.keys = dashboard_keys};
+    struct canvas canvas;
+
+    canvas_init(&canvas, 24, 80, &glyphs_utf8);
+    for (const char *c = "/slot"; *c; c++)
+        CHECK_TRUE(help_key(&help, *c));
+    help_draw(&help, &canvas);
+    check_golden(&canvas, "help_80");
+    CHECK_TRUE(!help_key(&help, KEY_ESCAPE));
+    canvas_release(&canvas);
+}
+
+static void test_list(void)
+{
+    struct migration_line lines[] = {
+        {.name = "shop", .between = "db1 -> pg17", .state = "syncing", .lag = 0.4, .live = true},
+        {.name = "billing", .between = "db1 -> pg17", .state = "ready to cut over", .live = true},
+        {.name = "archive", .between = "old96 -> pg17", .state = "loading"},
+    };
+    struct migrations list = {.lines = lines, .count = 3};
+    struct canvas canvas;
+
+    canvas_init(&canvas, 24, 80, &glyphs_utf8);
+    migrations_key(&list, 'j');
+    CHECK_STR(migrations_selected(&list), "billing");
+    migrations_draw(&list, &canvas);
+    check_golden(&canvas, "list_80");
+    canvas_release(&canvas);
+}
+
+int main(void)
+{
+    static const struct unit_test tests[] = {
+        {"text", test_text},           {"outside", test_outside}, {"charts", test_charts}, {"themes", test_themes},
+        {"dashboard", test_dashboard}, {"filter", test_filter},   {"cutover", test_cutover}, {"help", test_help}, {"many", test_many},
+        {"list", test_list},           {NULL, NULL},
+    };
+
+    setlocale(LC_CTYPE, "C.UTF-8");
+    setenv("TZ", "UTC", 1);
+    return unit_main("ui", tests);
+}
