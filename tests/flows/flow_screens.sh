@@ -116,6 +116,15 @@ for signal in SEGV TERM HUP; do
     assert_equal "the engine goes on after SIG$signal" "$(field shop phase)" syncing
 done
 
+# The engine dies under the screen: it says so, and starts it again.
+press "$program open shop" Enter
+expect "before the engine dies" "control  .*ready to cut over"
+kill_engine shop || fail "the engine could not be killed"
+expect "the engine is gone" "No engine runs"
+press r
+expect "the engine is back" "control  .*ready to cut over"
+press q
+
 press "$program open shop" Enter
 expect "in control again" "control  .*ready to cut over"
 press c

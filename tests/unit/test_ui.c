@@ -1,11 +1,11 @@
 /* Themes, text in cells, charts, and screens drawn from a fixed model: compared with tests/golden. With
  * PGC_GOLDEN=write the files are written anew instead; look at what changed before it is committed. */
 #include <locale.h>
+#include <time.h>
 
 #include "unit.h"
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/files.h"
 #include "base/json.h"
 #include "ui/screens/dashboard.h"
@@ -225,7 +225,8 @@ static void test_dashboard(void)
     end(&d, &s);
 }
 
-/* Ten thousand tables: a key, with all that it draws, is answered within 50 ms. */
+/* Ten thousand tables: a key, with all that it draws, takes less than 50 ms (of the processor: the
+ * machine may be busy). */
 static void test_many(void)
 {
     struct session s;
@@ -250,10 +251,10 @@ static void test_many(void)
     canvas_init(&canvas, 43, 132, &glyphs_utf8);
     int64_t slowest_us = 0;
     for (const char *key = "GkkG/t09jj99"; *key; key++) {
-        int64_t began_us = clock_mono_us();
+        clock_t began = clock();
         dashboard_key(&d, *key);
         dashboard_draw(&d, &canvas);
-        int64_t took_us = clock_mono_us() - began_us;
+        int64_t took_us = (int64_t)(clock() - began) * 1000000 / CLOCKS_PER_SEC;
         slowest_us = took_us > slowest_us ? took_us : slowest_us;
     }
     fprintf(stderr, " slowest key %.1f ms ", (double)slowest_us / 1000);

@@ -133,10 +133,12 @@ static void draw_title(const struct dashboard *d, struct canvas *c)
     clock_hms(d->now_us, clock);
     char *right = xasprintf("%s  %s %s  %s ", d->session->has_control ? "control" : "observe", look.glyph, state_text(d), clock);
     int room = c->cols - canvas_width(c, right) - 1;
-    canvas_putf(c, 0, 0, room, ROLE_TITLE, " pgcutover  %s  %s/%s (%s) %s %s/%s (%s)", d->session->name,
-                session_text(migration, "sourceServer"), session_text(database, "databaseName"),
-                session_text(migration, "sourceVersion"), c->glyphs->arrow, session_text(migration, "targetServer"),
-                session_text(database, "targetDatabaseName"), session_text(migration, "targetVersion"));
+    int col = canvas_putf(c, 0, 0, room, ROLE_TITLE, " pgcutover  %s  ", d->session->name);
+    if (json_str(migration, "sourceServer") && room > col) /* the engine has been connected */
+        canvas_putf(c, 0, col, room - col, ROLE_TITLE, "%s/%s (%s) %s %s/%s (%s)",
+                    session_text(migration, "sourceServer"), session_text(database, "databaseName"),
+                    session_text(migration, "sourceVersion"), c->glyphs->arrow, session_text(migration, "targetServer"),
+                    session_text(database, "targetDatabaseName"), session_text(migration, "targetVersion"));
     canvas_right(c, 0, room, c->cols - room, ROLE_TITLE, right);
     free(right);
 }

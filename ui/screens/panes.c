@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/units.h"
 
@@ -118,6 +120,16 @@ void pane_lag(const struct dashboard *d, struct canvas *c, int row, int rows)
     canvas_sparkline(c, row, 24, c->cols - 25, s->lag, s->samples);
 }
 
+/* The engine's times are UTC, the clock in the title is local: so are these. "" where it is no time. */
+static void local_time(const char *iso, char out[16])
+{
+    struct tm tm = {0};
+
+    out[0] = '\0';
+    if (strptime(iso, "%Y-%m-%dT%H:%M:%S", &tm))
+        clock_hms((int64_t)timegm(&tm) * 1000000, out);
+}
+
 /* The last of them; scrolling goes back. */
 void pane_events(const struct dashboard *d, struct canvas *c, int row, int rows)
 {
@@ -131,10 +143,11 @@ void pane_events(const struct dashboard *d, struct canvas *c, int row, int rows)
     event = cJSON_GetArrayItem(d->session->events, first);
     for (int i = 0; i < rows && event; i++, event = event->next) {
         const char *level = session_text(event, "level");
-        const char *time = session_text(event, "time");
+        char time[16];
         bool error = strcmp(level, "error") == 0;
         bool info = strcmp(level, "info") == 0;
-        canvas_putf(c, row + i, 1, 8, ROLE_DIM, "%.8s", strlen(time) > 19 ? time + 11 : time);
+        local_time(session_text(event, "time"), time);
+        canvas_put(c, row + i, 1, 8, ROLE_DIM, time);
         canvas_putf(c, row + i, 10, -1, error ? ROLE_ERROR : info ? ROLE_TEXT : ROLE_WARNING, "%s%s%s",
                     error ? c->glyphs->error : info ? "" : c->glyphs->warning, info ? "" : " ", session_text(event, "text"));
     }
