@@ -262,8 +262,15 @@ SQL
     on source l16 -o /dev/null <"$PGC_DIR/l16.b" &
     local b=$!
     exec 5>"$PGC_DIR/l16.a" 6>"$PGC_DIR/l16.b"
+    waits_after() { # STATEMENT
+        [ "$(on source l16 -c "SELECT count(*) FROM pg_stat_activity WHERE datname = 'l16' AND state = 'idle in transaction' AND query LIKE '$1%'")" = 1 ]
+    }
     echo "BEGIN; UPDATE held SET n = n + 1 WHERE id <= 1000; SAVEPOINT a; UPDATE held SET n = n + 100; INSERT INTO held SELECT i, 1, 'a' FROM generate_series(10001, 30000) i; ROLLBACK TO a; INSERT INTO held SELECT i, 2, 'a' FROM generate_series(10001, 20000) i;" >&5
+    # Not before the rows that it locked for a while are free again: it would wait for the second, and that one,
+    # prepared and committed after it, for this script.
+    wait_until 30 waits_after "INSERT INTO held SELECT i, 2" || fail "L16: the first transaction"
     echo "BEGIN; INSERT INTO held SELECT i, 3, 'b' FROM generate_series(40001, 45000) i; SAVEPOINT x; DELETE FROM held WHERE id BETWEEN 2000 AND 2500;" >&6
+    wait_until 30 waits_after "DELETE FROM held" || fail "L16: the second transaction"
     for i in $(seq 20); do on source l16 -c "UPDATE held SET t = '$i' WHERE id = 3000 + $i"; done
     # The receiver starts over in the middle of them: what was half received comes again.
     kill -9 $(worker_pids l16 receive | cut -d' ' -f1)
