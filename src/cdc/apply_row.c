@@ -289,10 +289,11 @@ static void blame_change(struct applier *applier, struct apply_table *table,
     free(entry.row);
 }
 
-/* While changes are gathered nobody waits for the servers, nor for a request to stop. */
+/* While changes are gathered nobody waits for the servers, nor for a request to stop: what does not fit into
+ * the sockets goes on from here. */
 static bool keep_busy(struct applier *applier, struct err *err)
 {
-    if (applier->sent.flying)
+    if (applier->sent.flying || applier->group.in_pieces)
         apply_lanes_push(applier);
     return !stop_check(err);
 }

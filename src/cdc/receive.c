@@ -314,6 +314,18 @@ bool receiver_in_transaction(const struct receiver *r)
     return spool_in_transaction(r->writer) || (r->translator && translator_is_inside(r->translator));
 }
 
+struct spool_position receiver_readable(const struct receiver *r, int64_t *changes)
+{
+    struct spool_position ahead;
+    int64_t before;
+
+    *changes = r->changes;
+    if (!spool_ahead(r->writer, &ahead, &before))
+        return r->boundary;
+    *changes = before - r->base_changes;
+    return ahead;
+}
+
 /* The one place where what the source says becomes what the spool holds, whatever way it came. */
 static bool handle_data(struct receiver *r, lsn_t lsn, const char *data, size_t len, struct err *err)
 {

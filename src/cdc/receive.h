@@ -43,7 +43,7 @@ struct receiver {
     enum receiver_mode mode;
     bool idle;           /* the source has sent all that it had to send, when it was looked at last */
     int64_t last_commit_us; /* source clock, 0: none yet */
-    struct spool_position boundary; /* how far readers may read */
+    struct spool_position boundary; /* the last one that readers may read up to */
     int64_t bytes;
     int64_t messages;
     int64_t transactions;    /* COMMIT messages, of streamed transactions without a change for us too */
@@ -92,6 +92,9 @@ void receiver_close(struct receiver *r);
  * source ends the stream: close, and open again if it is retryable. */
 bool receiver_step(struct receiver *r, int timeout_ms, int extra_fd, struct err *err);
 
+/* How far readers may read, and the changes before that place as `changes` counts them: the boundary, or a place inside
+ * a large transaction that is being received (spool_ahead()). */
+struct spool_position receiver_readable(const struct receiver *r, int64_t *changes);
 /* Has a transaction begun, and is its end not in the spool yet? */
 bool receiver_in_transaction(const struct receiver *r);
 

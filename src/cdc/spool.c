@@ -39,6 +39,7 @@
 
 #define WRITE_BYTES (256 << 10)
 #define RECOUNT_MS 500
+#define AHEAD_BYTES (4 << 20)
 
 /* A Relation or Type message as it came last. */
 struct known {
@@ -62,9 +63,12 @@ struct spool_writer {
     struct spool_position end;
     struct spool_position readable;
     struct spool_position synced;
-    uint64_t changes;      /* appended since the spool began */
-    uint64_t end_changes;  /* ... up to `end` */
+    struct spool_position ahead; /* inside the transaction being received; segment 0: nowhere */
+    uint64_t changes;       /* appended since the spool began */
+    uint64_t end_changes;   /* ... up to `end` */
+    uint64_t ahead_changes; /* ... up to `ahead` */
     lsn_t open_commit_lsn; /* of the transaction being received, or 0 */
+    uint64_t open_size;    /* its bytes so far */
     uint64_t open_segment; /* where it began */
     struct known *known;
     struct streamed *streams;    /* transactions that have not committed yet, by XID */
@@ -185,6 +189,15 @@ static bool begin_segment(struct spool_writer *w, uint64_t number, struct err *e
 
 /* Writing */
 
+/* What has come of a large transaction need not wait for the rest. */
+static void look_ahead(struct spool_writer *w)
+{
+    if (!w->open_commit_lsn || w->open_size < AHEAD_BYTES)
+        return;
+    w->ahead = (struct spool_position){w->number, w->written, w->end.lsn};
+    w->ahead_changes = w->changes;
+}
+
 /* Writes what has gathered. True too when there is no room: then it stays in memory. */
 static bool write_out(struct spool_writer *w, struct err *err)
 {
@@ -195,6 +208,7 @@ static bool write_out(struct spool_writer *w, struct err *err)
         w->disk_full = false;
         w->readable = w->end;
         buf_clear(&w->out);
+        look_ahead(w);
         return true;
     }
     w->disk_full = is_no_room(errno);
@@ -233,6 +247,7 @@ static bool sync_current(struct spool_writer *w, struct err *err)
     w->failed = true;
     uint64_t safe = w->synced.segment == w->number ? w->synced.offset : w->preamble;
     w->readable = w->synced;
+    w->ahead.segment = 0;
     if (ftruncate(w->fd, (off_t)safe) < 0)
         err_detail(err, "It could not be truncated to its last good byte either.");
     return false;
@@ -279,7 +294,7 @@ static void set_boundary(struct spool_writer *w, lsn_t lsn)
     if (w->end.lsn < lsn)
         w->end.lsn = lsn;
     w->end_changes = w->changes;
-    w->open_commit_lsn = 0;
+    w->open_commit_lsn = w->ahead.segment = 0;
 }
 
 static bool refuse(const struct spool_writer *w, const char *what, lsn_t lsn, struct err *err)
@@ -519,9 +534,11 @@ bool spool_append(struct spool_writer *w, lsn_t lsn, const char *message, size_t
     if (!check_order(w, &peek, err) || !add(w, SPOOL_MESSAGE, lsn, message, len, err))
         return false;
     w->changes += segment_is_change(peek.kind);
+    w->open_size += len;
     if (peek.kind == 'B') {
         w->open_commit_lsn = peek.commit_lsn;
         w->open_segment = w->number;
+        w->open_size = 0;
     } else if (peek.kind == 'C') {
         set_boundary(w, peek.end_lsn);
     } else if (peek.kind == 'M' && peek.outside) {
@@ -934,6 +951,13 @@ struct spool_position spool_readable(const struct spool_writer *w)
 struct spool_position spool_synced(const struct spool_writer *w)
 {
     return w->synced;
+}
+
+bool spool_ahead(const struct spool_writer *w, struct spool_position *ahead, int64_t *changes)
+{
+    *ahead = w->ahead;
+    *changes = (int64_t)w->ahead_changes;
+    return w->ahead.segment != 0;
 }
 
 int64_t spool_changes(const struct spool_writer *w)

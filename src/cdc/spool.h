@@ -1,8 +1,8 @@
 /* The spool: what the source has sent and we have confirmed, durable until it is applied.
  *
  * A directory of append-only segment files, one writer (the receiver) and any number of readers. The
- * writer tells readers how far they may read (a boundary: the end of a commit or mark, written). What is
- * written may be taken back in two cases: the machine ends before it is synced, or syncing fails, after which the writer
+ * writer tells readers how far they may read (a boundary: the end of a commit or mark, written; or a place inside
+ * of a large transaction). What is written may be taken back in two cases: the machine ends before it is synced, or syncing fails, after which the writer
  * must be closed; a writer that is opened then ends before what readers were told, and they must be opened again. */
 #ifndef PGC_CDC_SPOOL_H
 #define PGC_CDC_SPOOL_H
@@ -85,6 +85,11 @@ const char *spool_full_reason(struct spool_writer *writer, char *out, size_t siz
 struct spool_position spool_end(const struct spool_writer *writer);
 struct spool_position spool_readable(const struct spool_writer *writer);
 struct spool_position spool_synced(const struct spool_writer *writer);
+/* Inside a transaction that is large already: how far readers may read of what is written of it, and the row changes
+ * before that place since the spool began. Its LSN is that of spool_end(). False: no further than
+ * spool_readable(). The end of the transaction may never come here, or another beginning of it after a new start:
+ * whoever read ahead of a commit then begins again where it is told to. */
+bool spool_ahead(const struct spool_writer *writer, struct spool_position *ahead, int64_t *changes);
 /* Row changes (INSERT, UPDATE, DELETE, TRUNCATE) before spool_end() since the spool began, dropped ones too. */
 int64_t spool_changes(const struct spool_writer *writer);
 /* Bytes of transactions that were received in part and have not committed yet. */

@@ -1,7 +1,8 @@
 /* apply: the standing worker that brings the spool to the target.
  *
  * It reads the spool up to the limit that the receiver told, applies, and tells what is committed on the
- * target; when it has consumed everything to the limit, it has passed whatever the limit covers. */
+ * target; when it has consumed everything to the limit, it has passed whatever the limit covers. The limit may lie inside
+ * a large transaction, which is then applied, but not committed, while its rest is still being received. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -48,8 +49,9 @@ struct apply {
     bool told_idle;
 };
 
-/* A spool whose disk failed goes less far than it went, and what comes there now is written elsewhere in it. */
-static bool is_cut(const struct apply *a, const struct spool_position *limit)
+/* Within a session the limit only moves on; but what is told of it comes by two ways. A new receiver begins where it
+ * has all: what went further, of a transaction that was being received, or on a disk that failed, comes again. */
+static bool is_earlier(const struct apply *a, const struct spool_position *limit)
 {
     return a->has_limit && (limit->segment < a->limit.segment ||
                             (limit->segment == a->limit.segment && limit->offset < a->limit.offset));
@@ -74,10 +76,10 @@ static bool take_limit(struct apply *a, const cJSON *json, struct err *err)
                               .session = (int)json_i64(json, "session", 0)};
     bool same = a->has_limit && a->session == note.session;
 
-    if (same && note.covers < a->covers)
+    if (same && (note.covers < a->covers || is_earlier(a, &note.limit)))
         return true; /* the short way was shorter */
-    if (!same && is_cut(a, &note.limit)) {
-        err_set(err, ERR_IO, "the end of the spool was lost with its disk, and is received again");
+    if (is_earlier(a, &note.limit)) {
+        err_set(err, ERR_IO, "the receiver has begun again, before what was read of the spool");
         err->retryable = true;
         return false;
     }
@@ -93,7 +95,7 @@ static void take_note(struct apply *a)
     struct limit_note note;
 
     if (limit_pipe_take(a->work->p->limit_pipe[0], &note) && a->has_limit && note.session == a->session &&
-        note.covers >= a->covers)
+        note.covers >= a->covers && !is_earlier(a, &note.limit))
         set_limit(a, &note);
 }
 
@@ -435,7 +437,7 @@ static bool apply_stream(struct apply *a, struct err *err)
         }
         ok = ok && tell_tables(a, err);
         if (ok)
-            report_applied(a, fed == 0);
+            report_applied(a, fed == 0 && !a->in_transaction);
     }
     change_release(&change);
     return false;

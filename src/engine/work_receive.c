@@ -1,7 +1,7 @@
 /* receive: the standing worker that brings the source's stream into the spool.
  *
- * It tells how far readers may read (the limit, a boundary between transactions, durable), and up to
- * which LSN that covers the source; it drops what the applier has done with. */
+ * It tells how far readers may read (the limit, a boundary between transactions, or, to the applier alone, a place
+ * inside a large one), and up to which LSN that covers the source; it drops what the applier has done with. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -85,7 +85,8 @@ static lsn_t covered_lsn(const struct receiver *r)
 
 /* What is told beside the receiver's own numbers, and what it was told last. */
 struct report {
-    lsn_t noted;                     /* covered, as the applier knows */
+    lsn_t noted;                     /* covered, as the applier knows, */
+    struct spool_position noted_limit; /* and how far it may read */
     int64_t before; /* changes that earlier receivers brought */
     int64_t spool_size, spool_size_ms;
     lsn_t covered;
@@ -107,10 +108,16 @@ static void measure_rate(struct report *report, const struct receiver *r, int64_
 /* To the applier, who waits. */
 static void note_received(struct work *work, const struct receiver *r, struct report *report)
 {
-    struct limit_note note = {r->boundary, covered_lsn(r), report->before + r->changes, getpid()};
+    int64_t changes;
+    struct limit_note note = {.limit = receiver_readable(r, &changes), .covers = covered_lsn(r), .session = getpid()};
+    bool further = note.limit.segment != report->noted_limit.segment || note.limit.offset != report->noted_limit.offset;
 
-    if (note.covers != report->noted && work->p->limit_pipe[1] >= 0 && limit_pipe_tell(work->p->limit_pipe[1], &note))
-        report->noted = note.covers;
+    note.changes = report->before + changes;
+    if ((note.covers == report->noted && !further) || work->p->limit_pipe[1] < 0 ||
+        !limit_pipe_tell(work->p->limit_pipe[1], &note))
+        return;
+    report->noted = note.covers;
+    report->noted_limit = note.limit;
 }
 
 /* To the supervisor, who counts; soon, where the applier could not be told. */

@@ -284,7 +284,25 @@ SQL
     wait $a $b
     on source l16 -c "COMMIT PREPARED 'l16'" || fail "L16: prepared"
     wait_until 60 target_has l16 "SELECT count(*) FROM held WHERE id > 10000" 15000 && pass "L16: held transactions arrive whole" || { fail "L16: held"; pgc status l16; }
+    read_ahead
     cut_over l16 l16
+}
+
+# A transaction so large that the applier is in it before its end is here; then the receiver begins again.
+read_ahead() {
+    local try
+    is_in_it() { [ "$(on target l16 -c "SELECT count(*) FROM pg_stat_activity WHERE datname = 'l16' AND application_name LIKE 'pgcutover:apply%' AND backend_xid IS NOT NULL")" -gt 0 ]; }
+    on source l16 -c 'CREATE TABLE ahead (id bigint PRIMARY KEY, t text)'
+    for try in 1 2 3; do
+        pgc pause l16 -q || fail "L16: pause"
+        on source l16 -c "INSERT INTO ahead SELECT i, repeat(md5(i::text), 6) FROM generate_series($try * 1000000, $try * 1000000 + 400000) i" \
+            -c "UPDATE held SET n = n + 1 WHERE id = 2"
+        pgc resume l16 -q || fail "L16: resume"
+        wait_until 30 is_in_it && kill -9 $(worker_pids l16 receive | cut -d' ' -f1)
+        wait_until 60 target_has l16 "SELECT count(*) FROM ahead" $((try * 400001)) || { fail "L16: read ahead"; pgc status l16; }
+        logged l16 "before what was read of the spool" && break
+    done
+    [ "$try" -le 3 ] && logged l16 "before what was read of the spool" && pass "L16: what was read ahead of its commit comes again" || fail "L16: nothing was read ahead"
 }
 
 for case in ${*:-L2 L7 L10 L12 L15 L16}; do

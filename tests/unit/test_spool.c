@@ -321,6 +321,67 @@ static void test_readable(void)
     spool_writer_close(w);
 }
 
+static size_t read_changes(lsn_t lsn, struct spool_position limit)
+{
+    char *got = read_back(lsn, limit);
+    size_t count = 0;
+
+    for (const char *at = got; (at = strchr(at, 'I')); at++)
+        count++;
+    CHECK_TRUE(!strchr(got, 'e')); /* no "error" */
+    free(got);
+    return count;
+}
+
+/* A large transaction can be read before its end is here; a small one, and what is gone with its writer, cannot. */
+static void test_ahead(void)
+{
+    struct spool_position ahead, before;
+    int64_t changes;
+    char row[4001];
+
+    memset(row, 'x', sizeof row - 1);
+    row[sizeof row - 1] = '\0';
+    fresh(SPOOL_SEGMENT_BYTES);
+    struct spool_writer *w = writer_open();
+    put_transaction(w, 1000, 2);
+    put_begin(w, 1020);
+    put_text(w, 'I', row);
+    CHECK_TRUE(spool_write(w, &err));
+    CHECK_TRUE(!spool_ahead(w, &ahead, &changes));
+    for (int i = 1; i < 1500; i++)
+        put_text(w, 'I', row);
+    CHECK_TRUE(spool_write(w, &err));
+    CHECK_TRUE(spool_ahead(w, &ahead, &changes));
+    CHECK_INT(changes, 1502);
+    CHECK_INT(ahead.lsn, 1010);
+    CHECK_INT(read_changes(1010, ahead), 1500);
+    CHECK_INT(spool_readable(w).lsn, 1010);
+    before = ahead;
+    for (int i = 0; i < 1000; i++)
+        put_text(w, 'I', row);
+    CHECK_TRUE(spool_ahead(w, &ahead, &changes)); /* it is written out by the way */
+    CHECK_TRUE(ahead.offset > before.offset && changes > 1502);
+    put_commit(w, 1020);
+    CHECK_TRUE(!spool_ahead(w, &ahead, &changes));
+    sync_all(w);
+    put_begin(w, 1040);
+    for (int i = 0; i < 1500; i++)
+        put_text(w, 'I', row);
+    CHECK_TRUE(spool_write(w, &err));
+    CHECK_TRUE(spool_ahead(w, &ahead, &changes));
+    sync_fails = true;
+    CHECK_TRUE(!spool_sync(w, &err));
+    err_clear(&err);
+    sync_fails = false;
+    CHECK_TRUE(!spool_ahead(w, &ahead, &changes));
+    spool_writer_close(w);
+    w = writer_open();
+    CHECK_TRUE(!spool_ahead(w, &ahead, &changes));
+    CHECK_INT(read_changes(1010, spool_readable(w)), 2500);
+    spool_writer_close(w);
+}
+
 /* One reader that goes on as the limit moves sees everything once. */
 static void test_follow(void)
 {
@@ -1210,6 +1271,7 @@ int main(void)
     static const struct unit_test tests[] = {
         {"round trip", test_round_trip},
         {"readable before it is durable", test_readable},
+        {"readable before its commit", test_ahead},
         {"a reader follows", test_follow},
         {"torn at every byte", test_torn},
         {"damage of every byte", test_damage},
