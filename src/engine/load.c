@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "engine/load_parts.h"
 
 #define GROUP_TABLES 32
 #define GROUP_BYTES (INT64_C(8) << 20)
@@ -126,7 +127,7 @@ static void let_snapshot_go(struct supervisor *s, struct pipeline *p)
 
 static void want_copiers(struct supervisor *s, struct pipeline *p)
 {
-    size_t waiting = 0;
+    size_t waiting = parts_waiting(p);
 
     for (size_t i = p->next_load; i < p->table_count && waiting < 64; i++)
         waiting += p->by_size[i]->state == TABLE_BEFORE_LOAD;
@@ -180,9 +181,31 @@ static void stop_idle_copiers(struct supervisor *s, const struct pipeline *p)
             worker_stop(w);
 }
 
+/* The next job for a copy worker: a part of a table that is being copied already, or the next table. */
+static bool give_copy(struct supervisor *s, struct pipeline *p, struct worker *w)
+{
+    struct table *table = parts_next(p);
+
+    if (table) {
+        parts_give(s, w, table);
+        return true;
+    }
+    if (!(table = next_to_copy(p)))
+        return false;
+    if (!parts_are_wanted(s, p, table)) {
+        give(s, w, next_to_copy, share_of(p->table_count - p->next_load, s->m->plan.load_jobs), TABLE_LOADING);
+        return true;
+    }
+    table->state = TABLE_LOADING;
+    begin_copying(table);
+    parts_cut_by(s, w, table);
+    table_touch(s->m, p, table);
+    return true;
+}
+
 static void copy_turn(struct supervisor *s, struct pipeline *p)
 {
-    if (!next_to_copy(p)) {
+    if (!next_to_copy(p) && !parts_next(p)) {
         /* Without a stream it is what the target is compared with at the end. */
         if (p->load_only && s->m->plan.verify_when != VERIFY_NEVER && p->snapshot)
             stop_idle_copiers(s, p);
@@ -198,14 +221,9 @@ static void copy_turn(struct supervisor *s, struct pipeline *p)
     want_copiers(s, p);
     dismiss_copiers(s, p);
     share_rate(s);
-    for (struct worker *w = s->workers; w; w = w->next) {
-        struct table *table = next_to_copy(p);
-        if (!table)
+    for (struct worker *w = s->workers; w; w = w->next)
+        if (w->pipeline == p && w->ready && !w->stopping && is_kind(w, "copy") && !give_copy(s, p, w))
             return;
-        if (w->pipeline == p && w->ready && !w->stopping && is_kind(w, "copy"))
-            give(s, w, next_to_copy, share_of(p->table_count - p->next_load, s->m->plan.load_jobs),
-                 TABLE_LOADING);
-    }
 }
 
 /* --- indexes --- */
@@ -338,6 +356,7 @@ void load_turn(struct supervisor *s, struct pipeline *p)
 static void queue_for_copy(struct supervisor *s, struct pipeline *p, struct table *table)
 {
     forget_building(p, table);
+    parts_give_up(s, p, table);
     table->builds_left = 0;
     table->state = TABLE_BEFORE_LOAD;
     table->rows = table->bytes = 0; /* they were rolled back */
@@ -387,11 +406,22 @@ void load_under_new_snapshot(struct supervisor *s, struct pipeline *p)
                     "all are of one moment", p->name, again, again == 1 ? " is" : "s are");
 }
 
-void load_begin_anew(struct supervisor *s, struct pipeline *p)
+/* What is not copied will be under another snapshot, and of a table in parts all of it. */
+static void lose_epoch(struct supervisor *s, struct pipeline *p)
 {
     str_replace(&p->snapshot, NULL);
-    stop_kind(s, p, "copy");
     stop_kind(s, p, "epoch");
+    for (size_t i = 0; p->in_parts && i < p->table_count; i++)
+        if (p->by_size[i]->parts)
+            queue_for_copy(s, p, p->by_size[i]);
+    if (p->load_only)
+        stop_kind(s, p, "copy");
+}
+
+void load_begin_anew(struct supervisor *s, struct pipeline *p)
+{
+    lose_epoch(s, p);
+    stop_kind(s, p, "copy");
     stop_kind(s, p, "index");
 }
 
@@ -408,6 +438,7 @@ void load_table_failed(struct supervisor *s, struct pipeline *p, struct table *t
                        struct err *err)
 {
     forget_building(p, table);
+    parts_give_up(s, p, table);
     table->builds_left = 0;
     table->failed_in = table->state;
     table->state = TABLE_ERROR;
@@ -444,33 +475,34 @@ static void put_back(struct supervisor *s, struct pipeline *p, struct table *tab
     }
 }
 
-static void put_all_back(struct supervisor *s, struct pipeline *p, struct table *table)
+static void put_all_back(struct supervisor *s, struct worker *w)
 {
+    struct table *table = parts_put_back(s, w) ? NULL : w->table;
+
     while (table) {
         struct table *next = table->next_of_job;
         table->next_of_job = NULL;
-        put_back(s, p, table);
+        put_back(s, w->pipeline, table);
         table = next;
     }
 }
 
-static void lose_epoch(struct supervisor *s, struct pipeline *p)
+void load_table_cut(struct supervisor *s, struct worker *w, struct table *table, int parts)
 {
-    str_replace(&p->snapshot, NULL);
-    stop_kind(s, p, "epoch");
-    if (p->load_only)
-        stop_kind(s, p, "copy");
+    if (parts_were_cut(s, w, table, parts) && table->whole)
+        queue_for_copy(s, w->pipeline, table);
 }
 
-bool load_worker_ended(struct supervisor *s, struct pipeline *p, const char *kind,
-                       struct table *table, struct err *err)
+bool load_worker_ended(struct supervisor *s, struct worker *w, struct err *err)
 {
-    bool copy = strcmp(kind, "copy") == 0;
-    bool epoch = strcmp(kind, "epoch") == 0;
+    struct pipeline *p = w->pipeline;
+    bool copy = is_kind(w, "copy");
+    bool epoch = is_kind(w, "epoch");
+    bool had_job = w->table != NULL;
 
-    if (!copy && !epoch && strcmp(kind, "index") != 0)
+    if (!copy && !epoch && !is_kind(w, "index"))
         return false;
-    put_all_back(s, p, table);
+    put_all_back(s, w);
     if (epoch)
         lose_epoch(s, p);
     if (p->state != PIPE_LOADING && p->state != PIPE_SYNCING)
@@ -481,7 +513,7 @@ bool load_worker_ended(struct supervisor *s, struct pipeline *p, const char *kin
     }
     /* A copier that never came to work could not adopt the snapshot; a table that was rewritten since
      * the snapshot wants a newer one. */
-    if (copy && (!table || err->code == ERR_CONFLICT))
+    if (copy && (!had_job || err->code == ERR_CONFLICT))
         lose_epoch(s, p);
     p->attempts++;
     p->retry_at_ms = clock_mono_ms() + (p->attempts < 7 ? 250 << p->attempts : 30000);

@@ -7,8 +7,7 @@
 /* Starts what is missing and hands out jobs; lets the snapshot go when the last copy is made. */
 void load_turn(struct supervisor *s, struct pipeline *p);
 /* True when it was one of the loaders and has been dealt with; err is taken then. */
-bool load_worker_ended(struct supervisor *s, struct pipeline *p, const char *kind,
-                       struct table *table, struct err *err);
+bool load_worker_ended(struct supervisor *s, struct worker *w, struct err *err);
 /* Tables that failed are tried again. */
 void load_retry_errors(struct supervisor *s, struct pipeline *p);
 
@@ -22,6 +21,8 @@ void load_begin_anew(struct supervisor *s, struct pipeline *p);
 
 /* One of a large table's indexes is there. */
 void load_index_built(struct supervisor *s, struct pipeline *p, struct table *table);
+/* A table was cut into so many parts. */
+void load_table_cut(struct supervisor *s, struct worker *w, struct table *table, int parts);
 /* A table's rows are there: indexes next. */
 void load_table_loaded(struct supervisor *s, struct pipeline *p, struct table *table);
 void load_table_failed(struct supervisor *s, struct pipeline *p, struct table *table,

@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "engine/lag.h"
 #include "engine/load.h"
+#include "engine/load_parts.h"
 #include "engine/pipeline.h"
 
 struct handler {
@@ -238,6 +239,7 @@ static void on_table_gone(struct supervisor *s, struct worker *w, const cJSON *m
     (void)s;
     if (!t)
         return;
+    parts_give_up(s, p, t);
     pipeline_remove_table(p, t);
     pipeline_touch(s->m, p);
 }
@@ -273,11 +275,46 @@ static void on_copying(struct supervisor *s, struct worker *w, const cJSON *mess
 {
     struct table *t = pipeline_table(w->pipeline, json_str(message, "oid"));
 
+    if (t && t->parts) {
+        parts_progress(s, w, t, json_i64(message, "rows", 0), json_i64(message, "bytes", 0));
+    } else if (t) {
+        t->rows = json_i64(message, "rows", 0);
+        t->bytes = json_i64(message, "bytes", 0);
+        table_touch(s->m, w->pipeline, t);
+    }
+}
+
+static void on_cut(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct table *t = pipeline_table(w->pipeline, json_str(message, "oid"));
+
+    if (t)
+        load_table_cut(s, w, t, (int)json_i64(message, "parts", 1));
+}
+
+static void note_epoch(struct pipeline *p, const cJSON *message)
+{
+    lsn_t epoch = lsn_of(message, "epochLsn");
+
+    if (epoch > p->last_epoch_lsn)
+        p->last_epoch_lsn = epoch;
+}
+
+static void on_part_copied(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct table *t = pipeline_table(w->pipeline, json_str(message, "oid"));
+
     if (!t)
         return;
-    t->rows = json_i64(message, "rows", 0);
-    t->bytes = json_i64(message, "bytes", 0);
-    table_touch(s->m, w->pipeline, t);
+    note_epoch(w->pipeline, message);
+    bool last = json_get(message, "tableBuilds") != NULL;
+    if (!parts_copied(s, w, t, json_i64(message, "rows", 0), json_i64(message, "bytes", 0), last))
+        return;
+    t->rows = json_i64(message, "tableRows", 0);
+    t->bytes = json_i64(message, "tableBytes", 0);
+    t->builds = (int)json_i64(message, "tableBuilds", 0);
+    t->load_ended_us = json_i64(message, "endedUs", 0);
+    load_table_loaded(s, w->pipeline, t);
 }
 
 static void on_copied(struct supervisor *s, struct worker *w, const cJSON *message)
@@ -294,9 +331,7 @@ static void on_copied(struct supervisor *s, struct worker *w, const cJSON *messa
     t->load_started_us = json_i64(message, "startedUs", 0);
     t->load_ended_us = json_i64(message, "endedUs", 0);
     t->builds = (int)json_i64(message, "builds", 0);
-    lsn_t epoch = lsn_of(message, "epochLsn");
-    if (epoch > p->last_epoch_lsn)
-        p->last_epoch_lsn = epoch;
+    note_epoch(p, message);
     worker_table_done(w, t);
     if (strcmp(w->kind->name, "cutover") == 0) {
         t->state = TABLE_COMPLETED;
@@ -642,6 +677,7 @@ static const struct handler handlers[] = {
     {"servers", on_servers},     {"tables", on_tables},     {"tables_added", on_tables_added},
     {"tables_changed", on_tables_changed}, {"table_gone", on_table_gone}, {"nothing", on_nothing},
     {"ready", on_ready},         {"copying", on_copying},   {"copied", on_copied},
+    {"cut", on_cut},             {"part_copied", on_part_copied},
     {"indexed", on_indexed},     {"built", on_built},     {"table_failed", on_table_failed}, {"epoch", on_epoch},
     {"received", on_received},   {"want_limit", on_want_limit}, {"applied", on_applied},
     {"reading", on_reading},     {"facts", on_facts},       {"step", on_step},         {"drain", on_drain},

@@ -102,6 +102,7 @@ void table_free(struct table *table)
     free(table->final_name);
     free(table->where);
     free(table->columns);
+    table_parts_free(table->parts);
     err_clear(&table->error);
     free(table);
 }

@@ -76,6 +76,8 @@ struct table {
     int builds;          /* indexes and keys that its own job has to build, as the copy found */
     int builds_left;     /* ... of a large table: not given to anybody yet */
     int builds_running;  /* ... being built */
+    struct table_parts *parts;   /* owned; of a table that is being copied in parts (load_parts.h) */
+    bool whole;                  /* it cannot be */
     struct table *next_of_job;   /* those that one worker has together */
     struct table *next_building; /* large tables whose indexes are built one by one */
     enum table_state failed_in; /* what it was doing when it came into TABLE_ERROR */
@@ -150,6 +152,7 @@ struct pipeline {
     struct table **index_queue;       /* owned array of borrowed: loaded, indexes wanted */
     size_t index_head, index_count, index_cap;
     struct table *building;           /* list by next_building */
+    struct table_parts *in_parts;     /* list of borrowed: tables that are being copied in parts */
 
     lsn_t start_lsn;                  /* consistent point of the main slot */
     lsn_t last_epoch_lsn;             /* the newest epoch of any table: consistent only from here on */
@@ -253,6 +256,7 @@ void table_detach(struct pipeline *pipeline, struct table *table, bool is_behind
 void pipeline_remove_table(struct pipeline *pipeline, struct table *table);
 /* Releases a table that is in no list any more. */
 void table_free(struct table *table);
+void table_parts_free(struct table_parts *parts);
 /* Sorts by_size; call after the last pipeline_add_table(). */
 void pipeline_sort_tables(struct pipeline *pipeline);
 size_t pipeline_count_tables(const struct pipeline *pipeline, enum table_state state);

@@ -418,12 +418,13 @@ void pipeline_turn(struct supervisor *s, struct pipeline *p)
 
 /* --- from workers --- */
 
-void pipeline_worker_ended(struct supervisor *s, struct pipeline *p, const char *kind,
-                           struct table *table, struct err *err)
+void pipeline_worker_ended(struct supervisor *s, struct worker *w, struct err *err)
 {
+    struct pipeline *p = w->pipeline;
+    const char *kind = w->kind->name;
     const char *own = own_worker(p);
 
-    if (load_worker_ended(s, p, kind, table, err))
+    if (load_worker_ended(s, w, err))
         return;
     if (!err_is_set(err)) {
         if (own && strcmp(own, kind) == 0 && strcmp(kind, "recall") == 0)

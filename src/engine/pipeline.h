@@ -17,8 +17,7 @@ void pipeline_advance(struct supervisor *s, struct pipeline *p);
 /* A message from one of its workers; taken by the caller. */
 void pipeline_message(struct supervisor *s, struct worker *w, const cJSON *message);
 /* A worker has ended; err is empty when it was done or had been asked to stop. */
-void pipeline_worker_ended(struct supervisor *s, struct pipeline *p, const char *kind,
-                           struct table *table, struct err *err);
+void pipeline_worker_ended(struct supervisor *s, struct worker *w, struct err *err);
 
 /* Gives the migration of this database up: what was made on the source is undone. err is taken. */
 void pipeline_give_up(struct supervisor *s, struct pipeline *p, struct err *err);

@@ -56,9 +56,6 @@ static void unlink_worker(struct supervisor *s, struct worker *w)
 
 static void ended(struct supervisor *s, struct worker *w)
 {
-    struct pipeline *p = w->pipeline;
-    struct table *table = w->table;
-    const char *kind = w->kind->name;
     bool stopping = w->stopping;
     struct err err = ERR_INIT;
 
@@ -72,7 +69,8 @@ static void ended(struct supervisor *s, struct worker *w)
         /* Asked to go: only its job goes back. */
         err_set(&err, ERR_STOPPED, "stopped");
     }
-    pipeline_worker_ended(s, p, kind, table, &err);
+    pipeline_worker_ended(s, w, &err);
+    worker_free(w);
     err_clear(&err);
 }
 

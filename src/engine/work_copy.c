@@ -1,4 +1,4 @@
-/* copy: brings tables over, one after another, under the epoch's snapshot. */
+/* copy: brings tables, or parts of large ones, over, one after another, under the epoch's snapshot. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,10 +62,9 @@ static void report_copying(void *arg, int64_t rows, int64_t bytes)
     work_send(c->work, message);
 }
 
-void work_report_copied(struct work *work, const struct table *table,
-                        const struct copy_result *result, lsn_t epoch)
+static cJSON *copied_json(const char *what, const struct table *table, const struct copy_result *result, lsn_t epoch)
 {
-    cJSON *message = json_message("copied");
+    cJSON *message = json_message(what);
 
     json_add_str(message, "oid", table->oid);
     json_add_i64(message, "rows", result->rows);
@@ -74,7 +73,13 @@ void work_report_copied(struct work *work, const struct table *table,
     json_add_i64(message, "endedUs", result->ended_us);
     json_add_i64(message, "builds", result->builds);
     work_json_add_lsn(message, "epochLsn", epoch);
-    work_send(work, message);
+    return message;
+}
+
+void work_report_copied(struct work *work, const struct table *table,
+                        const struct copy_result *result, lsn_t epoch)
+{
+    work_send(work, copied_json("copied", table, result, epoch));
 }
 
 void work_report_failed(struct work *work, const struct table *table, struct err *err)
@@ -111,6 +116,23 @@ static bool ends_worker(const struct copier *c, const struct err *err)
            !conn_is_open(&c->target);
 }
 
+/* A table, or a part of it, could not be copied: the worker ends where another one may have more luck, else it tells of
+ * the table and goes on. */
+static bool copy_failed(struct copier *c, const struct table *t, struct err *err)
+{
+    err_wrap(err, "table %s.%s", t->schema, t->name);
+    if (ends_worker(c, err))
+        return false;
+    if (work_was_altered(c->work, t)) {
+        /* As with one that was rewritten: under a new snapshot, when the target's table has been altered too. */
+        err->code = ERR_CONFLICT;
+        err->retryable = true;
+        return false;
+    }
+    work_report_failed(c->work, t, err);
+    return snapshot_adopt(&c->source, c->work->p->snapshot, err);
+}
+
 static bool copy_one(struct copier *c, const struct table *t, struct err *err)
 {
     struct copy_progress progress = {.report = report_copying, .pace = pace_copying, .arg = c};
@@ -123,17 +145,44 @@ static bool copy_one(struct copier *c, const struct table *t, struct err *err)
         work_report_copied(c->work, t, &result, job.epoch_lsn);
         return true;
     }
-    err_wrap(err, "table %s.%s", t->schema, t->name);
-    if (ends_worker(c, err))
-        return false;
-    if (work_was_altered(c->work, t)) {
-        /* As with one that was rewritten: under a new snapshot, when the target's table has been altered too. */
-        err->code = ERR_CONFLICT;
-        err->retryable = true;
-        return false;
+    return copy_failed(c, t, err);
+}
+
+static bool cut(struct copier *c, const struct table *t, const cJSON *message, struct err *err)
+{
+    struct copy_job job = job_of(c, t);
+    int parts;
+
+    if (!copy_prepare_parts(&c->source, &c->target, &job, c->work->p->snapshot, json_i64(message, "bytes", 0),
+                            json_i64(message, "partBytes", 0), &parts, err))
+        return copy_failed(c, t, err);
+    cJSON *answer = json_message("cut");
+    json_add_str(answer, "oid", t->oid);
+    json_add_num(answer, "parts", parts);
+    work_send(c->work, answer);
+    return true;
+}
+
+static bool copy_part(struct copier *c, const struct table *t, int number, struct err *err)
+{
+    const struct copy_part part = {number, c->work->p->snapshot};
+    struct copy_progress progress = {.report = report_copying, .pace = pace_copying, .arg = c};
+    struct copy_job job = job_of(c, t);
+    struct copy_result result;
+
+    job.part = &part;
+    c->table = t;
+    c->told_ms = clock_mono_ms();
+    if (!copy_table(&c->source, &c->target, &job, &progress, &result, err))
+        return copy_failed(c, t, err);
+    cJSON *message = copied_json("part_copied", t, &result, job.epoch_lsn);
+    if (result.sum.all) {
+        json_add_i64(message, "tableRows", result.sum.rows);
+        json_add_i64(message, "tableBytes", result.sum.bytes);
+        json_add_i64(message, "tableBuilds", result.sum.builds);
     }
-    work_report_failed(c->work, t, err);
-    return snapshot_adopt(&c->source, c->work->p->snapshot, err);
+    work_send(c->work, message);
+    return true;
 }
 
 /* All at once; false with err empty: one of them does not go. */
@@ -169,12 +218,26 @@ static bool copy_job_tables(struct copier *c, const struct table *const *tables,
     return ok;
 }
 
+static bool do_job(struct copier *c, const char *type, const cJSON *message, struct err *err)
+{
+    const struct table *table = pipeline_table(c->work->p, json_str(message, "oid"));
+    size_t count = 0;
+
+    if (table && type && strcmp(type, "cut") == 0)
+        return cut(c, table, message, err);
+    if (table && type && strcmp(type, "part") == 0)
+        return copy_part(c, table, (int)json_i64(message, "part", 0), err);
+    const struct table **tables = work_job_tables(c->work, message, &count);
+    bool ok = copy_job_tables(c, tables, count, err);
+    free(tables);
+    return ok;
+}
+
 /* The next job; what is said meanwhile of the rate is taken. */
 static bool do_next_job(struct copier *c, struct err *err)
 {
     cJSON *message = NULL;
     const char *type = "rate";
-    size_t count = 0;
 
     while (type && strcmp(type, "rate") == 0) {
         cJSON_Delete(message);
@@ -182,10 +245,8 @@ static bool do_next_job(struct copier *c, struct err *err)
         type = message ? json_str(message, "type") : NULL;
         take_rate(c, message);
     }
-    const struct table **tables = work_job_tables(c->work, message, &count);
+    bool ok = !err_is_set(err) && do_job(c, type, message, err);
     cJSON_Delete(message);
-    bool ok = !err_is_set(err) && copy_job_tables(c, tables, count, err);
-    free(tables);
     return ok;
 }
 

@@ -157,8 +157,12 @@ void worker_end(struct worker *worker, int grace_ms, struct err *error)
                     worker->kind->name, WEXITSTATUS(status));
         error->retryable = true;
     }
-    err_clear(&worker->error);
     channel_close(&worker->channel);
+}
+
+void worker_free(struct worker *worker)
+{
+    err_clear(&worker->error);
     free(worker);
 }
 

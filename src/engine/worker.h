@@ -38,6 +38,10 @@ struct worker {
     struct pipeline *pipeline;
     struct table *table;      /* copy, index: the job at hand, by next_of_job; NULL idle */
     bool building;            /* index: one index of its (only) table */
+    bool cutting;             /* copy: empties its (only) table, to be copied in parts */
+    bool has_part;            /* copy: one part of its (only) table: */
+    int part;
+    int64_t part_rows, part_bytes; /* so far */
     bool ready;               /* said that it can take jobs */
     bool done;                /* said that it is done */
     bool stopping;            /* was asked to stop */
@@ -57,9 +61,10 @@ struct worker *worker_start(const struct migration *m, struct pipeline *pipeline
 void worker_stop(struct worker *worker);
 /* A table of its job is dealt with. */
 void worker_table_done(struct worker *worker, struct table *table);
-/* Waits for the process (killing it after grace_ms) and frees. When it ended without a word, error
- * (may be NULL) says how. */
+/* Waits for the process (killing it after grace_ms). When it ended without a word, error (may be NULL) says how. */
 void worker_end(struct worker *worker, int grace_ms, struct err *error);
+/* Of one that has ended. */
+void worker_free(struct worker *worker);
 
 /* --- the worker's side --- */
 

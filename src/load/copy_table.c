@@ -8,12 +8,14 @@
  * here and must equal what the target says that it stored. */
 #include "load/copy_table.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "load/names.h"
+#include "load/parts.h"
 #include "load/relation.h"
 #include "pg/copy.h"
 #include "pg/ident.h"
@@ -48,6 +50,8 @@ struct copy {
     struct item *items; /* owned */
     size_t count;
     bool small; /* what is empty on the target is left as it is */
+    bool cut;         /* the table is just emptied, to be copied in parts */
+    struct part part; /* with a job of one part */
     struct buf chunk;
     int64_t next_report_ms;
 };
@@ -184,7 +188,8 @@ static void choose_form(struct copy *copy, struct item *item)
         reason = xasprintf("the binary form of column \"%s\", type %s, may differ", from->name,
                            wire_type_name(types->source, from->type));
     }
-    tell_form(item, reason ? reason : why);
+    if (!item->job->part)
+        tell_form(item, reason ? reason : why);
     free(reason);
 }
 
@@ -204,13 +209,20 @@ static void add_columns(struct buf *out, const struct relation *relation, bool p
         buf_addch(out, ')');
 }
 
+static void add_range(struct buf *out, const struct part_range *range)
+{
+    buf_addf(out, " WHERE ctid >= '(%" PRId64 ",0)'::pg_catalog.tid", range->first_page);
+    if (range->end_page >= 0)
+        buf_addf(out, " AND ctid < '(%" PRId64 ",0)'::pg_catalog.tid", range->end_page);
+}
+
 /* A plain table is read by COPY itself (it takes no rows of children); anything else by a query. */
-static void add_source(struct buf *out, const struct item *item)
+static void add_source(struct buf *out, const struct item *item, const struct part_range *range)
 {
     const struct copy_job *job = item->job;
 
     buf_addstr(out, "COPY ");
-    if (item->from.kind == 'r' && !job->where) {
+    if (item->from.kind == 'r' && !job->where && !job->part) {
         ident_add_qualified(out, job->schema, job->name);
         add_columns(out, &item->from, true);
         return;
@@ -219,8 +231,10 @@ static void add_source(struct buf *out, const struct item *item)
     add_columns(out, &item->from, false);
     buf_addstr(out, item->from.kind == 'r' ? " FROM ONLY " : " FROM ");
     ident_add_qualified(out, job->schema, job->name);
+    if (job->part)
+        add_range(out, range);
     if (job->where) /* on lines of its own: it may end in a comment */
-        buf_addf(out, " WHERE (\n%s\n)", job->where);
+        buf_addf(out, "%s (\n%s\n)", job->part ? " AND" : " WHERE", job->where);
     buf_addch(out, ')');
 }
 
@@ -260,12 +274,12 @@ static void plan_statements(struct copy *copy, struct item *item)
     struct buf out = BUF_INIT, in = BUF_INIT;
 
     choose_form(copy, item);
-    if (!copy->small || item->to.has_pages) {
+    if (!item->job->part && (!copy->small || item->to.has_pages)) {
         item->sql.empty = emptying(item);
         item->sql.freeze = item->to.kind == 'r' && !item->to.referenced &&
                            !item->job->replace;
     }
-    add_source(&out, item);
+    add_source(&out, item, &copy->part.range);
     buf_addstr(&out, " TO STDOUT WITH (");
     add_form(&out, item, encoding);
     buf_addstr(&in, "COPY ");
@@ -524,7 +538,7 @@ static bool begin_target(struct copy *copy, struct err *err)
 {
     struct buf sql = BUF_INIT;
 
-    buf_addf(&sql, "BEGIN READ WRITE; SET LOCAL lock_timeout = %d", LOCK_TIMEOUT_MS);
+    buf_addf(&sql, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = %d", LOCK_TIMEOUT_MS);
     if (copy->small) {
         buf_addstr(&sql, "; LOCK TABLE ");
         add_targets(&sql, copy);
@@ -563,10 +577,20 @@ static void name_lock_holders(struct copy *copy, struct err *err)
     free(tables);
 }
 
+/* Whoever else has the part, or is to be waited for before the table is emptied. */
+static bool take_part(struct copy *copy, struct err *err)
+{
+    const struct copy_job *job = copy->items[0].job;
+
+    if (copy->cut)
+        return parts_forget(copy->dst, job->oid, err);
+    return !job->part || parts_take(copy->dst, job->oid, job->part->number, job->part->snapshot, &copy->part, err);
+}
+
 static bool prepare_target(struct copy *copy, struct err *err)
 {
-    bool ok = begin_target(copy, err) && read_relations(copy, false, err) && plan_items(copy, err) &&
-              make_room(copy, err);
+    bool ok = begin_target(copy, err) && take_part(copy, err) && read_relations(copy, false, err) &&
+              plan_items(copy, err) && make_room(copy, err);
 
     if (!ok && err && strcmp(err->sqlstate, "55P03") == 0)
         name_lock_holders(copy, err);
@@ -613,11 +637,34 @@ static bool mark_loaded(struct copy *copy, struct err *err)
     return ok;
 }
 
+static bool mark(struct copy *copy, struct err *err)
+{
+    struct item *item = &copy->items[0];
+    const struct copy_job *job = item->job;
+
+    if (job->part)
+        return parts_mark(copy->dst, job->oid, job->part->number, item->result.rows, item->result.bytes,
+                          job->epoch_lsn, item->from.filenode, &item->result.sum, err);
+    return !job->mark || mark_loaded(copy, err);
+}
+
+/* A worker that was killed may have copied the part all the same. */
+static bool pass_what_is_missing(struct copy *copy, struct err *err)
+{
+    struct copy_result *result = &copy->items[0].result;
+
+    if (!copy->part.copied)
+        return pass_items(copy, err);
+    result->rows = copy->part.rows;
+    result->bytes = copy->part.bytes;
+    result->started_us = result->ended_us = clock_wall_us();
+    return true;
+}
+
 static bool run(struct copy *copy, struct err *err)
 {
-    return look_at_source(copy, err) && prepare_target(copy, err) && pass_items(copy, err) &&
-           (!copy->items[0].job->mark || mark_loaded(copy, err)) &&
-           conn_command(copy->dst, "COMMIT", err);
+    return look_at_source(copy, err) && prepare_target(copy, err) && pass_what_is_missing(copy, err) &&
+           mark(copy, err) && conn_command(copy->dst, "COMMIT", err);
 }
 
 static void item_release(struct item *item)
@@ -640,28 +687,38 @@ static void tell_failure(const struct copy *copy, struct err *err)
     free(table);
 }
 
-static bool run_and_clean_up(struct copy *copy, const struct copy_job *jobs, struct copy_result *results,
-                             struct err *err)
+static void copy_begin(struct copy *copy, const struct copy_job *jobs)
 {
     copy->items = xcalloc(copy->count, sizeof *copy->items);
     for (size_t i = 0; i < copy->count; i++)
         copy->items[i].job = &jobs[i];
-    bool ok = run(copy, err);
+}
+
+static void copy_end(struct copy *copy, bool ok, struct err *err)
+{
     if (!ok) {
         conn_rollback(copy->dst);
         conn_rollback(copy->src);
         tell_failure(copy, err);
     }
-    for (size_t i = 0; i < copy->count; i++) {
-        struct item *item = &copy->items[i];
-        item->result.frozen = item->sql.freeze;
-        item->result.binary = item->sql.binary;
-        if (ok)
-            results[i] = item->result;
-        item_release(item);
-    }
+    for (size_t i = 0; i < copy->count; i++)
+        item_release(&copy->items[i]);
     free(copy->items);
     buf_release(&copy->chunk);
+}
+
+static bool run_and_clean_up(struct copy *copy, const struct copy_job *jobs, struct copy_result *results,
+                             struct err *err)
+{
+    copy_begin(copy, jobs);
+    bool ok = run(copy, err);
+    for (size_t i = 0; ok && i < copy->count; i++) {
+        const struct item *item = &copy->items[i];
+        results[i] = item->result;
+        results[i].frozen = item->sql.freeze;
+        results[i].binary = item->sql.binary;
+    }
+    copy_end(copy, ok, err);
     return ok;
 }
 
@@ -679,4 +736,30 @@ bool copy_tables(struct conn *src, struct conn *dst, const struct copy_job *jobs
     struct copy copy = {.src = src, .dst = dst, .progress = progress, .count = count, .small = true};
 
     return run_and_clean_up(&copy, jobs, results, err);
+}
+
+/* --- parts --- */
+
+static bool empty_and_record(struct copy *copy, const char *snapshot, const struct part_range *ranges, int count,
+                             struct err *err)
+{
+    return prepare_target(copy, err) &&
+           parts_add(copy->dst, copy->items[0].job->oid, snapshot, ranges, count, err) &&
+           conn_command(copy->dst, "COMMIT", err);
+}
+
+bool copy_prepare_parts(struct conn *src, struct conn *dst, const struct copy_job *job, const char *snapshot,
+                        int64_t bytes, int64_t part_bytes, int *count, struct err *err)
+{
+    struct copy copy = {.src = src, .dst = dst, .count = 1, .cut = true};
+    struct part_range *ranges = xcalloc(PARTS_MOST, sizeof *ranges);
+    int64_t pages = -1;
+
+    copy_begin(&copy, job);
+    bool ok = look_at_source(&copy, err) && (pages = parts_pages(src, job->oid, err)) >= 0;
+    *count = parts_cut(pages, bytes, part_bytes, ranges);
+    ok = ok && (*count <= 1 || empty_and_record(&copy, snapshot, ranges, *count, err));
+    copy_end(&copy, ok, err);
+    free(ranges);
+    return ok;
 }

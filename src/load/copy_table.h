@@ -2,6 +2,7 @@
 #ifndef PGC_LOAD_COPY_TABLE_H
 #define PGC_LOAD_COPY_TABLE_H
 
+#include "load/parts.h"
 #include "load/wire.h"
 #include "pg/conn.h"
 #include "pg/lsn.h"
@@ -9,6 +10,12 @@
 /* What the columns of either side are, for the binary form (load/wire.h). Borrowed. */
 struct copy_types {
     const struct wire *source, *target;
+};
+
+/* A part of a table that was prepared for it (copy_prepare_parts()). */
+struct copy_part {
+    int number;
+    const char *snapshot; /* name of the one that is adopted */
 };
 
 struct copy_job {
@@ -23,6 +30,7 @@ struct copy_job {
     const char *replace;       /* an SQL condition: the rows of the target that make way; NULL: all */
     lsn_t epoch_lsn;           /* LSN_INVALID: recorded as null */
     bool mark;                 /* record the load in pgcutover.tables (needs oid) */
+    const struct copy_part *part; /* just that, with mark; NULL: all of the table */
 };
 
 /* Called now and then while rows flow, with the totals so far. report NULL: nobody listens. */
@@ -40,6 +48,7 @@ struct copy_result {
     int64_t started_us;  /* clock of this host */
     int64_t ended_us;
     int builds;          /* with mark: indexes and keys that the table's own job has to build */
+    struct parts_sum sum; /* of a part: the table */
     bool frozen;         /* rows were written frozen */
     bool binary;
 };
@@ -57,6 +66,13 @@ struct copy_result {
  * ERR_CONNECTION: pgcutover.tables tells. */
 bool copy_table(struct conn *src, struct conn *dst, const struct copy_job *job,
                 const struct copy_progress *progress, struct copy_result *result, struct err *err);
+
+/* Empties a large table on the target and records the parts of about part_bytes in which it is to be copied (load/parts.h)
+ * under the snapshot that src has adopted; bytes: what the table has about. *count: how many; 1: it is to be copied
+ * whole, and nothing was done. Then copy_table() with job->part, for each, by any number of workers: it adds the rows of
+ * the part, and records it, in one transaction; a part that is there already is not copied again. Errors as there. */
+bool copy_prepare_parts(struct conn *src, struct conn *dst, const struct copy_job *job, const char *snapshot,
+                        int64_t bytes, int64_t part_bytes, int *count, struct err *err);
 
 /* The same for several small tables in one transaction of the target, with few round trips: all or
  * none. Tables that are empty on the target already are not truncated, and their rows not frozen. */

@@ -90,8 +90,7 @@ const struct key plan_keys[] = {
      .hint = "Run the SQL on the target yourself, and say \"schema\": {\"mode\": \"existing\"}."},
 
     {IN_LOAD, "jobs", KEY_INT, .offered = "1..64", .otherwise = "4", PLAN(load_jobs)},
-    {IN_LOAD, "splitAbove", KEY_NOT_OFFERED,
-     .hint = "Each table is copied whole, by one of \"jobs\": leave it out or set it to null."},
+    {IN_LOAD, "splitAbove", KEY_BYTES, .otherwise = "1GB", PLAN(split_above_bytes)},
     {IN_LOAD, "prepare", KEY_WORD, .offered = "refuse truncate", .otherwise = "refuse",
      PLAN(load_prepare)},
     {IN_LOAD, "unlogged", KEY_WORD, .offered = "at-cutover empty", .otherwise = "at-cutover",

@@ -98,6 +98,7 @@ struct plan {
     enum plan_prepare load_prepare; /* TRUNCATE only where the plan says so */
     enum plan_unlogged load_unlogged;
     int load_jobs;
+    int64_t split_above_bytes; /* a larger table is copied in parts where that keeps the jobs busy */
     enum plan_sync_mode sync_mode;
     int sync_jobs;            /* connections that apply side by side */
     enum plan_on_conflict sync_on_conflict;

@@ -511,8 +511,7 @@ bool schema_index_table(struct conn *target, const char *source_oid, struct err 
     bool ok = false;
 
     if (!apply_run(&run, err) ||
-        !conn_scalar(target, "SELECT pg_catalog.format('ANALYZE %I.%I', target_schema, target_table) "
-                     "FROM pgcutover.tables WHERE source_oid = $1::oid", 1, &source_oid, &analyze, err))
+        !conn_scalar(target, sql_schema_analyze, 1, &source_oid, &analyze, err))
         return false;
     if (!analyze)
         err_set(err, ERR_INTERNAL, "table with OID %s is not in pgcutover.tables", source_oid);

@@ -46,6 +46,19 @@ CREATE TABLE pgcutover.tables (
     stopped json                    -- the error that has to be mended first
 ) WITH (fillfactor = 50);
 
+CREATE TABLE pgcutover.parts (      -- of large tables, which are copied by ranges of pages
+    source_oid oid NOT NULL,
+    part integer NOT NULL,          -- from 0
+    snapshot text NOT NULL,         -- all parts are read under the same one
+    first_page bigint NOT NULL,
+    end_page bigint,                -- NULL: to the table's end
+    copied boolean NOT NULL DEFAULT false, -- set by the transaction that copied it
+    rows_loaded bigint NOT NULL DEFAULT 0,
+    bytes_loaded bigint NOT NULL DEFAULT 0,
+    started timestamptz,
+    PRIMARY KEY (source_oid, part)
+);
+
 CREATE TABLE pgcutover.conflicts (  -- changes that did not fit the target's rows
     id bigserial PRIMARY KEY,
     source_oid oid NOT NULL,        -- the table, as in pgcutover.tables

@@ -58,8 +58,9 @@ drain_end() {
     forget drain
 }
 
+# Each look is a transaction of its own: one snapshot over all would keep every dead row of the target.
 wait_for_mark() { # TARGET-DB ID
-    on target "$1" -c "DO \$\$ BEGIN WHILE NOT EXISTS (SELECT FROM mark WHERE id = $2) LOOP PERFORM pg_sleep(0.01); END LOOP; END \$\$"
+    on target "$1" -c "DO \$\$ BEGIN WHILE NOT EXISTS (SELECT FROM mark WHERE id = $2) LOOP COMMIT; PERFORM pg_sleep(0.01); END LOOP; END \$\$"
 }
 
 drain_native() { on target drain_native -c 'ALTER SUBSCRIPTION bench_drain ENABLE' && wait_for_mark drain_native "$1"; }

@@ -146,7 +146,7 @@ static void test_keys_and_types(void)
         {WITH("\"laod\": {}"), "p.json:3:2: unknown key \"laod\"", "Did you mean \"load\"?"},
         {WITH("\"Load\": {}"), "p.json:3:2: unknown key \"Load\"", "Did you mean \"load\"?"},
         {WITH("\"load\": {\"threads\": 4}"), "p.json:3:11: unknown key \"threads\" in load",
-         "Known here are \"jobs\", \"prepare\", \"unlogged\"."},
+         "Known here are \"jobs\", \"splitAbove\", \"prepare\", \"unlogged\"."},
         {WITH("\"verify\": {\"when\": null, \"when\": null}"),
          "p.json:3:27: key \"when\" stands twice in verify", NULL},
         {WITH("\"verify\": null, \"verify\": {}"), "p.json:3:18: key \"verify\" stands twice",
@@ -377,9 +377,8 @@ static void test_not_offered(void)
         {WITH("\"schema\": {\"afterSchemaSql\": \"a.sql\"}"),
          "p.json:3:31: schema.afterSchemaSql is not offered by this version",
          "Run the SQL on the target yourself, and say \"schema\": {\"mode\": \"existing\"}."},
-        {WITH("\"load\": {\"splitAbove\": \"1GB\"}"),
-         "p.json:3:25: load.splitAbove is not offered by this version",
-         "Each table is copied whole, by one of \"jobs\": leave it out or set it to null."},
+        {WITH("\"load\": {\"splitAbove\": \"much\"}"),
+         "p.json:3:25: load.splitAbove must be a size, as \"50GB\", and more than nothing", NULL},
         {WITH("\"load\": {\"unlogged\": \"copy\"}"),
          "p.json:3:23: load.unlogged cannot be \"copy\"", "It is \"at-cutover\" or \"empty\"."},
         {WITH("\"sync\": {\"mode\": \"sync-only\"}"),
@@ -443,6 +442,7 @@ static void test_defaults(void)
     CHECK_TRUE(plan.schema_roles);
     CHECK_INT(plan.load_prepare, PREPARE_REFUSE);
     CHECK_INT(plan.load_jobs, 4);
+    CHECK_INT(plan.split_above_bytes, INT64_C(1) << 30);
     CHECK_INT(plan.sync_mode, SYNC_LOAD_AND_SYNC);
     CHECK_INT(plan.spool_limit_bytes, INT64_C(50) << 30);
     CHECK_INT(plan.sync_ddl, SYNC_DDL_APPLY);
