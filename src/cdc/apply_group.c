@@ -280,7 +280,7 @@ static char *list_ordered(const struct applier *applier, const struct apply_spre
 
 /* Lanes wait for each other here, where no server sees it: one that has a lock which somebody's ALTER TABLE
  * waits for, and others in the queue behind that, would wait for ever. So with several lanes nobody waits
- * for long; what gave way is applied again on one, which may. */
+ * for long; what gave way is applied again on one, which may. What makes a group whole is on one already. */
 #define LANES_LOCK_TIMEOUT "2s"
 
 static bool send_lane(struct apply_lane *lane, const struct apply_spread *spread, const char *ordered,
@@ -289,7 +289,8 @@ static bool send_lane(struct apply_lane *lane, const struct apply_spread *spread
     struct applier *applier = lane->applier;
 
     return apply_lane_begin(lane, err) &&
-           (spread->lanes <= 1 || apply_pipe_send(&lane->pipe, "SET LOCAL lock_timeout = '" LANES_LOCK_TIMEOUT "'", err)) &&
+           (spread->lanes <= 1 || spread->redo ||
+            apply_pipe_send(&lane->pipe, "SET LOCAL lock_timeout = '" LANES_LOCK_TIMEOUT "'", err)) &&
            send_tables(applier, lane, spread, err) &&
            (lane->number > 0 ? send_lane_place(lane, spread, ordered, err)
                              : send_main_place(applier, err)) &&

@@ -953,6 +953,13 @@ static void test_half(void)
         check_scalar(&target, "SELECT count(*) > 0 FROM pgcutover.progress p WHERE lane > 0 AND end_lsn > (SELECT end_lsn FROM pgcutover.progress WHERE lane = 0)", "t");
         CHECK_TRUE(!feed_once(false)); /* the same lanes, with what they have */
         run(&target, "DROP TRIGGER no ON pgcutover.progress");
+        /* Longer than several lanes would wait for a lock: there is no other way than to wait. */
+        struct conn holder = CONN_INIT;
+        pair_open(&holder, SIDE_TARGET, (struct conn_options){0});
+        if (later == 3) {
+            run(&holder, "BEGIN; LOCK TABLE public.a");
+            CHECK_TRUE(PQsendQuery(holder.pg, "SELECT pg_sleep(4); COMMIT"));
+        }
         if (later < 4) /* 4: the applier that saw it */
             CHECK_TRUE(open_applier_as(&target_info, (struct applier_options){.lanes = later}));
         src("INSERT INTO a VALUES (1000, 1)");
@@ -961,6 +968,7 @@ static void test_half(void)
         check_counts("a", "301 2955 10 0");
         check_counts("h", "200 0 0 0");
         check_progress();
+        conn_close(&holder);
     }
 }
 
