@@ -3,43 +3,65 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/proc.h"
 
 #define END_MS 2000
 
-static void run(const char *const *argv, int fd)
+static void run(const char *const *argv, int input, int fd)
 {
     static const int signals[] = {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-    int nothing = open("/dev/null", O_RDONLY);
+    int nothing = open("/dev/null", O_RDWR);
 
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         signal(signals[i], SIG_DFL);
     setsid();
-    dup2(nothing, 0);
+    dup2(input < 0 ? nothing : input, 0);
     dup2(fd, 1);
-    dup2(fd, 2);
+    dup2(input < 0 ? fd : nothing, 2);
     proc_close_fds_except(NULL, 0);
     execv(argv[0], (char *const *)argv);
     _exit(127);
 }
 
-bool child_start(struct child *child, const char *const *argv, struct err *err)
+/* A file that is nowhere. -1 with err. */
+static int in_memory(const char *text, struct err *err)
 {
-    int fds[2];
+    int fd = memfd_create("pgcutover", MFD_CLOEXEC);
+
+    if (fd >= 0 && fd_write_all(fd, text, strlen(text), NULL) && lseek(fd, 0, SEEK_SET) == 0)
+        return fd;
+    err_errno(err, "could not keep %zu bytes in memory", strlen(text));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+bool child_start(struct child *child, const char *const *argv, const char *input, struct err *err)
+{
+    int fds[2], in = -1;
 
     child_release(child);
+    if (input && (in = in_memory(input, err)) < 0)
+        return false;
     if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0) {
         err_errno(err, "could not make a pipe");
+        if (in >= 0)
+            close(in);
         return false;
     }
     child->pid = fork();
     if (child->pid == 0)
-        run(argv, fds[1]);
+        run(argv, in, fds[1]);
     close(fds[1]);
+    if (in >= 0)
+        close(in);
     if (child->pid < 0) {
         err_errno(err, "could not start \"%s\"", argv[0]);
         close(fds[0]);

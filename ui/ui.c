@@ -19,6 +19,7 @@
 #include "ui/screens/help.h"
 #include "ui/screens/migrations.h"
 #include "ui/terminal.h"
+#include "ui/wizard.h"
 
 #define LEAST_ROWS 20
 #define LEAST_COLS 80
@@ -32,7 +33,9 @@ struct app {
     struct dashboard dashboard;
     struct child child;
     struct help help;
-    bool is_open;   /* the dashboard, else the list */
+    struct wizard wizard;
+    bool is_open;   /* the dashboard, ... */
+    bool making;    /* ... the wizard, else the list */
     bool helping;
     bool leaving;
     bool dirty;     /* something changed since it was drawn */
@@ -63,15 +66,48 @@ static bool open_migration(struct app *a, const char *name, struct err *err)
     return true;
 }
 
+static void say(struct app *a, struct err *err)
+{
+    snprintf(a->list.message, sizeof a->list.message, "%s", err->message);
+    err_clear(err);
+}
+
+static bool open_wizard(struct app *a, const char *plan, struct err *err)
+{
+    a->making = wizard_open(&a->wizard, a->options, plan, err);
+    return a->making;
+}
+
+static void close_wizard(struct app *a)
+{
+    if (!a->making)
+        return;
+    wizard_keep(&a->wizard);
+    wizard_release(&a->wizard);
+    a->making = false;
+}
+
+/* The wizard has started an engine: its dashboard is what comes next. */
+static void follow_wizard(struct app *a)
+{
+    char *name = a->wizard.started;
+    struct err err = ERR_INIT;
+
+    a->wizard.started = NULL;
+    wizard_release(&a->wizard);
+    a->making = false;
+    if (!open_migration(a, name, &err))
+        say(a, &err);
+    free(name);
+}
+
 static void open_selected(struct app *a)
 {
     const char *name = migrations_selected(&a->list);
     struct err err = ERR_INIT;
 
-    if (name && !open_migration(a, name, &err)) {
-        snprintf(a->list.message, sizeof a->list.message, "%s", err.message);
-        err_clear(&err);
-    }
+    if (name && !open_migration(a, name, &err))
+        say(a, &err);
 }
 
 /* --- an engine is started again --- */
@@ -81,7 +117,7 @@ static void start_engine(struct app *a)
     const char *argv[] = {a->options->program, "resume", a->session.name, "--state-dir", a->options->state_dir, NULL};
 
     err_clear(&a->session.answer);
-    if (!a->child.pid && child_start(&a->child, argv, &a->session.answer))
+    if (!a->child.pid && child_start(&a->child, argv, NULL, &a->session.answer))
         snprintf(a->dashboard.message, sizeof a->dashboard.message, "The engine is being started.");
 }
 
@@ -129,11 +165,13 @@ static void draw(struct app *a)
 {
     fit_canvas(a);
     a->dashboard.now_us = clock_wall_us();
-    a->dashboard.now_ms = clock_mono_ms();
+    a->dashboard.now_ms = a->wizard.now_ms = clock_mono_ms();
     if (a->canvas.rows < LEAST_ROWS || a->canvas.cols < LEAST_COLS)
         draw_small(&a->canvas);
     else if (a->helping)
         help_draw(&a->help, &a->canvas);
+    else if (a->making)
+        wizard_draw(&a->wizard, &a->canvas);
     else if (a->is_open)
         dashboard_draw(&a->dashboard, &a->canvas);
     else
@@ -145,12 +183,44 @@ static void draw(struct app *a)
 
 /* --- keys --- */
 
+static void show_help(struct app *a)
+{
+    a->help = (struct help){.keys = a->making ? wizard_keys(&a->wizard) : a->is_open ? dashboard_keys : migrations_keys};
+    a->helping = true;
+}
+
+static void new_migration(struct app *a)
+{
+    struct err err = ERR_INIT;
+
+    if (!open_wizard(a, NULL, &err))
+        say(a, &err);
+}
+
+static void key_of_wizard(struct app *a, int key)
+{
+    a->wizard.now_ms = clock_mono_ms();
+    switch (wizard_key(&a->wizard, key)) {
+    case WIZARD_LEAVES:
+        close_wizard(a);
+        migrations_read(&a->list, a->options->state_dir);
+        break;
+    case WIZARD_IGNORES:
+        if (key == '?')
+            show_help(a);
+        a->leaving = key == 'q';
+        break;
+    default: break;
+    }
+}
+
 static void key_outside(struct app *a, int key)
 {
     switch (key) {
-    case '?':
-        a->help = (struct help){.keys = a->is_open ? dashboard_keys : migrations_keys};
-        a->helping = true;
+    case '?': show_help(a); break;
+    case 'n':
+        if (!a->is_open)
+            new_migration(a);
         break;
     case KEY_RETURN:
         if (!a->is_open)
@@ -179,6 +249,10 @@ static void take_key(struct app *a, int key)
         ;
     else if (a->helping)
         a->helping = help_key(&a->help, key);
+    else if (key == KEY_HELP)
+        show_help(a);
+    else if (a->making)
+        key_of_wizard(a, key);
     else if (!(a->is_open ? dashboard_key(&a->dashboard, key) : migrations_key(&a->list, key)))
         key_outside(a, key);
 }
@@ -190,9 +264,11 @@ static void every_second(struct app *a)
     a->second_ms = clock_mono_ms();
     if (a->is_open && a->session.live)
         session_sample(&a->session, dashboard_database(&a->dashboard), a->second_ms);
-    if (!a->is_open)
+    if (!a->is_open && !a->making)
         migrations_read(&a->list, a->options->state_dir);
-    a->dirty = true;
+    if (a->making)
+        wizard_keep(&a->wizard);
+    a->dirty = a->dirty || !a->making || wizard_is_busy(&a->wizard);
 }
 
 static int wait_ms(const struct app *a)
@@ -225,6 +301,12 @@ static void serve(struct app *a, const struct pollfd *fds)
         child_ended(a);
         a->dirty = true;
     }
+    if (a->making && wizard_serve(&a->wizard))
+        a->dirty = true;
+    if (a->making && a->wizard.started) {
+        follow_wizard(a);
+        a->dirty = true;
+    }
     int64_t now = clock_mono_ms();
     if (now >= a->second_ms + SECOND_MS)
         every_second(a);
@@ -237,13 +319,17 @@ static void run(struct app *a)
     every_second(a);
     draw(a);
     while (!a->leaving && !stop_requested()) {
-        struct pollfd fds[] = {
+        struct pollfd fds[4 + SIDES] = {
             {.fd = STDIN_FILENO, .events = POLLIN},
             {.fd = stop_fd(), .events = POLLIN},
             {.fd = a->is_open && a->session.live ? a->session.channel.fd : -1, .events = session_events(&a->session)},
             {.fd = a->child.pid ? a->child.fd : -1, .events = POLLIN},
         };
-        if (poll(fds, 4, wait_ms(a)) < 0)
+        for (int i = 0; i < SIDES; i++)
+            fds[4 + i].fd = -1;
+        if (a->making)
+            wizard_poll(&a->wizard, fds + 4);
+        if (poll(fds, 4 + SIDES, wait_ms(a)) < 0)
             memset(fds, 0, sizeof fds);
         serve(a, fds);
     }
@@ -254,6 +340,8 @@ static void farewell(const struct app *a)
     if (a->is_open && a->session.live)
         fprintf(stderr, "The engine of \"%s\" goes on: \"pgcutover open %s\" comes back to it, \"pgcutover status %s\" shows it.\n",
                 a->session.name, a->session.name, a->session.name);
+    if (a->making)
+        fprintf(stderr, "The plan is kept as a draft: \"pgcutover\" goes on with it. Nothing was changed on either server.\n");
 }
 
 /* The named theme; where it is broken or missing that is said, and the default used. */
@@ -281,9 +369,14 @@ int ui_run(const struct ui_options *options, struct err *err)
     find_theme(options->theme, &theme);
     if (options->name && !open_migration(&a, options->name, err))
         return err_exit_code(err);
+    migrations_read(&a.list, options->state_dir);
+    if (!options->name && (options->plan || !a.list.count) && !open_wizard(&a, options->plan, err))
+        return err_exit_code(err);
     stop_catch_signals(true);
     signal(SIGPIPE, SIG_IGN);
     if (!terminal_start(&theme, no_colour && *no_colour, err)) {
+        close_wizard(&a);
+        migrations_release(&a.list);
         close_migration(&a);
         return err_exit_code(err);
     }
@@ -291,6 +384,7 @@ int ui_run(const struct ui_options *options, struct err *err)
     run(&a);
     terminal_stop();
     farewell(&a);
+    close_wizard(&a);
     close_migration(&a);
     child_release(&a.child);
     migrations_release(&a.list);

@@ -36,6 +36,8 @@ struct options {
 /* Each returns the exit code of interface.md. */
 int cmd_batch(const struct options *options);
 int cmd_check(const struct options *options);
+int cmd_connect(const struct options *options);
+int cmd_tables(const struct options *options);
 int cmd_status(const struct options *options);
 int cmd_command(const struct options *options); /* pause, resume, cancel, cutover, delete */
 int cmd_change(const struct options *options); /* reload, add */

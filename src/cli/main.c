@@ -26,9 +26,13 @@ static const struct command commands[] = {
      "  --dry-run   say what would be done on each server, do nothing\n"
      "  --yes       no questions"},
     {"check", cmd_check, 1, 1, "PLAN", "The prerequisite checks alone. Changes nothing."},
-    {"open", cmd_open, 1, 1, "NAME [--theme NAME]",
-     "The dashboard of a migration: attaches to its engine, which goes on when you leave.\n"
-     "Without a command pgcutover shows the list of migrations."},
+    {"connect", cmd_connect, 1, 2, "PLAN [source|target]",
+     "Tries the plan's servers: which version answers, how fast, and which databases it has. Changes nothing."},
+    {"tables", cmd_tables, 1, 1, "PLAN", "The tables of the source, and which of them the plan picks. Changes nothing."},
+    {"open", cmd_open, 1, 1, "NAME | PLAN.json [--theme NAME]",
+     "The dashboard of a migration: attaches to its engine, which goes on when you leave. Of a plan: the\n"
+     "wizard, with everything filled in. Without a command pgcutover shows the list of migrations, or the\n"
+     "wizard where there is none."},
     {"theme", cmd_theme, 1, 1, "--check FILE", "Says whether a theme file is one, and in which line it is not."},
     {"status", cmd_status, 0, 1, "[NAME]",
      "Where a migration stands, or all of them.\n"
@@ -169,6 +173,8 @@ static const struct belongs belongings[] = {
     {"--batch", " source-connection-json target-connection-json database-options-json name until "
                 "detach dry-run yes "},
     {"check", " name "},
+    {"connect", " name "},
+    {"tables", " name "},
     {"status", " watch "},
     {"cutover", " database-name "},
     {"reload", " database-name "},

@@ -1,10 +1,18 @@
-/* The screens: the list of migrations (no command), open NAME; theme --check FILE. */
+/* The screens: the list of migrations or the wizard (no command), open NAME or PLAN; theme --check FILE. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "plan/plan.h"
 #include "ui/ui.h"
+
+/* Names of migrations have no dot. */
+static bool is_plan(const char *arg)
+{
+    const char *dot = strrchr(arg, '.');
+
+    return dot && strcmp(dot, ".json") == 0;
+}
 
 int cmd_open(const struct options *o)
 {
@@ -14,6 +22,10 @@ int cmd_open(const struct options *o)
     struct err err = ERR_INIT;
     int code;
 
+    if (options.name && is_plan(options.name)) {
+        options.plan = options.name;
+        options.name = NULL;
+    }
     if (options.name && !plan_name_is_valid(options.name)) {
         err_set(&err, ERR_NOT_FOUND, "there is no migration \"%s\" in \"%s\"", options.name, state_dir);
         err_hint(&err, "\"pgcutover status\" lists what is there.");

@@ -13,6 +13,7 @@
 
 const struct key_help migrations_keys[] = {
     {"Enter", "open", "Opens the dashboard of the migration under the cursor."},
+    {"n", "new", "Opens the wizard, which makes a plan and starts it; it goes on with the draft that was left last."},
     {"j k", NULL, "Down and up; also the arrow keys, Home and End."},
     {"?", "help", "This help. / searches in it."},
     {"q", "leave", "Leaves. Engines go on."},
@@ -157,8 +158,8 @@ void migrations_draw(struct migrations *list, struct canvas *c)
     for (int i = 0; i < rows && list->top + i < list->count; i++)
         draw_line(&list->lines[list->top + i], c, 2 + i, list->top + i == list->selected);
     if (!list->count)
-        canvas_wrap(c, 3, 1, c->cols - 2, 4, ROLE_TEXT, "There are no migrations yet. A plan is a JSON file (man pgcutover-plan); "
-                    "\"pgcutover --batch PLAN --detach\" starts it, and it is shown here.");
+        canvas_wrap(c, 3, 1, c->cols - 2, 4, ROLE_TEXT, "There are no migrations yet: \"n\" makes a new one. "
+                    "A plan (man pgcutover-plan) that is started with \"pgcutover --batch PLAN --detach\" is shown here, too.");
     c->cursor_row = list->count ? 2 + list->selected - list->top : c->rows - 1;
     canvas_put(c, c->rows - 2, 1, -1, ROLE_ERROR, list->message);
     keys_draw(migrations_keys, c, c->rows - 1);

@@ -1,0 +1,358 @@
+/* The wizard's screens: what is typed, what commands answer, what becomes of the plan, how it is drawn. Nothing here runs a
+ * command. */
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "base/json.h"
+#include "ui/terminal.h"
+#include "ui/wizard.h"
+#include "unit.h"
+
+static char dir[] = "/tmp/pgc-test-wizard.XXXXXX";
+static struct ui_options options = {.state_dir = dir, .program = "/nonexistent"};
+static struct err err;
+
+static const char answer_ok[] =
+    "[{\"type\": \"connection\", \"side\": \"source\", \"ok\": true, \"databaseExists\": true, \"databaseName\": \"shop\", \"version\": \"9.6.24\","
+    "\"user\": \"migrator\", \"tls\": \"TLSv1.3\", \"roundTripMs\": 1.84, \"databases\": [{\"name\": \"shop\", \"bytes\": 442381631488, \"current\": true}]}]";
+static const char answer_no[] =
+    "[{\"ok\": false, \"side\": \"target\", \"error\": {\"message\": \"target pg17:5432/shop: password authentication failed for user \\\"migrator\\\" "
+    "(SQLSTATE 28P01)\", \"hint\": \"Check the password.\"}}]";
+static const char findings[] =
+    "[{\"id\": \"partitioned\", \"severity\": \"I\", \"side\": \"source\", \"message\": \"partitioned tables: a.b\", \"why\": \"why\", \"needs\": \"none\"},"
+    "{\"id\": \"no-ri\", \"severity\": \"W\", \"side\": \"source\", \"message\": \"3 tables have no primary key\", \"why\": \"UPDATEs cannot be told apart.\", \"needs\": \"none\"},"
+    "{\"id\": \"wal-level\", \"severity\": \"F\", \"side\": \"source\", \"message\": \"wal_level is replica, needs logical\", \"why\": \"Changes can be streamed only when the source "
+    "writes logical WAL.\", \"fix\": \"ALTER SYSTEM SET wal_level = 'logical';\", \"needs\": \"restart\", \"undo\": \"ALTER SYSTEM RESET wal_level;\"}]";
+
+static void begin(struct wizard *w)
+{
+    char *draft = xasprintf("%s/.draft.json", dir);
+
+    unlink(draft);
+    free(draft);
+    CHECK_TRUE(wizard_open(w, &options, NULL, &err));
+    w->now_ms = 100000;
+}
+
+static void type(struct wizard *w, const char *text)
+{
+    for (; *text; text++)
+        wizard_key(w, (unsigned char)*text);
+}
+
+static void check_golden(struct wizard *w, const char *name, int cols, const struct glyphs *glyphs)
+{
+    const char *source = getenv("srcdir");
+    char *path = xasprintf("%s/tests/golden/%s.txt", source ? source : ".", name);
+    struct canvas canvas;
+    struct buf want = BUF_INIT;
+
+    canvas_init(&canvas, cols == 80 ? 24 : 43, cols, glyphs);
+    wizard_draw(w, &canvas);
+    char *got = canvas_text(&canvas, true);
+    if (getenv("PGC_GOLDEN"))
+        CHECK_TRUE(file_write_atomic(path, got, strlen(got), &err));
+    CHECK_TRUE(file_read(path, &want, &err));
+    CHECK_STR(got, want.data);
+    err_clear(&err);
+    buf_release(&want);
+    canvas_release(&canvas);
+    free(got);
+    free(path);
+}
+
+static void test_field(void)
+{
+    struct field field = {0};
+
+    for (const char *c = "abc"; *c; c++)
+        CHECK_TRUE(field_key(&field, *c));
+    field_key(&field, KEY_ARROW_LEFT);
+    field_key(&field, 0xe9);
+    field_key(&field, 0x1f418);
+    CHECK_STR(field.text, "ab\xc3\xa9\xf0\x9f\x90\x98" "c");
+    field_key(&field, KEY_ARROW_LEFT);
+    field_key(&field, KEY_ERASE);
+    CHECK_STR(field.text, "ab\xf0\x9f\x90\x98" "c");
+    field_key(&field, KEY_DELETE);
+    CHECK_STR(field.text, "abc");
+    field_key(&field, KEY_FIRST);
+    field_key(&field, KEY_ERASE);
+    field_key(&field, 'x');
+    CHECK_STR(field.text, "xabc");
+    CHECK_TRUE(!field_key(&field, KEY_RETURN));
+    for (int i = 0; i < 2 * FIELD_SIZE; i++)
+        field_key(&field, 0xe9);
+    CHECK_TRUE(strlen(field.text) < FIELD_SIZE);
+    field_key(&field, KEY_CLEAR_LINE);
+    CHECK_STR(field.text, "");
+}
+
+/* What is typed is there again after a crash; a password is nowhere. */
+static void test_draft(void)
+{
+    struct wizard w;
+    struct buf stored = BUF_INIT;
+    char *path = xasprintf("%s/.draft.json", dir);
+    struct stat st;
+
+    begin(&w);
+    type(&w, "shop\t\tdb1\t5433\tshop\tmigrator\thunter2\t ");
+    wizard_keep(&w);
+    CHECK_TRUE(file_read(path, &stored, &err));
+    CHECK_TRUE(stored.data && !strstr(stored.data, "hunter2"));
+    CHECK_TRUE(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
+    char *plan = draft_plan_text(&w.draft, true);
+    cJSON *json = cJSON_Parse(plan);
+    CHECK_STR(json_str(json_get(json, "source"), "password"), "hunter2");
+    CHECK_STR(json_str(json_get(json, "source"), "sslMode"), "disable");
+    CHECK_INT(json_i64(json_get(json, "source"), "port", 0), 5433);
+    cJSON_Delete(json);
+    free(plan);
+    wizard_release(&w);
+    CHECK_TRUE(wizard_open(&w, &options, NULL, &err));
+    CHECK_STR(w.connect.name.text, "shop");
+    CHECK_STR(w.connect.sides[SOURCE].fields[FIELD_HOST].text, "db1");
+    CHECK_STR(w.connect.sides[SOURCE].fields[FIELD_PASSWORD].text, "");
+    CHECK_CONTAINS(w.message, "draft");
+    wizard_release(&w);
+    buf_release(&stored);
+    free(path);
+}
+
+/* A plan opens with everything filled in, comments or not; its password is taken out of it. */
+static void test_plan(void)
+{
+    static const char text[] = "{\"name\": \"p\", // mine\n \"source\": {\"uri\": \"postgresql://db1/shop\", \"password\": \"hunter2\"}, /* yes */ \"load\": {\"jobs\": 7}}";
+    char *path = xasprintf("%s/p.json", dir);
+    struct wizard w;
+
+    CHECK_TRUE(file_write_atomic(path, text, strlen(text), &err));
+    CHECK_TRUE(wizard_open(&w, &options, path, &err));
+    CHECK_STR(w.connect.sides[SOURCE].fields[FIELD_URI].text, "postgresql://db1/shop");
+    CHECK_STR(w.connect.sides[SOURCE].fields[FIELD_PASSWORD].text, "hunter2");
+    char *plan = draft_plan_text(&w.draft, false);
+    CHECK_TRUE(!strstr(plan, "hunter2"));
+    CHECK_CONTAINS(plan, "\"jobs\":\t7");
+    free(plan);
+    wizard_release(&w);
+    CHECK_TRUE(file_write_atomic(path, "[1]", 3, &err));
+    CHECK_TRUE(!wizard_open(&w, &options, path, &err));
+    CHECK_CONTAINS(err.message, "is no plan");
+    err_clear(&err);
+    free(path);
+}
+
+static void test_connect(void)
+{
+    struct wizard w;
+
+    begin(&w);
+    type(&w, "shop\t\tdb1.internal\t5432\tshop\tmigrator\thunter2");
+    check_golden(&w, "connect_80", 80, &glyphs_utf8);
+    connect_trying(&w.connect, SOURCE, 98000);
+    connect_trying(&w.connect, TARGET, 97500);
+    connect_answer(&w.connect, SOURCE, answer_ok);
+    CHECK_INT(w.connect.sides[SOURCE].state, ANSWERED);
+    check_golden(&w, "connect_trying_80", 80, &glyphs_utf8);
+    connect_answer(&w.connect, TARGET, answer_no);
+    CHECK_INT(w.connect.sides[TARGET].state, REFUSED);
+    CHECK_TRUE(!connect_is_done(&w.connect));
+    check_golden(&w, "connect_refused_132", 132, &glyphs_utf8);
+    check_golden(&w, "connect_refused_80_ascii", 80, &glyphs_ascii);
+    /* What is changed has to be tried again; a late answer is of what was there before. */
+    type(&w, "x");
+    CHECK_INT(w.connect.sides[SOURCE].state, UNTRIED);
+    connect_answer(&w.connect, SOURCE, answer_ok);
+    CHECK_INT(w.connect.sides[SOURCE].state, UNTRIED);
+    connect_trying(&w.connect, SOURCE, 0);
+    connect_answer(&w.connect, SOURCE, "");
+    CHECK_INT(w.connect.sides[SOURCE].state, REFUSED);
+    CHECK_TRUE(wizard_is_typing(&w));
+    CHECK_INT(wizard_key(&w, KEY_ESCAPE), WIZARD_LEAVES);
+    wizard_release(&w);
+}
+
+static void test_checks(void)
+{
+    struct wizard w;
+
+    begin(&w);
+    w.step = STEP_CHECK;
+    CHECK_INT(checks_failures(&w.checks), -1);
+    wizard_key(&w, KEY_RETURN);
+    CHECK_INT(w.step, STEP_CHECK);
+    checks_running(&w.checks, 96000);
+    check_golden(&w, "checks_running_80", 80, &glyphs_utf8);
+    checks_answer(&w.checks, findings);
+    snprintf(w.checks.taken, sizeof w.checks.taken, "14:02:11");
+    CHECK_INT(checks_failures(&w.checks), 1);
+    check_golden(&w, "checks_80", 80, &glyphs_utf8);
+    check_golden(&w, "checks_80_ascii", 80, &glyphs_ascii);
+    wizard_key(&w, KEY_RETURN);
+    CHECK_INT(w.step, STEP_CHECK);
+    CHECK_CONTAINS(w.message, "must be mended");
+    type(&w, "ajj");
+    check_golden(&w, "checks_all_132", 132, &glyphs_utf8);
+    checks_answer(&w.checks, "{\"type\": \"error\", \"error\": {\"message\": \"source db1: connection refused\", \"hint\": \"Does it run?\"}}");
+    CHECK_INT(checks_failures(&w.checks), -1);
+    CHECK_STR(w.checks.error, "source db1: connection refused Does it run?");
+    checks_answer(&w.checks, "[]");
+    wizard_key(&w, KEY_RETURN);
+    CHECK_INT(w.step, STEP_SCHEMA);
+    wizard_release(&w);
+}
+
+static void test_choices(void)
+{
+    struct wizard w;
+
+    begin(&w);
+    w.step = STEP_SCHEMA;
+    check_golden(&w, "choices_80", 80, &glyphs_utf8);
+    type(&w, " j jj  ");
+    CHECK_STR(draft_text(&w.draft, "schema", "mode"), "existing");
+    CHECK_TRUE(!draft_bool(&w.draft, "schema", "roles", true));
+    CHECK_STR(json_str(draft_database(&w.draft), "keylessTables"), "at-cutover");
+    CHECK_STR(draft_text(&w.draft, "load", "prepare"), "");
+    type(&w, " ");
+    CHECK_STR(json_str(draft_database(&w.draft), "keylessTables"), "refuse");
+    wizard_release(&w);
+}
+
+static char *many_tables(int count)
+{
+    struct buf text = BUF_INIT;
+
+    for (int i = 0; i < count; i++)
+        buf_addf(&text, "%c{\"name\":\"public.t%05d\",\"schema\":\"public\",\"table\":\"t%05d\",\"estimatedRows\":%d,\"bytes\":%d,\"key\":\"%s\",\"readable\":true,\"picked\":true,"
+                 "\"unlogged\":%s,\"partition\":false,\"databaseName\":\"shop\"}", i ? ',' : '[', i, i, i * 7, (i * 7919) % 10007 * 8192,
+                 i % 100 == 3 ? "none" : "primary", i % 50 == 4 ? "true" : "false");
+    buf_addch(&text, ']');
+    return buf_take(&text);
+}
+
+static void test_picker(void)
+{
+    struct wizard w;
+    char *tables = many_tables(12);
+
+    begin(&w);
+    w.step = STEP_TABLES;
+    picker_answer(&w.picker, &w.draft, tables);
+    check_golden(&w, "picker_80", 80, &glyphs_utf8);
+    wizard_keep(&w);
+    CHECK_TRUE(!json_get(draft_database(&w.draft), "excludedTables")); /* nothing was changed: new tables come, too */
+    type(&w, "j jj s");
+    CHECK_INT(picker_count(&w.picker), 10);
+    wizard_keep(&w);
+    CHECK_INT(cJSON_GetArraySize(json_get(draft_database(&w.draft), "excludedTables")), 2);
+    CHECK_STR(cJSON_GetArrayItem(json_get(draft_database(&w.draft), "excludedTables"), 0)->valuestring, "public.t00001");
+    type(&w, "sg/t00003");
+    wizard_key(&w, KEY_RETURN);
+    CHECK_INT(w.picker.shown_count, 1);
+    type(&w, " mother.name");
+    wizard_key(&w, KEY_RETURN);
+    type(&w, "wid > 7");
+    wizard_key(&w, KEY_RETURN);
+    type(&w, "a");
+    check_golden(&w, "picker_filter_80", 80, &glyphs_utf8);
+    check_golden(&w, "picker_filter_132", 132, &glyphs_utf8);
+    type(&w, "/");
+    wizard_key(&w, KEY_ESCAPE);
+    type(&w, "A/0003");
+    wizard_key(&w, KEY_RETURN);
+    type(&w, "a");
+    wizard_keep(&w);
+    const cJSON *database = draft_database(&w.draft);
+    CHECK_STR(cJSON_GetArrayItem(json_get(database, "selectedTables"), 0)->valuestring, "public.t00003");
+    CHECK_TRUE(!json_get(database, "excludedTables"));
+    const cJSON *mapping = cJSON_GetArrayItem(json_get(database, "tableMappings"), 0);
+    CHECK_STR(json_str(mapping, "to"), "other.name");
+    CHECK_STR(json_str(mapping, "where"), "id > 7");
+    type(&w, "A");
+    wizard_key(&w, KEY_RETURN);
+    CHECK_INT(w.step, STEP_TABLES);
+    CHECK_CONTAINS(w.message, "No table is picked");
+    wizard_release(&w);
+    free(tables);
+}
+
+/* Ten thousand tables: a key, with all that it draws, in less than 50 ms of the processor's time. */
+static void test_many(void)
+{
+    const char *factor = getenv("PGC_TIME_FACTOR");
+    struct wizard w;
+    struct canvas canvas;
+    char *tables = many_tables(10000);
+    int64_t slowest_us = 0;
+
+    begin(&w);
+    w.step = STEP_TABLES;
+    picker_answer(&w.picker, &w.draft, tables);
+    canvas_init(&canvas, 43, 132, &glyphs_utf8);
+    for (const char *key = "Ggjjs s s a A /99\n a"; *key; key++) {
+        clock_t began = clock();
+        wizard_key(&w, *key == '\n' ? KEY_RETURN : *key);
+        wizard_draw(&w, &canvas);
+        int64_t took_us = (int64_t)(clock() - began) * 1000000 / CLOCKS_PER_SEC;
+        slowest_us = took_us > slowest_us ? took_us : slowest_us;
+    }
+    fprintf(stderr, " slowest key %.1f ms ", (double)slowest_us / 1000);
+    CHECK_TRUE(slowest_us < 50000 * (factor ? atoi(factor) : 1));
+    canvas_release(&canvas);
+    wizard_release(&w);
+    free(tables);
+}
+
+static void test_review(void)
+{
+    struct wizard w;
+
+    begin(&w);
+    type(&w, "shop");
+    cJSON_AddStringToObject(draft_database(&w.draft), "target_database_name", "shop2");
+    draft_set(&w.draft, "load", "prepare", "truncate");
+    w.step = STEP_REVIEW;
+    review_running(&w.review, 97000);
+    wizard_key(&w, KEY_RETURN);
+    CHECK_STR(w.message, "Not yet.");
+    review_answer(&w.review, "migration \"shop\", as far as: ready (nothing is done now)\n  tables: 2, 16.7 MB\n", true);
+    wizard_key(&w, KEY_RETURN); /* tables are emptied: it wants a word */
+    CHECK_TRUE(w.review.confirming);
+    type(&w, "shop");
+    wizard_key(&w, KEY_RETURN);
+    CHECK_CONTAINS(w.message, "not the name");
+    CHECK_TRUE(!w.starting);
+    check_golden(&w, "review_confirm_80", 80, &glyphs_utf8);
+    wizard_key(&w, KEY_ESCAPE);
+    CHECK_TRUE(!w.review.confirming);
+    type(&w, "p");
+    check_golden(&w, "review_plan_80", 80, &glyphs_utf8);
+    review_answer(&w.review, "{\"type\":\"error\",\"error\":{\"message\":\"p.json:1: no\",\"hint\":\"Mend it.\"}}", false);
+    wizard_key(&w, KEY_RETURN);
+    CHECK_CONTAINS(w.message, "cannot be started");
+    CHECK_STR(w.review.text, "p.json:1: no\nMend it.");
+    wizard_release(&w);
+}
+
+int main(void)
+{
+    static const struct unit_test tests[] = {
+        {"a line of text", test_field}, {"draft", test_draft}, {"plan", test_plan}, {"connect", test_connect},
+        {"checks", test_checks}, {"choices", test_choices}, {"tables", test_picker}, {"many", test_many},
+        {"review", test_review}, {NULL, NULL},
+    };
+
+    setlocale(LC_CTYPE, "C.UTF-8");
+    if (!mkdtemp(dir))
+        return 1;
+    int code = unit_main("wizard", tests);
+    dir_remove(dir, NULL);
+    return code;
+}

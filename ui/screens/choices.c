@@ -1,0 +1,132 @@
+#include "ui/screens/choices.h"
+
+#include <string.h>
+
+#include "base/json.h"
+#include "ui/terminal.h"
+
+const struct key_help choices_keys[] = {
+    {"Space", "change", "The next value of the line under the cursor."},
+    {"j k", NULL, "Down and up; also the arrow keys."},
+    {"Enter", "next", "Goes on to the tables."},
+    {"Esc", "back", "Back to the checks."},
+    {"?", "help", "This help."},
+    {"q", "leave", "Leaves; the plan is kept as a draft."},
+    {NULL, NULL, NULL},
+};
+
+struct choice {
+    const char *label;
+    const char *section, *key; /* section "databases": of the first one */
+    const char *values[4];     /* the first is the default; "yes" and "no": true and false */
+    const char *meanings[4];
+};
+
+static const struct choice choices[] = {
+    {"Schema", "schema", "mode", {"copy", "existing"},
+     {"It is copied from the source, by pg_dump; indexes, keys and triggers come after each table's rows.",
+      "It is there already: it is compared with the source, and what is in the way of the load is put back at the end."}},
+    {"Roles", "schema", "roles", {"yes", "no"},
+     {"Roles that own something on the source and are missing on the target are made there, without passwords.",
+      "Roles are not made: owners and grants must be there."}},
+    {"Rows on the target", "load", "prepare", {"refuse", "truncate"},
+     {"Tables of the target that hold rows stop the migration before it begins.",
+      "Tables of the target that hold rows are EMPTIED. The target database's name is asked for before."}},
+    {"Tables without key", "databases", "keylessTables", {"refuse", "full", "at-cutover"},
+     {"Tables without a primary key or replica identity are refused.",
+      "They get REPLICA IDENTITY FULL on the source until the end: their UPDATEs and DELETEs write more WAL.",
+      "They are copied, and copied again while writes are stopped."}},
+    {"Schema changes", "sync", "ddl", {"apply", "stop"},
+     {"Changes of tables on the source, while the migration runs, are followed on the target.",
+      "A schema change on the source stops its table."}},
+    {"Misfitting changes", "sync", "onConflict", {"stop-table", "skip-and-record", "upsert"},
+     {"A change that does not fit the target's rows stops its table; the others go on.",
+      "It is left out and recorded in pgcutover.conflicts.", "It is made to fit, and recorded."}},
+    {"Stop writes by", "cutover", "stopWrites", {"read-only", "operator"},
+     {"At the cutover the source database becomes read-only, and other sessions are ended.",
+      "You stop the applications; the cutover asks whether that is done."}},
+    {"Cut over", "cutover", "when", {"manual", "ready"},
+     {"When you say so, on the dashboard.", "By itself, as soon as the target is up to date."}},
+    {"Verify", "verify", "when", {"before-cutover", "never"},
+     {"Every table is compared, by checksum, while writes are stopped.", "Nothing is compared. Exit code 0 then does not mean that the data are equal."}},
+};
+
+#define CHOICES ((int)(sizeof choices / sizeof *choices))
+
+static cJSON *home(struct draft *draft, const struct choice *choice)
+{
+    if (strcmp(choice->section, "databases") == 0)
+        return draft_database(draft);
+    return cJSON_GetObjectItemCaseSensitive(draft->plan, choice->section);
+}
+
+static int value_of(struct draft *draft, const struct choice *choice)
+{
+    const cJSON *item = json_get(home(draft, choice), choice->key);
+    const char *text = cJSON_IsBool(item) ? cJSON_IsTrue(item) ? "yes" : "no" : cJSON_IsString(item) ? item->valuestring : "";
+
+    for (int i = 0; i < 4 && choice->values[i]; i++)
+        if (strcmp(choice->values[i], text) == 0)
+            return i;
+    return 0;
+}
+
+static void set_value(struct draft *draft, const struct choice *choice, const char *value)
+{
+    if (strcmp(choice->section, "databases") == 0) {
+        cJSON *database = draft_database(draft);
+        cJSON_DeleteItemFromObjectCaseSensitive(database, choice->key);
+        cJSON_AddStringToObject(database, choice->key, value);
+    } else if (strcmp(choice->values[0], "yes") == 0) {
+        draft_set_bool(draft, choice->section, choice->key, strcmp(value, "yes") == 0);
+    } else {
+        draft_set(draft, choice->section, choice->key, value);
+    }
+}
+
+static void draw_choice(const struct choice *choice, int value, struct canvas *c, int row, bool selected)
+{
+    int col = 22;
+
+    canvas_put(c, row, 0, 1, ROLE_KEY, selected ? c->glyphs->selected : " ");
+    canvas_put(c, row, 2, 20, selected ? ROLE_SELECTED : ROLE_TEXT, choice->label);
+    for (int i = 0; i < 4 && choice->values[i]; i++) {
+        col += canvas_put(c, row, col, -1, i == value ? ROLE_KEY : ROLE_DIM, i == value ? "(*) " : "( ) ");
+        col += canvas_put(c, row, col, -1, i == value ? ROLE_TEXT : ROLE_DIM, choice->values[i]) + 3;
+    }
+}
+
+void choices_draw(const struct choices *screen, struct draft *draft, struct canvas *c, int row, int rows)
+{
+    int end = row + rows;
+    const struct choice *choice = &choices[screen->selected];
+
+    for (int i = 0; i < CHOICES && row < end; i++, row++)
+        draw_choice(&choices[i], value_of(draft, &choices[i]), c, row, i == screen->selected);
+    c->cursor_row = row - CHOICES + screen->selected;
+    canvas_line(c, row++, choice->label);
+    row += canvas_wrap(c, row, 2, c->cols - 4, 2, ROLE_TEXT, choice->meanings[value_of(draft, choice)]) + 1;
+    canvas_wrap(c, row, 2, c->cols - 4, end - row, ROLE_DIM,
+                "In one way in this version: foreign keys are held back and added at the end, triggers are inert through the "
+                "replica role, enums are kept, secondary indexes are built after each table's load.");
+}
+
+bool choices_key(struct choices *screen, struct draft *draft, int key)
+{
+    const struct choice *choice = &choices[screen->selected];
+    int value = value_of(draft, choice);
+
+    switch (key) {
+    case 'j': case KEY_ARROW_DOWN: case KEY_TAB: screen->selected += screen->selected < CHOICES - 1; return true;
+    case 'k': case KEY_ARROW_UP: case KEY_TAB_BACK: screen->selected -= screen->selected > 0; return true;
+    case KEY_FIRST: screen->selected = 0; return true;
+    case KEY_LAST: screen->selected = CHOICES - 1; return true;
+    case ' ': case KEY_ARROW_RIGHT:
+        set_value(draft, choice, value + 1 < 4 && choice->values[value + 1] ? choice->values[value + 1] : choice->values[0]);
+        return true;
+    case KEY_ARROW_LEFT:
+        set_value(draft, choice, choice->values[value ? value - 1 : 0]);
+        return true;
+    default: return false;
+    }
+}

@@ -1,0 +1,419 @@
+/* How it works: a step is a screen with a state of its own. Leaving it stores what it holds in the draft, going into
+ * one starts the command whose answer it shows. Commands run on while one goes elsewhere, and are ended when their
+ * answer would be of a plan that has changed. */
+#include "ui/wizard.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/secret.h"
+#include "ui/screens/panes.h"
+#include "ui/terminal.h"
+
+static void say(struct wizard *w, bool is_error, const char *text)
+{
+    snprintf(w->message, sizeof w->message, "%s", text);
+    w->is_error = is_error;
+}
+
+static void say_err(struct wizard *w, struct err *err)
+{
+    say(w, true, err->message);
+    err_clear(err);
+}
+
+/* --- commands --- */
+
+static bool run(struct wizard *w, struct child *job, const char *const *words)
+{
+    const char *argv[12] = {w->options->program};
+    struct err err = ERR_INIT;
+    char *plan = draft_plan_text(&w->draft, true);
+    size_t count = 1;
+
+    for (; *words && count < 8; words++)
+        argv[count++] = *words;
+    argv[count++] = "--state-dir";
+    argv[count++] = w->options->state_dir;
+    argv[count++] = "-q";
+    bool ok = child_start(job, argv, plan, &err);
+    secret_free_string(plan);
+    if (!ok)
+        say_err(w, &err);
+    return ok;
+}
+
+static void try_servers(struct wizard *w)
+{
+    connect_store(&w->connect, &w->draft);
+    for (int side = 0; side < SIDES; side++) {
+        const char *words[] = {"connect", "/dev/stdin", draft_side_name((enum side)side), "--json", NULL};
+        if (w->connect.sides[side].state == ANSWERED || w->jobs[side].pid)
+            continue;
+        if (run(w, &w->jobs[side], words))
+            connect_trying(&w->connect, (enum side)side, w->now_ms);
+    }
+}
+
+static void check(struct wizard *w)
+{
+    static const char *const words[] = {"check", "/dev/stdin", "--json", NULL};
+
+    if (run(w, &w->jobs[0], words))
+        checks_running(&w->checks, w->now_ms);
+}
+
+static void read_tables(struct wizard *w)
+{
+    static const char *const words[] = {"tables", "/dev/stdin", "--json", NULL};
+
+    if (run(w, &w->jobs[0], words))
+        picker_running(&w->picker, w->now_ms);
+}
+
+static void ask_what_would_be(struct wizard *w)
+{
+    static const char *const words[] = {"--batch", "/dev/stdin", "--dry-run", "--json", NULL};
+
+    if (run(w, &w->jobs[0], words))
+        review_running(&w->review, w->now_ms);
+}
+
+static void start(struct wizard *w)
+{
+    static const char *const words[] = {"--batch", "/dev/stdin", "--detach", "--json", NULL};
+
+    if (w->jobs[0].pid || !run(w, &w->jobs[0], words))
+        return;
+    w->starting = w->review.starting = true;
+    w->review.running = false;
+    w->review.since_ms = w->now_ms;
+}
+
+/* --- steps --- */
+
+static void drop_jobs(struct wizard *w)
+{
+    for (int i = 0; i < SIDES; i++)
+        child_release(&w->jobs[i]);
+    w->checks.running = w->picker.running = w->review.running = false;
+}
+
+void wizard_keep(struct wizard *w)
+{
+    struct err err = ERR_INIT;
+
+    if (w->started)
+        return;
+    if (w->step == STEP_CONNECT)
+        connect_store(&w->connect, &w->draft);
+    if (w->step == STEP_TABLES)
+        picker_store(&w->picker, &w->draft);
+    char *text = draft_plan_text(&w->draft, false);
+    if ((!w->stored || strcmp(w->stored, text) != 0) && !draft_store(&w->draft, &err))
+        say_err(w, &err);
+    free(w->stored);
+    w->stored = text;
+}
+
+static void enter(struct wizard *w, enum wizard_step step)
+{
+    wizard_keep(w);
+    drop_jobs(w);
+    w->step = step;
+    if (step == STEP_CHECK)
+        check(w);
+    else if (step == STEP_TABLES)
+        read_tables(w);
+    else if (step == STEP_REVIEW)
+        ask_what_would_be(w);
+}
+
+/* The plan names its database, as the server that answered does, so that what is said of tables has a place. */
+static void take_names(struct wizard *w, const char *text, enum side side)
+{
+    cJSON *json = cJSON_Parse(text);
+    const char *name = json_str(cJSON_GetArrayItem(json, 0), "databaseName");
+    cJSON *database = draft_database(&w->draft);
+    const char *key = side == SOURCE ? "name" : "target_database_name";
+
+    if (name) {
+        cJSON_DeleteItemFromObjectCaseSensitive(database, key);
+        cJSON_AddStringToObject(database, key, name);
+    }
+    if (name && side == SOURCE && !w->connect.name.text[0]) {
+        field_set(&w->connect.name, name);
+        draft_set(&w->draft, NULL, "name", name);
+    }
+    cJSON_Delete(json);
+}
+
+static void next_from_checks(struct wizard *w)
+{
+    int failures = checks_failures(&w->checks);
+
+    if (failures < 0)
+        say(w, true, w->checks.running ? "The checks are still being made." : "The checks could not be made: \"r\" tries again.");
+    else if (failures)
+        say(w, true, "Something is open that must be mended first. Below the list stands how; then \"r\" checks again.");
+    else
+        enter(w, STEP_SCHEMA);
+}
+
+static void next_from_tables(struct wizard *w)
+{
+    if (!w->picker.tables || w->picker.running)
+        say(w, true, "The tables are not known yet.");
+    else if (!picker_count(&w->picker))
+        say(w, true, "No table is picked: Space picks the one under the cursor, \"a\" all.");
+    else
+        enter(w, STEP_REVIEW);
+}
+
+static bool empties_tables(const struct wizard *w)
+{
+    return strcmp(draft_text(&w->draft, "load", "prepare"), "truncate") == 0;
+}
+
+static void next_from_review(struct wizard *w)
+{
+    const char *want = json_str(draft_database(&w->draft), "target_database_name");
+
+    if (w->review.running || w->review.starting || !w->review.text || w->review.failed) {
+        say(w, true, w->review.failed ? "This plan cannot be started: what is in the way is said above." : "Not yet.");
+    } else if (empties_tables(w) && !w->review.confirming) {
+        w->review.confirming = true;
+        field_set(&w->review.word, "");
+    } else if (empties_tables(w) && strcmp(w->review.word.text, want ? want : "") != 0) {
+        say(w, true, "That is not the name of the target's database.");
+    } else {
+        w->review.confirming = false;
+        start(w);
+    }
+}
+
+static void next(struct wizard *w)
+{
+    w->message[0] = '\0';
+    switch (w->step) {
+    case STEP_CONNECT:
+        connect_store(&w->connect, &w->draft);
+        w->go_on = true;
+        if (connect_is_done(&w->connect))
+            enter(w, STEP_CHECK);
+        else
+            try_servers(w);
+        break;
+    case STEP_CHECK: next_from_checks(w); break;
+    case STEP_SCHEMA: enter(w, STEP_TABLES); break;
+    case STEP_TABLES: next_from_tables(w); break;
+    default: next_from_review(w); break;
+    }
+}
+
+/* --- answers --- */
+
+static void started(struct wizard *w, const char *text, bool ok)
+{
+    cJSON *json = cJSON_Parse(text);
+    const char *name = json_str(json, "name");
+
+    w->starting = w->review.starting = false;
+    if (ok && name) {
+        w->started = xstrdup(name);
+        draft_forget(&w->draft);
+    } else {
+        review_answer(&w->review, text, false);
+    }
+    cJSON_Delete(json);
+}
+
+static void take_answer(struct wizard *w, int which, const char *text, bool ok)
+{
+    w->message[0] = '\0';
+    if (w->step == STEP_CONNECT) {
+        connect_answer(&w->connect, (enum side)which, text);
+        if (w->connect.sides[which].state == ANSWERED)
+            take_names(w, text, (enum side)which);
+        if (w->go_on && connect_is_done(&w->connect))
+            enter(w, STEP_CHECK);
+    } else if (w->starting) {
+        started(w, text, ok);
+    } else if (w->step == STEP_CHECK) {
+        checks_answer(&w->checks, text);
+    } else if (w->step == STEP_TABLES) {
+        picker_answer(&w->picker, &w->draft, text);
+    } else if (w->step == STEP_REVIEW) {
+        review_answer(&w->review, text, ok);
+    }
+}
+
+void wizard_poll(const struct wizard *w, struct pollfd *fds)
+{
+    for (int i = 0; i < SIDES; i++)
+        fds[i] = (struct pollfd){.fd = w->jobs[i].pid ? w->jobs[i].fd : -1, .events = POLLIN};
+}
+
+bool wizard_serve(struct wizard *w)
+{
+    bool changed = false;
+
+    for (int i = 0; i < SIDES; i++) {
+        if (!w->jobs[i].pid || !child_serve(&w->jobs[i]))
+            continue;
+        bool ok = WIFEXITED(w->jobs[i].status) && WEXITSTATUS(w->jobs[i].status) == 0;
+        char *text = buf_take(&w->jobs[i].words);
+        take_answer(w, i, text ? text : "", ok);
+        free(text);
+        changed = true;
+    }
+    return changed;
+}
+
+bool wizard_is_busy(const struct wizard *w)
+{
+    return w->jobs[0].pid || w->jobs[1].pid;
+}
+
+/* --- keys --- */
+
+const struct key_help *wizard_keys(const struct wizard *w)
+{
+    static const struct key_help *const keys[STEPS] = {connect_keys, checks_keys, choices_keys, picker_keys, review_keys};
+
+    return keys[w->step];
+}
+
+bool wizard_is_typing(const struct wizard *w)
+{
+    return w->step == STEP_CONNECT || (w->step == STEP_TABLES && w->picker.editing) ||
+           (w->step == STEP_REVIEW && w->review.confirming);
+}
+
+static bool key_of_step(struct wizard *w, int key)
+{
+    switch (w->step) {
+    case STEP_CONNECT: return connect_key(&w->connect, key);
+    case STEP_CHECK: return checks_key(&w->checks, key);
+    case STEP_SCHEMA: return choices_key(&w->choices, &w->draft, key);
+    case STEP_TABLES: return picker_key(&w->picker, key);
+    default: return review_key(&w->review, key);
+    }
+}
+
+/* Esc stops what runs, first; then it goes back. */
+static enum wizard_answer back(struct wizard *w)
+{
+    w->message[0] = '\0';
+    w->go_on = false;
+    if (w->starting) {
+        say(w, true, "The engine is being started: it can be cancelled on the dashboard.");
+        return WIZARD_STAYS;
+    }
+    if (wizard_is_busy(w)) {
+        drop_jobs(w);
+        for (int side = 0; side < SIDES; side++)
+            if (w->connect.sides[side].state == TRYING)
+                w->connect.sides[side].state = UNTRIED;
+        say(w, false, "Stopped.");
+        return WIZARD_STAYS;
+    }
+    if (w->step == STEP_CONNECT) {
+        wizard_keep(w);
+        return WIZARD_LEAVES;
+    }
+    wizard_keep(w);
+    w->step--;
+    if (w->step == STEP_TABLES)
+        read_tables(w);
+    return WIZARD_STAYS;
+}
+
+enum wizard_answer wizard_key(struct wizard *w, int key)
+{
+    if (key_of_step(w, key)) {
+        w->message[0] = '\0';
+        if (w->step == STEP_CONNECT)
+            w->go_on = false;
+        return WIZARD_STAYS;
+    }
+    if (key == KEY_RETURN)
+        next(w);
+    else if (key == KEY_ESCAPE)
+        return back(w);
+    else if (key == KEY_TEST && w->step == STEP_CONNECT)
+        try_servers(w);
+    else if (key == 'r' && w->step == STEP_CHECK && !w->jobs[0].pid)
+        check(w);
+    else if (key == 'w' && w->step == STEP_REVIEW)
+        w->is_error = !review_write_plan(&w->draft, w->message, sizeof w->message);
+    else
+        return WIZARD_IGNORES;
+    return WIZARD_STAYS;
+}
+
+/* --- drawing --- */
+
+static void draw_steps(const struct wizard *w, struct canvas *c, int row)
+{
+    static const char *const names[] = {"1 Connect", "2 Check", "3 Schema", "4 Tables", "5 Review", "6 Load & sync", "7 Cut over"};
+    int col = 1;
+
+    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
+        col += canvas_put(c, row, col, -1, i == (int)w->step ? ROLE_SELECTED : ROLE_DIM, names[i]) + 2;
+}
+
+void wizard_draw(struct wizard *w, struct canvas *c)
+{
+    const char *name = w->connect.name.text;
+    int rows = c->rows - 5;
+
+    canvas_clear(c);
+    canvas_role(c, 0, 0, c->cols, ROLE_TITLE);
+    canvas_putf(c, 0, 1, -1, ROLE_TITLE, "pgcutover  %s", *name ? name : "a new migration");
+    draw_steps(w, c, 1);
+    switch (w->step) {
+    case STEP_CONNECT: connect_draw(&w->connect, c, 3, rows, w->now_ms); break;
+    case STEP_CHECK: checks_draw(&w->checks, c, 3, rows, w->now_ms); break;
+    case STEP_SCHEMA: choices_draw(&w->choices, &w->draft, c, 3, rows); break;
+    case STEP_TABLES: picker_draw(&w->picker, c, 3, rows, w->now_ms); break;
+    default: review_draw(&w->review, &w->draft, c, 3, rows, w->now_ms); break;
+    }
+    canvas_put(c, c->rows - 2, 1, -1, w->is_error ? ROLE_ERROR : ROLE_TEXT, w->message);
+    keys_draw(wizard_keys(w), c, c->rows - 1);
+}
+
+/* --- open and close --- */
+
+bool wizard_open(struct wizard *w, const struct ui_options *options, const char *plan, struct err *err)
+{
+    *w = (struct wizard){.options = options};
+    draft_open(&w->draft, options->state_dir);
+    if (plan && !draft_take_plan(&w->draft, plan, err)) {
+        wizard_release(w);
+        return false;
+    }
+    connect_fill(&w->connect, &w->draft);
+    w->stored = draft_plan_text(&w->draft, false);
+    if (!plan && cJSON_GetArraySize(w->draft.plan))
+        say(w, false, "This is the draft that was left last; passwords are not in it.");
+    return true;
+}
+
+void wizard_release(struct wizard *w)
+{
+    for (int i = 0; i < SIDES; i++)
+        child_release(&w->jobs[i]);
+    connect_release(&w->connect);
+    checks_release(&w->checks);
+    picker_release(&w->picker);
+    review_release(&w->review);
+    draft_release(&w->draft);
+    free(w->stored);
+    free(w->started);
+    *w = (struct wizard){0};
+}
