@@ -1,6 +1,5 @@
 /* index: builds what belongs to tables once their rows are there: one index of a large table next to other
  * workers ("build"), or all that is left of one table or of many small ones ("index"). */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +7,6 @@
 #include "base/log.h"
 #include "engine/works.h"
 #include "schema/apply.h"
-#include "sql/sql.h"
 
 static bool ends_worker(const struct conn *target, const struct err *err)
 {
@@ -85,19 +83,10 @@ static bool index_job(struct work *work, struct conn *target, const cJSON *messa
     return ok;
 }
 
-static bool set_memory(struct work *work, struct conn *target, struct err *err)
-{
-    char jobs[16];
-    const char *value = jobs;
-
-    snprintf(jobs, sizeof jobs, "%d", work->m->plan.load_jobs);
-    return conn_command_params(target, sql_load_builder, 1, &value, err);
-}
-
 bool work_index(struct work *work, struct err *err)
 {
     struct conn target = CONN_INIT;
-    bool ok = work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err) && set_memory(work, &target, err);
+    bool ok = work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err) && work_share_memory(work, &target, err);
 
     while (ok) {
         work_send(work, json_message("ready"));

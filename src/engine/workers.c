@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "cdc/spool.h"
+#include "sql/sql.h"
 
 const struct worker_kind worker_kinds[] = {
     {"recall", work_recall}, {"check", work_check},     {"schema", work_schema},
@@ -95,6 +96,15 @@ bool work_lock_tables(struct conn *target, const char *oids_array, bool shared, 
                               "FROM pg_catalog.unnest($1::pg_catalog.oid[]) AS t (oid)";
 
     return conn_command_params(target, shared ? with_others : exclusive, 1, &oids_array, err);
+}
+
+bool work_share_memory(const struct work *work, struct conn *target, struct err *err)
+{
+    char jobs[16];
+    const char *value = jobs;
+
+    snprintf(jobs, sizeof jobs, "%d", work->m->plan.load_jobs);
+    return conn_command_params(target, sql_load_builder, 1, &value, err);
 }
 
 void work_unlock_tables(struct conn *target)

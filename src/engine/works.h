@@ -29,6 +29,9 @@ void work_unlock_schema(struct conn *target, const char *oid);
 bool work_lock_tables(struct conn *target, const char *oids_array, bool shared, struct err *err);
 void work_unlock_tables(struct conn *target);
 
+/* Memory and parallel workers of a session that builds indexes or validates keys: its share, beside load.jobs - 1 others. */
+bool work_share_memory(const struct work *work, struct conn *target, struct err *err);
+
 /* "dir/spool" of this pipeline; owned. */
 char *work_spool_dir(const struct work *work);
 /* The address, "host:port", of a connection; owned. */

@@ -13,23 +13,18 @@
 #include "base/log.h"
 #include "base/stop.h"
 #include "schema/constraint.h"
+#include "schema/parallel.h"
 #include "sql/sql.h"
 
 #define PORTION 200
-#define TRIES 20
 #define FAILURES_SHOWN 20
 /* Below deadlock_timeout (1 s): against the applier, which holds rows of both tables, this gives way
  * first and is tried again. */
 #define LOCK_TIMEOUT "700ms"
+/* The applier's changes are not in a validation's way, but an autovacuum is, and that gives way to who has waited for
+ * deadlock_timeout. */
+#define VALIDATE_LOCK_TIMEOUT "3s"
 #define BEGIN_TEXT "BEGIN;\n"
-
-/* What the server said about one statement. */
-struct refusal {
-    char sqlstate[6];
-    char *message; /* owned */
-    char *detail;  /* owned, may be NULL */
-    long position; /* in characters of the whole text, from 1; 0 unknown */
-};
 
 struct bad_object {
     int dump_id;
@@ -39,6 +34,8 @@ struct bad_object {
 struct run {
     struct conn *source; /* foreign keys only */
     struct conn *target;
+    struct conn *const *targets; /* foreign keys: all that there are, the first is target */
+    size_t target_count;
     const char *phase;
     const char *table; /* OID on the source, NULL: the whole phase */
     const struct schema_progress *progress;
@@ -63,25 +60,6 @@ struct object {
 };
 
 /* --- statements --- */
-
-static void refusal_release(struct refusal *refusal)
-{
-    free(refusal->message);
-    free(refusal->detail);
-    *refusal = (struct refusal){0};
-}
-
-static void refusal_take(struct refusal *refusal, const PGresult *res)
-{
-    const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
-    const char *position = PQresultErrorField(res, PG_DIAG_STATEMENT_POSITION);
-
-    refusal_release(refusal);
-    snprintf(refusal->sqlstate, sizeof refusal->sqlstate, "%s", sqlstate ? sqlstate : "");
-    str_replace(&refusal->message, PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY));
-    str_replace(&refusal->detail, PQresultErrorField(res, PG_DIAG_MESSAGE_DETAIL));
-    refusal->position = position ? atol(position) : 0;
-}
 
 /* Runs a text; on a server's refusal the transaction is rolled back and *refused set. False with
  * *refused unset: lost connection, stop, deadline. */
@@ -120,7 +98,7 @@ static bool run_text(struct conn *c, const char *sql, struct refusal *refusal, b
     }
     if (!*refused)
         return true;
-    if (!conn_is_open(c) || strncmp(refusal->sqlstate, "57P0", 4) == 0) {
+    if (!conn_is_open(c) || refusal_ends_session(refusal)) {
         *refused = false;
         if (err) {
             err->code = ERR_CONNECTION;
@@ -133,12 +111,6 @@ static bool run_text(struct conn *c, const char *sql, struct refusal *refusal, b
 }
 
 /* --- failures --- */
-
-static bool may_come_right(const char *sqlstate)
-{
-    return strcmp(sqlstate, "40P01") == 0 || strcmp(sqlstate, "55P03") == 0 ||
-           strcmp(sqlstate, "40001") == 0;
-}
 
 struct hint {
     const char *sqlstate;
@@ -307,9 +279,10 @@ static bool run_one(struct run *run, const struct object *object, bool applied,
     text_of(&text, object, 1, applied);
     for (int tries = 1; !ok; tries++) {
         ok = run_text(run->target, text.data, refusal, refused, err);
-        if (ok || !*refused || !may_come_right(refusal->sqlstate) || tries >= TRIES)
+        int pause_ms = ok || !*refused || !refusal_may_pass(refusal) ? -1 : refusal_pause_ms(tries);
+        if (pause_ms < 0)
             break;
-        if (!stop_sleep(tries < 10 ? tries * 200 : 2000, err)) {
+        if (!stop_sleep(pause_ms, err)) {
             *refused = false;
             break;
         }
@@ -624,12 +597,28 @@ bool schema_build_index(struct conn *target, const char *source_oid, struct err 
 
 /* --- foreign keys --- */
 
-enum { FK_ADD, FK_VALIDATE, FK_VALIDATED, FK_PARTITIONED, FK_SCHEMA };
+enum { FK_ADD, FK_VALIDATE, FK_VALIDATED, FK_PARTITIONED, FK_SCHEMA, FK_TABLE, FK_NAME, FK_PAGES };
+
+/* Keys that were added and are still to be validated. */
+struct validation {
+    struct object object;
+    char *statement; /* owned, like the rest */
+    char *table;
+    char *text;
+    int64_t pages; /* of the referencing table: it is read as a whole */
+};
+
+struct validations {
+    struct run *run;
+    struct validation *items;
+    struct parallel_task *tasks; /* of the same order */
+    size_t count;
+};
 
 static bool key_exists(struct run *run, const PGresult *key, bool *exists, struct err *err)
 {
-    const char *values[] = {PQgetvalue(key, 0, FK_SCHEMA), PQgetvalue(key, 0, FK_SCHEMA + 1),
-                            PQgetvalue(key, 0, FK_SCHEMA + 2)};
+    const char *values[] = {PQgetvalue(key, 0, FK_SCHEMA), PQgetvalue(key, 0, FK_TABLE),
+                            PQgetvalue(key, 0, FK_NAME)};
     char *found = NULL;
     bool ok = conn_scalar(run->target, sql_schema_constraint_exists, 3, values, &found, err);
 
@@ -638,37 +627,55 @@ static bool key_exists(struct run *run, const PGresult *key, bool *exists, struc
     return ok;
 }
 
-/* Adds and validates one key of a plain table: two transactions, for the second takes long and needs
- * only weak locks. The first may have been done by a run that was cut off. */
-static bool add_and_validate(struct run *run, const struct object *object, const PGresult *key,
-                             struct err *err)
+static void want_validation(struct validations *v, const struct object *object, const PGresult *key)
 {
+    struct validation *item = &v->items[v->count++];
+    struct buf text = BUF_INIT;
+
+    *item = (struct validation){.object = *object, .pages = atoll(PQgetvalue(key, 0, FK_PAGES))};
+    item->table = xasprintf("%s.%s", PQgetvalue(key, 0, FK_SCHEMA), PQgetvalue(key, 0, FK_TABLE));
+    item->statement = xasprintf("%s;", PQgetvalue(key, 0, FK_VALIDATE));
+    item->object.statement = item->statement;
+    text_of(&text, &item->object, 1, true);
+    item->text = xasprintf("SET lock_timeout = '" VALIDATE_LOCK_TIMEOUT "'; %s", text.data);
+    buf_release(&text);
+}
+
+/* A key of a plain table is added, which takes a moment and strong locks; the rest takes long, and needs only weak
+ * ones. It may have been added by a run that was cut off. */
+static bool add_key(struct validations *v, const struct object *object, const PGresult *key, struct err *err)
+{
+    struct run *run = v->run;
     struct object step = *object;
     struct refusal refusal = {0};
     bool exists, refused = false;
     char *add = xasprintf("%s NOT VALID;", PQgetvalue(key, 0, FK_ADD));
-    char *validate = xasprintf("%s;", PQgetvalue(key, 0, FK_VALIDATE));
     bool ok = key_exists(run, key, &exists, err);
 
     step.statement = add;
     ok = ok && (exists || run_one(run, &step, false, &refusal, &refused, err));
-    if (ok) {
-        step.statement = validate;
-        ok = run_one(run, &step, true, &refusal, &refused, err);
-    }
+    if (ok)
+        want_validation(v, object, key);
     if (refused) {
         err_clear(err);
         ok = record_failure(run, &step, &refusal, err);
     }
     refusal_release(&refusal);
     free(add);
-    free(validate);
     return ok;
 }
 
-static bool apply_foreign_key(struct run *run, const struct object *object, struct err *err)
+static void key_is_done(struct run *run, const struct object *object)
+{
+    run->done++;
+    report(run, object);
+}
+
+static bool apply_foreign_key(struct validations *v, const struct object *object, struct err *err)
 {
     struct refusal gone = {.message = "no longer on the source"};
+    struct run *run = v->run;
+    size_t before = v->count;
     bool ok;
 
     PGresult *key = conn_exec_params(run->source, sql_schema_foreign_key, 1, &object->oid, err);
@@ -680,35 +687,90 @@ static bool apply_foreign_key(struct run *run, const struct object *object, stru
                PQgetvalue(key, 0, FK_VALIDATED)[0] == 'f') {
         ok = apply_one(run, object, err);
     } else {
-        ok = add_and_validate(run, object, key, err);
+        ok = add_key(v, object, key, err);
     }
     PQclear(key);
+    if (ok && v->count == before)
+        key_is_done(run, object);
     return ok;
+}
+
+static int larger_first(const void *a, const void *b)
+{
+    const struct validation *left = a, *right = b;
+
+    return left->pages > right->pages ? -1 : left->pages < right->pages;
+}
+
+static void on_validated(void *arg, const struct parallel_task *task)
+{
+    struct validations *v = arg;
+
+    key_is_done(v->run, &v->items[task - v->tasks].object);
+}
+
+/* What was refused is recorded when all connections are idle. */
+static bool validate(struct validations *v, struct err *err)
+{
+    struct run *run = v->run;
+
+    qsort(v->items, v->count, sizeof *v->items, larger_first);
+    for (size_t i = 0; i < v->count; i++)
+        v->tasks[i] = (struct parallel_task){.text = v->items[i].text, .alone = v->items[i].table};
+    bool ok = parallel_run(run->targets, run->target_count, v->tasks, v->count, on_validated, v, err) &&
+              conn_command(run->target, "SET lock_timeout = '" LOCK_TIMEOUT "'", err);
+    for (size_t i = 0; i < v->count; i++) {
+        struct parallel_task *task = &v->tasks[i];
+        ok = ok && (!task->refused || record_failure(run, &v->items[i].object, &task->refusal, err));
+        refusal_release(&task->refusal);
+    }
+    return ok;
+}
+
+static void validations_release(struct validations *v)
+{
+    for (size_t i = 0; i < v->count; i++) {
+        free(v->items[i].statement);
+        free(v->items[i].table);
+        free(v->items[i].text);
+    }
+    free(v->items);
+    free(v->tasks);
 }
 
 static bool apply_foreign_keys(struct run *run, const struct object *objects, size_t count,
                                struct err *err)
 {
-    for (size_t i = 0; i < count; i++) {
-        bool is_key = strcmp(objects[i].type, "FK CONSTRAINT") == 0;
-        if (!is_key) { /* comments on them */
-            if (!apply_singly(run, &objects[i], 1, err))
-                return false;
-            continue;
-        }
-        if (!apply_foreign_key(run, &objects[i], err))
-            return false;
-        run->done++;
-        report(run, &objects[i]);
+    struct validations v = {.run = run, .items = xcalloc(count, sizeof *v.items),
+                            .tasks = xcalloc(count, sizeof *v.tasks)};
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < count; i++) {
+        bool is_key = strcmp(objects[i].type, "FK CONSTRAINT") == 0; /* else a comment on one */
+        ok = is_key ? apply_foreign_key(&v, &objects[i], err) : apply_singly(run, &objects[i], 1, err);
     }
-    return true;
+    ok = ok && (!v.count || validate(&v, err));
+    validations_release(&v);
+    return ok;
 }
 
-bool schema_foreign_keys(struct conn *source, struct conn *target,
+bool schema_foreign_keys_count(struct conn *target, size_t *count, struct err *err)
+{
+    char *text = NULL;
+    bool ok = conn_scalar(target, "SELECT pg_catalog.count(*) FROM pgcutover.objects WHERE phase = 'foreign-key' "
+                          "AND object_type = 'FK CONSTRAINT' AND state IN ('pending', 'failed')", 0, NULL, &text, err);
+
+    *count = ok ? (size_t)atoll(text) : 0;
+    free(text);
+    return ok;
+}
+
+bool schema_foreign_keys(struct conn *source, struct conn *const *targets, size_t target_count,
                          const struct schema_progress *progress, struct err *err)
 {
-    struct run run = {.source = source, .target = target, .phase = "foreign-key",
-                      .progress = progress};
+    struct conn *target = targets[0];
+    struct run run = {.source = source, .target = target, .targets = targets, .target_count = target_count,
+                      .phase = "foreign-key", .progress = progress};
     bool ok = conn_command(target, "SET lock_timeout = '" LOCK_TIMEOUT "'", err) &&
               apply_run(&run, err);
 

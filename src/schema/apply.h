@@ -36,11 +36,16 @@ bool schema_index_tables(struct conn *target, const char *oids_array, struct err
  * success too when there is none. schema_index_table() does the rest afterwards. */
 bool schema_build_index(struct conn *target, const char *source_oid, struct err *err);
 
-/* Foreign keys: added NOT VALID, then validated, with a bounded wait for each lock; those that are not
+/* How many foreign keys wait to be added or validated. */
+bool schema_foreign_keys_count(struct conn *target, size_t *count, struct err *err);
+
+/* Foreign keys: added NOT VALID on the first of the target's connections, then validated on all of them next to each
+ * other, keys of large tables first, with a bounded wait for each lock; those that are not
  * valid on the source stay so; those from or to partitioned tables in one step, as pg_dump has them: NOT
  * VALID is refused from one, and VALIDATE leaves the parts of one that refers to one not valid.
- * One that is gone from the source is skipped. Rows without partner: SQLSTATE 23503, with the key. */
-bool schema_foreign_keys(struct conn *source, struct conn *target,
+ * One that is gone from the source is skipped. Rows without partner: SQLSTATE 23503, with the key. When it fails for another
+ * reason, connections that were at work are closed. */
+bool schema_foreign_keys(struct conn *source, struct conn *const *targets, size_t target_count,
                          const struct schema_progress *progress, struct err *err);
 
 #endif

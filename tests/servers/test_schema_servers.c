@@ -163,6 +163,13 @@ static bool index_all(struct pair *pair, struct err *err)
     return ok;
 }
 
+static bool foreign_keys(struct pair *pair, struct err *err)
+{
+    struct conn *to = &pair->target;
+
+    return schema_foreign_keys(&pair->source, &to, 1, NULL, err);
+}
+
 /* All phases in the engine's order. Each step may have been done before. */
 static bool migrate(struct pair *pair, const struct schema_progress *progress, struct err *err)
 {
@@ -173,7 +180,7 @@ static bool migrate(struct pair *pair, const struct schema_progress *progress, s
            store(pair, err) && schema_apply_phase(to, "pre", progress, err) &&
            schema_identity_relax(to, err) && conn_command(to, list_tables, err) &&
            index_all(pair, err) && schema_apply_phase(to, "index", progress, err) &&
-           schema_foreign_keys(&pair->source, to, progress, err) &&
+           schema_foreign_keys(&pair->source, &to, 1, progress, err) &&
            schema_apply_phase(to, "post", progress, err) &&
            schema_matviews_refresh(&pair->source, to, progress, err) &&
            schema_apply_phase(to, "held", progress, err) && schema_identity_restore(to, err);
@@ -328,7 +335,7 @@ static void test_phases(void)
     check_scalar(&pair.target, "SELECT string_agg(source_table, '') FROM pgcutover.tables WHERE indexed", "orders_us");
     OK(index_all(&pair, E));
     OK(schema_apply_phase(&pair.target, "index", NULL, E));
-    OK(schema_foreign_keys(&pair.source, &pair.target, NULL, E));
+    OK(foreign_keys(&pair, E));
     OK(schema_apply_phase(&pair.target, "post", NULL, E));
     check_scalar(&pair.target, "SELECT count(*) FROM pg_trigger WHERE tgenabled IN ('A', 'R')", "0");
     check_scalar(&pair.target, "SELECT count(*) FROM pg_event_trigger", "0");
@@ -374,14 +381,14 @@ static void test_failures(void)
     OK(index_all(&pair, E));
     OK(schema_apply_phase(&pair.target, "index", NULL, E));
     OK(conn_command(&pair.target, "INSERT INTO app.egg VALUES (1, 77)", E));
-    CHECK_TRUE(!schema_foreign_keys(&pair.source, &pair.target, NULL, err));
+    CHECK_TRUE(!foreign_keys(&pair, err));
     CHECK_STR(err->sqlstate, "23503");
     CHECK_CONTAINS(err->message, "could not apply FK CONSTRAINT app.egg egg_hen_fkey");
     CHECK_CONTAINS(err->detail, "Key (hen)=(77) is not present in table \"hen\".");
     CHECK_CONTAINS(err->hint, "no partner");
     check_scalar(&pair.target, "SELECT count(*) FROM pgcutover.objects WHERE phase = 'foreign-key' AND state <> 'applied'", "1");
     OK(conn_command(&pair.target, "DELETE FROM app.egg", E));
-    OK(schema_foreign_keys(&pair.source, &pair.target, NULL, E));
+    OK(foreign_keys(&pair, E));
     OK(migrate(&pair, NULL, E));
     check_equal(&pair);
     err_clear(err);
@@ -410,7 +417,7 @@ static void test_foreign_key_waits(void)
         _exit(0);
     }
     int64_t begin = clock_mono_ms();
-    OK(schema_foreign_keys(&pair.source, &pair.target, NULL, E));
+    OK(foreign_keys(&pair, E));
     CHECK_TRUE(clock_mono_ms() - begin >= 400);
     waitpid(pid, NULL, 0);
     conn_close(&other);
@@ -418,9 +425,65 @@ static void test_foreign_key_waits(void)
     OK(conn_command(&pair.source, "ALTER TABLE public.b DROP CONSTRAINT b_a_fkey", E));
     OK(conn_command(&pair.target, "ALTER TABLE public.b DROP CONSTRAINT b_a_fkey; UPDATE pgcutover.objects SET state = "
                     "'pending' WHERE phase = 'foreign-key'", E));
-    OK(schema_foreign_keys(&pair.source, &pair.target, NULL, E));
+    OK(foreign_keys(&pair, E));
     check_scalar(&pair.target, "SELECT state || ' ' || message FROM pgcutover.objects WHERE phase = 'foreign-key'",
                  "skipped no longer on the source");
+    pair_end(&pair);
+}
+
+/* Keys are validated next to each other: one waits for a lock that is let go when the other is valid. A third, of the
+ * table that is locked, waits for its turn; one that fails is named and hinders nobody. The lock is given up sooner than
+ * the wait for it: one session after the other would not do. */
+static void test_keys_in_parallel(void)
+{
+    struct pair pair;
+    struct conn holder = CONN_INIT, second = CONN_INIT;
+    struct conn *const targets[] = {&pair.target, &second};
+    struct err err_ = ERR_INIT, *err = &err_;
+    size_t count;
+
+    pair_begin(&pair, "schema_parallel");
+    OK(conn_command(&pair.source, "CREATE TABLE public.a (id integer PRIMARY KEY); "
+                    "CREATE TABLE public.held (a integer CONSTRAINT k1 REFERENCES public.a, b integer CONSTRAINT k2 REFERENCES public.a); "
+                    "CREATE TABLE public.other (a integer CONSTRAINT k3 REFERENCES public.a); "
+                    "CREATE TABLE public.wrong (a integer CONSTRAINT k4 REFERENCES public.a); "
+                    "INSERT INTO public.a VALUES (1); INSERT INTO public.held SELECT 1, 1 FROM generate_series(1, 20000); "
+                    "ANALYZE public.held", E));
+    OK(schema_state_create(&pair.target, E));
+    OK(store(&pair, E));
+    OK(schema_apply_phase(&pair.target, "pre", NULL, E));
+    OK(conn_command(&pair.target, list_tables, E));
+    OK(index_all(&pair, E));
+    /* What a run that was cut off has left: all are added, none is valid. */
+    OK(conn_command(&pair.target, "INSERT INTO public.a VALUES (1); INSERT INTO public.held VALUES (1, 1); "
+                    "INSERT INTO public.other VALUES (1); INSERT INTO public.wrong VALUES (5); "
+                    "ALTER TABLE public.held ADD CONSTRAINT k1 FOREIGN KEY (a) REFERENCES public.a NOT VALID; "
+                    "ALTER TABLE public.held ADD CONSTRAINT k2 FOREIGN KEY (b) REFERENCES public.a NOT VALID; "
+                    "ALTER TABLE public.other ADD CONSTRAINT k3 FOREIGN KEY (a) REFERENCES public.a NOT VALID", E));
+    OK(schema_foreign_keys_count(&pair.target, &count, E));
+    CHECK_INT((int)count, 4);
+    OK(connect_to(&second, SIDE_TARGET, pair.db, E));
+    OK(connect_to(&holder, SIDE_TARGET, pair.db, E));
+    OK(conn_command(&holder, "BEGIN; LOCK TABLE public.held IN SHARE UPDATE EXCLUSIVE MODE", E));
+    CHECK_INT(PQsendQuery(holder.pg, "DO $$ BEGIN FOR i IN 1..50 LOOP PERFORM pg_catalog.pg_sleep(0.05); "
+                          "IF (SELECT convalidated FROM pg_catalog.pg_constraint WHERE conname = 'k3') THEN RETURN; END IF; "
+                          "END LOOP; RAISE 'k3 waits for k1'; END $$; COMMIT"), 1);
+    OK(conn_flush(&holder, E));
+    CHECK_TRUE(!schema_foreign_keys(&pair.source, targets, 2, NULL, err));
+    CHECK_CONTAINS(err->message, "could not apply FK CONSTRAINT public.wrong k4");
+    CHECK_STR(err->sqlstate, "23503");
+    for (PGresult *res; conn_next_result(&holder, &res, E) && res; PQclear(res))
+        CHECK_INT(PQresultStatus(res), PGRES_COMMAND_OK);
+    check_scalar(&pair.target, "SELECT string_agg(conname, ' ' ORDER BY conname) FROM pg_constraint WHERE contype = 'f' "
+                 "AND convalidated", "k1 k2 k3");
+    check_scalar(&pair.target, "SELECT string_agg(state, ' ' ORDER BY object_name) FROM pgcutover.objects "
+                 "WHERE phase = 'foreign-key'", "applied applied applied failed");
+    OK(conn_command(&pair.target, "UPDATE public.wrong SET a = 1", E));
+    OK(schema_foreign_keys(&pair.source, targets, 2, NULL, E));
+    check_scalar(&pair.target, "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated", "4");
+    conn_close(&holder);
+    conn_close(&second);
+    err_clear(err);
     pair_end(&pair);
 }
 
@@ -622,6 +685,7 @@ int main(int argc, char **argv)
         {"phases", test_phases},
         {"failures", test_failures},
         {"foreign keys wait for locks", test_foreign_key_waits},
+        {"foreign keys next to each other", test_keys_in_parallel},
         {"cut off at odd moments", test_cut_off},
         {"cut off between steps", test_cut_off_between},
         {"compare tables", test_compare},
