@@ -35,6 +35,19 @@ static double num(const cJSON *object, const char *key)
     return cJSON_IsNumber(item) ? item->valuedouble : 0;
 }
 
+static void add_load_rate(struct buf *out, const cJSON *database, double left_bytes)
+{
+    double rate = num(database, "fullLoadBytesPerSecond");
+    char text[32];
+
+    if (rate < 1 || left_bytes <= 0)
+        return;
+    units_bytes((int64_t)rate, text, sizeof text);
+    buf_addf(out, ", %s/s", text);
+    units_duration((int64_t)(left_bytes / rate * 1e6), text, sizeof text);
+    buf_addf(out, ", %s left", text);
+}
+
 char *cli_progress_line(const cJSON *database)
 {
     struct buf out = BUF_INIT;
@@ -52,6 +65,7 @@ char *cli_progress_line(const cJSON *database)
         units_bytes((int64_t)total, b, sizeof b);
         buf_addf(&out, " %.0f%% %s of about %s, tables %.0f/%.0f", total > 0 ? 100 * bytes / total : 0,
                  a, b, num(database, "fullLoadCompletedTables"), num(database, "tableCount"));
+        add_load_rate(&out, database, total - bytes);
         if (num(database, "fullLoadErroredTables") > 0)
             buf_addf(&out, ", %.0f in error", num(database, "fullLoadErroredTables"));
     } else if (strcmp(phase, "done") == 0) {

@@ -121,6 +121,21 @@ static void print_lag(const cJSON *database)
     puts("");
 }
 
+static void print_builds(const cJSON *database)
+{
+    const cJSON *build;
+
+    cJSON_ArrayForEach(build, json_get(database, "indexBuilds"))
+    {
+        const char *index = json_str(build, "indexName");
+        printf("  building %s of %s: %s", index ? index : "an index", json_str(build, "tableName"),
+               json_str(build, "phase"));
+        if (cJSON_IsNumber(json_get(build, "phasePercent")))
+            printf(", %.0f %%", num(build, "phasePercent"));
+        puts("");
+    }
+}
+
 static void print_database(const cJSON *status, const cJSON *database)
 {
     const cJSON *item;
@@ -130,6 +145,7 @@ static void print_database(const cJSON *status, const cJSON *database)
     printf("%s\n", line);
     free(line);
     print_lag(database);
+    print_builds(database);
     print_error(database);
     print_steps(database);
     printf("  %-34s %-10s %13s %9s %9s %9s %8s\n", "Table", "State", "Rows", "Size", "Insert",

@@ -636,6 +636,15 @@ static void on_facts(struct supervisor *s, struct worker *w, const cJSON *messag
     pipeline_touch(s->m, w->pipeline);
 }
 
+static void on_builds(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct pipeline *p = w->pipeline;
+
+    cJSON_Delete(p->builds);
+    p->builds = cJSON_Duplicate(json_get(message, "builds"), true);
+    pipeline_touch(s->m, p);
+}
+
 /* --- cutover --- */
 
 static void on_step(struct supervisor *s, struct worker *w, const cJSON *message)
@@ -680,7 +689,7 @@ static const struct handler handlers[] = {
     {"cut", on_cut},             {"part_copied", on_part_copied},
     {"indexed", on_indexed},     {"built", on_built},     {"table_failed", on_table_failed}, {"epoch", on_epoch},
     {"received", on_received},   {"want_limit", on_want_limit}, {"applied", on_applied},
-    {"reading", on_reading},     {"facts", on_facts},       {"step", on_step},         {"drain", on_drain},
+    {"reading", on_reading},     {"facts", on_facts},       {"builds", on_builds},       {"step", on_step},         {"drain", on_drain},
 };
 
 void pipeline_message(struct supervisor *s, struct worker *w, const cJSON *message)

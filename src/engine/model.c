@@ -129,6 +129,7 @@ static void pipeline_release(struct pipeline *p)
         free(strings[i]);
     limit_pipe_close(p->limit_pipe);
     cJSON_Delete(p->asked);
+    cJSON_Delete(p->builds);
     err_clear(&p->change_error);
     free(p->steps);
     free(p->by_size);

@@ -305,7 +305,7 @@ static bool is_wanted(const struct pipeline *p, const char *kind)
         if (strcmp(kind, "epoch") == 0)
             return p->state == PIPE_LOADING || p->state == PIPE_FINISHING ||
                    p->state == PIPE_CUTTING_OVER;
-        standing &= WITH_LOADERS;
+        standing &= p->state == PIPE_LOADING ? WITH_LOADERS | WITH_MONITOR : WITH_LOADERS;
     }
     for (size_t i = 0; i < sizeof standing_kinds / sizeof *standing_kinds; i++)
         if ((standing & standing_kinds[i].bit) && strcmp(standing_kinds[i].kind, kind) == 0)

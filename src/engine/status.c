@@ -144,16 +144,56 @@ static double latency_s(const struct pipeline *p)
 
 struct totals {
     int64_t inserts, updates, deletes;
-    int64_t bytes, expected_bytes; /* of the full load: there, and in the end */
+    int64_t rows, bytes, expected_bytes; /* of the full load: there, and in the end */
+    double bytes_per_s;                  /* of the tables that are being copied */
     size_t states[TABLE_ERROR + 1];
 };
+
+static bool is_copied(const struct table *t)
+{
+    return t->state == TABLE_LOADED || t->state == TABLE_INDEXING || t->state == TABLE_COMPLETED;
+}
 
 /* What is there already, where the estimate was too low or the table is complete. */
 static int64_t expected_bytes(const struct table *t)
 {
-    bool complete = t->state == TABLE_COMPLETED || t->state == TABLE_LOADED || t->state == TABLE_INDEXING;
+    return is_copied(t) || t->bytes > t->est_bytes ? t->bytes : t->est_bytes;
+}
 
-    return complete || t->bytes > t->est_bytes ? t->bytes : t->est_bytes;
+static double percent(int64_t bytes, int64_t expected, bool complete)
+{
+    if (complete)
+        return 100;
+    return expected > 0 ? (double)(int64_t)(1000 * (double)bytes / (double)expected) / 10 : 0;
+}
+
+/* Of a table that is being copied, now; of one that was copied, while it was. */
+static double bytes_per_s(const struct table *t)
+{
+    int64_t until = t->state == TABLE_LOADING ? clock_wall_us() : t->load_ended_us;
+
+    return t->load_started_us > 0 && until > t->load_started_us
+               ? (double)t->bytes * 1e6 / (double)(until - t->load_started_us) : 0;
+}
+
+/* When the rest is there at that rate; the epoch stands for "no estimate", as in Azure DMS. */
+static int64_t finish_us(int64_t left_bytes, double rate)
+{
+    return left_bytes > 0 && rate >= 1 ? clock_wall_us() + (int64_t)((double)left_bytes / rate * 1e6) : 0;
+}
+
+static void add_load(cJSON *json, const struct totals *sum, size_t tables)
+{
+    char *finish = clock_iso(finish_us(sum->expected_bytes - sum->bytes, sum->bytes_per_s));
+    size_t complete = sum->states[TABLE_COMPLETED] + sum->states[TABLE_LOADED] + sum->states[TABLE_INDEXING];
+
+    json_add_num(json, "fullLoadRows", (double)sum->rows);
+    json_add_num(json, "fullLoadBytes", (double)sum->bytes);
+    json_add_num(json, "fullLoadExpectedBytes", (double)sum->expected_bytes);
+    json_add_num(json, "fullLoadPercent", percent(sum->bytes, sum->expected_bytes, tables && complete == tables));
+    json_add_num(json, "fullLoadBytesPerSecond", (double)(int64_t)sum->bytes_per_s);
+    json_add_str(json, "fullLoadEstFinishTime", finish);
+    free(finish);
 }
 
 static void add_totals(cJSON *json, const struct pipeline *p)
@@ -164,15 +204,16 @@ static void add_totals(cJSON *json, const struct pipeline *p)
         sum.inserts += t->inserts;
         sum.updates += t->updates;
         sum.deletes += t->deletes;
+        sum.rows += t->rows;
         sum.bytes += t->bytes;
+        sum.bytes_per_s += t->state == TABLE_LOADING ? bytes_per_s(t) : 0;
         sum.expected_bytes += expected_bytes(t);
         sum.states[t->state]++;
     }
     json_add_num(json, "cdcInsertCounter", (double)sum.inserts);
     json_add_num(json, "cdcUpdateCounter", (double)sum.updates);
     json_add_num(json, "cdcDeleteCounter", (double)sum.deletes);
-    json_add_num(json, "fullLoadBytes", (double)sum.bytes);
-    json_add_num(json, "fullLoadExpectedBytes", (double)sum.expected_bytes);
+    add_load(json, &sum, p->table_count);
     json_add_num(json, "fullLoadCompletedTables", (double)sum.states[TABLE_COMPLETED]);
     json_add_num(json, "fullLoadErroredTables", (double)sum.states[TABLE_ERROR]);
     json_add_num(json, "fullLoadLoadingTables", (double)(sum.states[TABLE_LOADING] + sum.states[TABLE_LOADED] +
@@ -226,6 +267,38 @@ static void add_lag(cJSON *json, const struct migration *m, const struct pipelin
     buf_release(&text);
 }
 
+static cJSON *build_json(const struct table *t, const cJSON *build)
+{
+    cJSON *json = cJSON_CreateObject();
+    char *name = xasprintf("%s.%s", t->schema, t->name);
+    int64_t total = json_i64(build, "total", 0);
+
+    json_add_str(json, "tableName", name);
+    json_add_str(json, "indexName", json_str(build, "index"));
+    json_add_str(json, "phase", json_str(build, "phase"));
+    if (total > 0)
+        json_add_num(json, "phasePercent", percent(json_i64(build, "done", 0), total, false));
+    else
+        cJSON_AddNullToObject(json, "phasePercent");
+    free(name);
+    return json;
+}
+
+/* The monitor looks now and then: what is finished meanwhile is left out. */
+static cJSON *builds_json(const struct pipeline *p)
+{
+    cJSON *builds = cJSON_CreateArray();
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, p->builds)
+    {
+        const struct table *t = pipeline_table(p, json_str(item, "oid"));
+        if (t && t->state == TABLE_INDEXING)
+            cJSON_AddItemToArray(builds, build_json(t, item));
+    }
+    return builds;
+}
+
 static cJSON *database_json(const struct migration *m, const struct pipeline *p)
 {
     cJSON *json = cJSON_CreateObject();
@@ -255,6 +328,7 @@ static cJSON *database_json(const struct migration *m, const struct pipeline *p)
     json_add_num(json, "tableCount", (double)p->table_count);
     json_add_bool(json, "cutoverFailed", p->cutover_refused);
     add_error(json, "lastError", &p->error);
+    cJSON_AddItemToObject(json, "indexBuilds", builds_json(p));
     cJSON_AddItemToObject(json, "cutoverSteps", steps_json(p));
     json_add_time(json, "writesStoppedOn", p->frozen_us);
     json_add_time(json, "targetOpenedOn", p->opened_us);
@@ -275,15 +349,11 @@ static const char *const load_phases[] = {
     [TABLE_INDEXING] = "indexes",     [TABLE_COMPLETED] = "completed", [TABLE_ERROR] = "error",
 };
 
-/* The epoch stands for "no estimate", as in Azure DMS. */
 static int64_t estimated_finish_us(const struct table *t)
 {
-    int64_t now = clock_wall_us();
+    int64_t finish = t->state == TABLE_LOADING ? finish_us(t->est_bytes - t->bytes, bytes_per_s(t)) : 0;
 
-    if (t->state != TABLE_LOADING || t->bytes <= 0 || t->est_bytes <= t->bytes)
-        return t->load_ended_us;
-    return now + (int64_t)((double)(now - t->load_started_us) * (double)(t->est_bytes - t->bytes) /
-                           (double)t->bytes);
+    return finish ? finish : t->load_ended_us;
 }
 
 static cJSON *table_json(const struct pipeline *p, const struct table *t)
@@ -306,6 +376,9 @@ static cJSON *table_json(const struct pipeline *p, const struct table *t)
     json_add_str(json, "fullLoadEstFinishTime", finish);
     json_add_num(json, "fullLoadTotalRows", (double)t->rows);
     json_add_num(json, "fullLoadTotalVolumeBytes", (double)t->bytes);
+    json_add_num(json, "fullLoadExpectedBytes", (double)expected_bytes(t));
+    json_add_num(json, "fullLoadPercent", percent(t->bytes, expected_bytes(t), is_copied(t)));
+    json_add_num(json, "fullLoadBytesPerSecond", (double)(int64_t)bytes_per_s(t));
     json_add_num(json, "estimatedRows", (double)t->est_rows);
     json_add_num(json, "estimatedBytes", (double)t->est_bytes);
     json_add_str(json, "id", id);

@@ -2,6 +2,8 @@
  * source's WAL ends and what the slot keeps, less often at what holds things up. The first is the lag's
  * measure, and an error there is an error; the second is for people, and does without what it may not see.
  *
+ * Of a mere copy it looks only at the indexes that are built.
+ *
  * watch: the same while the migration is paused, for above all then the slot must not fill the source's disk. A
  * paused migration has no sessions on the servers, so it comes for a moment, now and then. */
 #include <stdlib.h>
@@ -31,6 +33,7 @@ struct monitor {
     int64_t facts_ms;     /* when the facts were looked at last */
     int64_t storage_ms;   /* when the tables' storage was looked at last */
     int64_t target_ms;    /* no connection to the target is tried before */
+    bool building;        /* indexes are, as was told last */
     int64_t spilled;      /* the slot's total at the look before, -1: none yet */
     bool said;            /* that facts cannot be seen */
 };
@@ -88,7 +91,7 @@ static bool could_see(struct monitor *mon, PGresult *res, struct err *why)
 {
     if (!res && why->code != ERR_STOPPED && !mon->said) {
         mon->said = true;
-        err_wrap(why, "why the target is behind cannot be told in full");
+        err_wrap(why, "what goes on on the servers cannot be told in full");
         log_err(LOG_INFO, why);
     }
     err_clear(why);
@@ -171,13 +174,56 @@ static void add_holder(struct monitor *mon, cJSON *facts)
     PQclear(res);
 }
 
-static void facts_turn(struct monitor *mon)
+static void add_build(cJSON *builds, const PGresult *res, int row)
+{
+    cJSON *build = cJSON_CreateObject();
+
+    json_add_str(build, "oid", PQgetvalue(res, row, 0));
+    json_add_str(build, "index", PQgetisnull(res, row, 1) ? NULL : PQgetvalue(res, row, 1));
+    json_add_str(build, "phase", PQgetvalue(res, row, 2));
+    if (!PQgetisnull(res, row, 4)) {
+        json_add_i64(build, "done", atoll(PQgetvalue(res, row, 3)));
+        json_add_i64(build, "total", atoll(PQgetvalue(res, row, 4)));
+    }
+    cJSON_AddItemToArray(builds, build);
+}
+
+/* Said once more when there are none any longer. */
+static void builds_turn(struct monitor *mon)
+{
+    struct err why = ERR_INIT;
+
+    if (!has_target(mon) || mon->target.version < 120000)
+        return;
+    PGresult *res = conn_exec(&mon->target, sql_monitor_builds, &why);
+    if (!could_see(mon, res, &why) || (PQntuples(res) == 0 && !mon->building)) {
+        PQclear(res);
+        return;
+    }
+    cJSON *message = json_message("builds");
+    cJSON *builds = cJSON_AddArrayToObject(message, "builds");
+    for (int row = 0; row < PQntuples(res); row++)
+        add_build(builds, res, row);
+    mon->building = PQntuples(res) > 0;
+    work_send(mon->work, message);
+    PQclear(res);
+}
+
+static bool facts_are_due(struct monitor *mon)
 {
     int64_t now = clock_mono_ms();
 
     if (now - mon->facts_ms < FACTS_INTERVAL_MS)
-        return;
+        return false;
     mon->facts_ms = now;
+    return true;
+}
+
+static void facts_turn(struct monitor *mon)
+{
+    if (!facts_are_due(mon))
+        return;
+    builds_turn(mon);
     cJSON *facts = json_message("facts");
     add_slot(mon, facts);
     add_open_transaction(mon, facts);
@@ -197,10 +243,22 @@ static bool storage_turn(struct monitor *mon, struct err *err)
     return storage_check(&mon->source, &mon->target, err);
 }
 
+/* Nothing is streamed, and nothing of the source has to be measured. */
+static bool monitor_copy(struct monitor *mon, struct err *err)
+{
+    do {
+        builds_turn(mon);
+    } while (stop_sleep(FACTS_INTERVAL_MS, err));
+    conn_close(&mon->target);
+    return false;
+}
+
 bool work_monitor(struct work *work, struct err *err)
 {
     struct monitor mon = {.work = work, .source = CONN_INIT, .target = CONN_INIT,
                           .moved_ms = clock_mono_ms(), .spilled = -1};
+    if (work->p->load_only)
+        return monitor_copy(&mon, err);
     bool ok = work_connect(work, &mon.source, SIDE_SOURCE, CONN_PLAIN, err);
 
     mon.source.timeout_ms = STATEMENT_TIMEOUT_MS;

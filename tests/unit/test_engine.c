@@ -349,6 +349,69 @@ static void test_status(void)
     migration_release(&m);
 }
 
+/* What is told of the tables adds up to what is told of their database, whatever they are at. */
+static void test_load_numbers(void)
+{
+    static const struct {
+        enum table_state state;
+        int64_t rows, bytes, est_bytes;
+        int64_t expected;
+    } tables[] = {{TABLE_LOADING, 10, 1000, 4000, 4000}, {TABLE_LOADING, 20, 5000, 2000, 5000},
+                  {TABLE_COMPLETED, 30, 700, 9000, 700}, {TABLE_INDEXING, 5, 300, 100, 300},
+                  {TABLE_BEFORE_LOAD, 0, 0, 10000, 10000}};
+    struct migration m;
+    int64_t now = clock_wall_us();
+
+    make_migration(&m);
+    struct pipeline *p = &m.pipelines[0];
+    size_t before = p->table_count;
+    p->state = PIPE_LOADING;
+    p->by_size[0]->est_bytes = 0;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        char oid[16];
+        snprintf(oid, sizeof oid, "%zu", 70000 + i);
+        struct table *t = pipeline_add_table(p, oid);
+        t->schema = xstrdup("many"), t->name = xstrdup(oid);
+        t->target_schema = xstrdup("many"), t->target_name = xstrdup(oid);
+        t->state = tables[i].state, t->rows = tables[i].rows;
+        t->bytes = tables[i].bytes, t->est_bytes = tables[i].est_bytes;
+        t->load_started_us = now - 10000000;
+    }
+    pipeline_sort_tables(p);
+    p->builds = cJSON_Parse("[{\"oid\":\"70003\",\"index\":\"i\",\"phase\":\"scanning table\",\"done\":\"1\",\"total\":\"8\"},"
+                            "{\"oid\":\"70002\",\"index\":\"ended\",\"phase\":\"scanning table\"}]");
+    cJSON *status = status_json(&m);
+    const cJSON *database = find_output(status, "DatabaseLevelOutput"), *item;
+    double sums[4] = {0};
+    cJSON_ArrayForEach(item, json_get(json_get(status, "properties"), "output")) {
+        static const char *const keys[] = {"fullLoadTotalRows", "fullLoadTotalVolumeBytes", "fullLoadExpectedBytes"};
+        if (strcmp(json_str(item, "resultType"), "TableLevelOutput") != 0)
+            continue;
+        for (int k = 0; k < 3; k++)
+            sums[k] += json_get(item, keys[k])->valuedouble;
+        if (strcmp(json_str(item, "state"), "FULL_LOAD") == 0 && strcmp(json_str(item, "loadPhase"), "loading") == 0)
+            sums[3] += json_get(item, "fullLoadBytesPerSecond")->valuedouble;
+    }
+    CHECK_INT(p->table_count - before, 5);
+    CHECK_INT(sums[0], 65);
+    CHECK_INT(json_i64(database, "fullLoadRows", -1), 65);
+    CHECK_INT(sums[1], 7000);
+    CHECK_INT(json_i64(database, "fullLoadBytes", -1), 7000);
+    CHECK_INT(sums[2], 20000);
+    CHECK_INT(json_i64(database, "fullLoadExpectedBytes", -1), 20000);
+    CHECK_INT(json_i64(database, "fullLoadPercent", -1), 35);
+    CHECK_TRUE(sums[3] > 500 && sums[3] <= 600);
+    CHECK_TRUE(json_i64(database, "fullLoadBytesPerSecond", -1) - sums[3] <= 1);
+    CHECK_TRUE(strcmp(json_str(database, "fullLoadEstFinishTime"), "1970-01-01T00:00:00+00:00") > 0);
+    const cJSON *builds = json_get(database, "indexBuilds");
+    CHECK_INT(cJSON_GetArraySize(builds), 1);
+    CHECK_STR(json_str(cJSON_GetArrayItem(builds, 0), "tableName"), "many.70003");
+    CHECK_STR(json_str(cJSON_GetArrayItem(builds, 0), "indexName"), "i");
+    CHECK_TRUE(json_get(cJSON_GetArrayItem(builds, 0), "phasePercent")->valuedouble == 12.5);
+    cJSON_Delete(status);
+    migration_release(&m);
+}
+
 struct task_state {
     enum pipeline_state state;
     enum pipeline_hold hold;
@@ -514,6 +577,7 @@ int main(void)
         {"lag", test_lag}, {"lag: cause", test_lag_cause}, {"slot: runway", test_runway},
         {"READY_TO_COMPLETE", test_ready},
         {"status keys", test_status},
+        {"numbers of the load add up", test_load_numbers},
         {"status states", test_states},
         {"deltas", test_delta},
         {"status: stored", test_store},
