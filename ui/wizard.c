@@ -120,8 +120,36 @@ void wizard_keep(struct wizard *w)
     w->stored = text;
 }
 
+/* What the server that answered calls its database. */
+static void take_name(struct wizard *w, const char *text, enum side side)
+{
+    cJSON *json = cJSON_Parse(text);
+
+    free(w->names[side]);
+    w->names[side] = xstrdup(json_str(cJSON_GetArrayItem(json, 0), "databaseName"));
+    cJSON_Delete(json);
+}
+
+/* The plan names its databases, so that what is said of their tables has a place. */
+static void name_databases(struct wizard *w)
+{
+    cJSON *database = draft_database(&w->draft);
+    static const char *const keys[SIDES] = {"name", "target_database_name"};
+
+    for (int side = 0; side < SIDES; side++) {
+        if (!w->names[side])
+            continue;
+        cJSON_DeleteItemFromObjectCaseSensitive(database, keys[side]);
+        cJSON_AddStringToObject(database, keys[side], w->names[side]);
+    }
+    if (w->names[SOURCE] && !w->connect.name.text[0])
+        field_set(&w->connect.name, w->names[SOURCE]);
+}
+
 static void enter(struct wizard *w, enum wizard_step step)
 {
+    if (w->step == STEP_CONNECT)
+        name_databases(w);
     wizard_keep(w);
     drop_jobs(w);
     w->step = step;
@@ -131,25 +159,6 @@ static void enter(struct wizard *w, enum wizard_step step)
         read_tables(w);
     else if (step == STEP_REVIEW)
         ask_what_would_be(w);
-}
-
-/* The plan names its database, as the server that answered does, so that what is said of tables has a place. */
-static void take_names(struct wizard *w, const char *text, enum side side)
-{
-    cJSON *json = cJSON_Parse(text);
-    const char *name = json_str(cJSON_GetArrayItem(json, 0), "databaseName");
-    cJSON *database = draft_database(&w->draft);
-    const char *key = side == SOURCE ? "name" : "target_database_name";
-
-    if (name) {
-        cJSON_DeleteItemFromObjectCaseSensitive(database, key);
-        cJSON_AddStringToObject(database, key, name);
-    }
-    if (name && side == SOURCE && !w->connect.name.text[0]) {
-        field_set(&w->connect.name, name);
-        draft_set(&w->draft, NULL, "name", name);
-    }
-    cJSON_Delete(json);
 }
 
 static void next_from_checks(struct wizard *w)
@@ -238,7 +247,7 @@ static void take_answer(struct wizard *w, int which, const char *text, bool ok)
     if (w->step == STEP_CONNECT) {
         connect_answer(&w->connect, (enum side)which, text);
         if (w->connect.sides[which].state == ANSWERED)
-            take_names(w, text, (enum side)which);
+            take_name(w, text, (enum side)which);
         if (w->go_on && connect_is_done(&w->connect))
             enter(w, STEP_CHECK);
     } else if (w->starting) {
@@ -413,6 +422,8 @@ void wizard_release(struct wizard *w)
     picker_release(&w->picker);
     review_release(&w->review);
     draft_release(&w->draft);
+    free(w->names[SOURCE]);
+    free(w->names[TARGET]);
     free(w->stored);
     free(w->started);
     *w = (struct wizard){0};

@@ -32,6 +32,7 @@ struct wizard {
     struct picker picker;
     struct review review;
     struct child jobs[SIDES]; /* connect: one a side; else the first */
+    char *names[SIDES];       /* owned: the databases, as the servers that answered call them */
     bool go_on;               /* when both servers answer */
     bool starting;            /* the first job starts the engine */
     char *stored;             /* owned: the draft's text as it was stored last */

@@ -2,7 +2,9 @@
  * and the migration's state. The steps are a table; the first that fails ends it. Whatever happens,
  * also a signal, clean_up() then ends what still runs and removes the directory; it needs no server
  * and does not heed further signals. The migration itself goes through the same functions as
- * --batch and the commands; the verdict (demo_verdict.h) does not. */
+ * --batch and the commands; the verdict (demo_verdict.h) does not. On a terminal the user does the
+ * migration, in the wizard. */
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,7 @@
 #include "control/client.h"
 #include "demo/sql.h"
 #include "engine/engine.h"
+#include "ui/ui.h"
 
 #define NAME "demo"
 #define DATABASE "shop"
@@ -50,6 +53,8 @@ struct demo {
     double downtime_ms;
     int64_t started_ms;
     struct err hopeless;       /* why following was given up */
+    bool for_user;             /* on a terminal: the wizard does what the steps do else */
+    bool cut_over;             /* and the user has */
 };
 
 static void say(const struct demo *d, const char *fmt, ...) PGC_PRINTF(2, 3);
@@ -187,7 +192,7 @@ static bool is_hopeless(struct demo *d, struct err *err)
 {
     if (demo_server_has_ended(&d->source, err) || demo_server_has_ended(&d->target, err))
         return true;
-    if (clock_mono_ms() < d->started_ms + DEADLINE_MS)
+    if (d->for_user || clock_mono_ms() < d->started_ms + DEADLINE_MS)
         return false;
     err_set(err, ERR_TIMEOUT, "the demonstration did not end within %d minutes",
             DEADLINE_MS / 60000);
@@ -368,10 +373,97 @@ static bool look_for_leftovers(struct demo *d, struct err *err)
     return true;
 }
 
-static bool (*const steps[])(struct demo *d, struct err *err) = {
-    make_servers, load_sample, start_writers, migrate,            keep_in_sync,
-    cut_over,     compare,     forget,        look_for_leftovers,
+typedef bool (*demo_step)(struct demo *d, struct err *err);
+
+static const demo_step steps[] = {
+    make_servers, load_sample, start_writers, migrate, keep_in_sync, cut_over, compare, forget, look_for_leftovers, NULL,
 };
+
+/* --- on a terminal: the user does it --- */
+
+/* The migration that the user has cut over, and no other: where it is. */
+static bool find_cut_over(struct demo *d)
+{
+    struct dirent *entry;
+    DIR *dir = opendir(d->state_dir);
+    bool found = false;
+
+    while (dir && !found && (entry = readdir(dir))) {
+        char *path = xasprintf("%s/%s", d->state_dir, entry->d_name);
+        cJSON *status = entry->d_name[0] == '.' ? NULL : cli_stored_status(path);
+        const char *state = json_str(json_get(status, "properties"), "state");
+        found = state && strcmp(state, "Succeeded") == 0;
+        cJSON_Delete(status);
+        if (found) {
+            free(d->migration_dir);
+            d->migration_dir = path;
+        } else {
+            free(path);
+        }
+    }
+    if (dir)
+        closedir(dir);
+    return found;
+}
+
+static bool show_screens(struct demo *d, struct err *err)
+{
+    char *path = write_plan(d, err);
+    struct ui_options options = {.state_dir = d->state_dir, .plan = path, .program = "/proc/self/exe"};
+
+    if (path && !d->options->quiet)
+        fprintf(stderr, "demo: the wizard opens with a plan for these two servers: Enter goes on, step by step; F1 helps, q leaves.\n"
+                        "demo: what the target's database is called, where that is asked: " DATABASE "\n");
+    bool ok = path && stop_sleep(1500, err);
+    if (ok)
+        ui_run(&options, err);
+    free(path);
+    return ok && !err_is_set(err);
+}
+
+static bool look_at_it(struct demo *d, struct err *err)
+{
+    if (!find_cut_over(d)) {
+        say(d, "no migration was cut over: there is nothing to compare");
+        return true;
+    }
+    d->cut_over = true;
+    return read_numbers(d, err) && demo_writers_join(&d->writers, WRITERS_GRACE_MS, &d->rounds, err) && compare(d, err);
+}
+
+static const demo_step steps_of_user[] = {make_servers, load_sample, start_writers, show_screens, look_at_it, NULL};
+
+static bool is_for_user(const struct options *o)
+{
+    return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !o->quiet && !o->json;
+}
+
+/* The user's engines are no children of this process, and may have any name. */
+static void end_engines_of_user(struct demo *d)
+{
+    struct dirent *entry;
+    DIR *dir = d->state_dir ? opendir(d->state_dir) : NULL;
+
+    while (dir && (entry = readdir(dir))) {
+        struct control control;
+        int pid = 0;
+        if (entry->d_name[0] == '.' || !engine_is_running(d->state_dir, entry->d_name))
+            continue;
+        char *path = xasprintf("%s/%s", d->state_dir, entry->d_name);
+        if (control_open(&control, path, "demo", false, NULL)) {
+            pid = control.engine_pid;
+            kill(pid, SIGTERM);
+            control_close(&control);
+        }
+        for (int i = 0; i < ENGINE_GRACE_MS / 20 && engine_is_running(d->state_dir, entry->d_name); i++)
+            usleep(20000);
+        if (pid > 0 && engine_is_running(d->state_dir, entry->d_name))
+            kill(pid, SIGKILL);
+        free(path);
+    }
+    if (dir)
+        closedir(dir);
+}
 
 /* --- the report --- */
 
@@ -411,7 +503,8 @@ static void print_report(const struct demo *d)
            v->objects);
     printf("  workload     %s rounds; %s changes applied while it ran\n", rounds, changes);
     printf("  downtime     %.0f ms from the stop of writes to the open target\n", d->downtime_ms);
-    printf("  left behind  %s\n", cJSON_GetArraySize(v->leftovers) ? "see below"
+    if (!d->for_user)
+        printf("  left behind  %s\n", cJSON_GetArraySize(v->leftovers) ? "see below"
                                                                    : "nothing on either server");
     print_list("Differences:", v->differences);
     print_list("Left behind:", v->leftovers);
@@ -497,6 +590,7 @@ static bool clean_up(struct demo *d, struct err *err)
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         signal(signals[i], SIG_IGN);
     end_engine(d);
+    end_engines_of_user(d);
     demo_writers_end(&d->writers);
     demo_server_release(&d->source);
     demo_server_release(&d->target);
@@ -510,10 +604,10 @@ static bool clean_up(struct demo *d, struct err *err)
 
 static bool run_steps(struct demo *d, struct err *err)
 {
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+    for (const demo_step *step = d->for_user ? steps_of_user : steps; *step; step++) {
         if (stop_check(err) || is_hopeless(d, err))
             return false;
-        if (steps[i](d, err))
+        if ((*step)(d, err))
             continue;
         /* Whatever the step complains of: a server that is gone is why. */
         if (err->code != ERR_STOPPED)
@@ -527,7 +621,7 @@ int cmd_demo(const struct options *options)
 {
     struct demo d = {.options = options, .inner = *options,
                      .source = {.side = SIDE_SOURCE}, .target = {.side = SIDE_TARGET},
-                     .started_ms = clock_mono_ms()};
+                     .started_ms = clock_mono_ms(), .for_user = is_for_user(options)};
     struct err err = ERR_INIT;
     struct err failed = ERR_INIT;
 
@@ -556,7 +650,7 @@ int cmd_demo(const struct options *options)
     int code = code_of(&d, &err);
     if (options->json)
         print_result(&d, &err, code);
-    else if (!err_is_set(&err))
+    else if (!err_is_set(&err) && (!d.for_user || d.cut_over))
         print_report(&d);
     demo_verdict_release(&d.verdict);
     demo_programs_release(&d.programs);

@@ -43,9 +43,25 @@ void connect_fill(struct connect *screen, const struct draft *draft)
     }
 }
 
+/* Where the plan lists its databases, they are those of the form. */
+static void store_names(const struct connect *screen, struct draft *draft)
+{
+    static const char *const keys[SIDES] = {"name", "target_database_name"};
+    cJSON *first = cJSON_GetArrayItem(json_get(draft->plan, "databases"), 0);
+
+    for (int side = 0; cJSON_IsObject(first) && side < SIDES; side++) {
+        const char *name = screen->sides[side].fields[FIELD_DATABASE].text;
+        if (!*name)
+            continue;
+        cJSON_DeleteItemFromObjectCaseSensitive(first, keys[side]);
+        cJSON_AddStringToObject(first, keys[side], name);
+    }
+}
+
 void connect_store(const struct connect *screen, struct draft *draft)
 {
     draft_set(draft, NULL, "name", screen->name.text);
+    store_names(screen, draft);
     for (int side = 0; side < SIDES; side++) {
         for (int i = 0; i < FIELDS; i++) {
             const char *text = screen->sides[side].fields[i].text;
