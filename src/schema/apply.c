@@ -12,51 +12,17 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/stop.h"
+#include "schema/apply_run.h"
 #include "schema/constraint.h"
-#include "schema/parallel.h"
 #include "sql/sql.h"
 
 #define PORTION 200
 #define FAILURES_SHOWN 20
-/* Below deadlock_timeout (1 s): against the applier, which holds rows of both tables, this gives way
- * first and is tried again. */
-#define LOCK_TIMEOUT "700ms"
-/* The applier's changes are not in a validation's way, but an autovacuum is, and that gives way to who has waited for
- * deadlock_timeout. */
-#define VALIDATE_LOCK_TIMEOUT "3s"
 #define BEGIN_TEXT "BEGIN;\n"
 
 struct bad_object {
     int dump_id;
     UT_hash_handle hh;
-};
-
-struct run {
-    struct conn *source; /* foreign keys only */
-    struct conn *target;
-    struct conn *const *targets; /* foreign keys: all that there are, the first is target */
-    size_t target_count;
-    const char *phase;
-    const char *table; /* OID on the source, NULL: the whole phase */
-    const struct schema_progress *progress;
-    int done, total;
-    struct bad_object *bad; /* failed, or dependent on one that did */
-    int failed, waiting;
-    bool retryable; /* all failures are */
-    char sqlstate[6];
-    struct buf failures;
-};
-
-/* One row of schema_objects_next.sql; borrowed from the result. */
-struct object {
-    int dump_id;
-    const char *position;
-    const char *type;
-    const char *name;
-    const char *depends;
-    const char *statement;
-    const char *oid;
-    bool built; /* a constraint whose index is there */
 };
 
 /* --- statements --- */
@@ -209,7 +175,7 @@ static bool is_harmless(const struct object *object, const struct refusal *refus
            strncmp(object->name, "EXTENSION ", 10) == 0;
 }
 
-static bool set_state(struct conn *c, int dump_id, const char *state, const struct refusal *refusal,
+bool run_set_state(struct conn *c, int dump_id, const char *state, const struct refusal *refusal,
                       struct err *err)
 {
     char id[16];
@@ -221,14 +187,14 @@ static bool set_state(struct conn *c, int dump_id, const char *state, const stru
                                "WHERE dump_id = $1::integer", 4, values, err);
 }
 
-static bool record_failure(struct run *run, const struct object *object,
+bool run_failed(struct run *run, const struct object *object,
                            const struct refusal *refusal, struct err *err)
 {
     bool retryable = sqlstate_is_retryable(refusal->sqlstate);
 
     if (is_harmless(object, refusal)) {
         log_msg(LOG_WARNING, "skipped: %s %s: %s", object->type, object->name, refusal->message);
-        return set_state(run->target, object->dump_id, "skipped", refusal, err);
+        return run_set_state(run->target, object->dump_id, "skipped", refusal, err);
     }
     run->retryable = retryable && (run->failed == 0 || run->retryable);
     if (run->failed++ == 0)
@@ -236,7 +202,7 @@ static bool record_failure(struct run *run, const struct object *object,
     if (run->failed <= FAILURES_SHOWN)
         describe(run, object, refusal);
     mark_bad(run, object->dump_id);
-    return set_state(run->target, object->dump_id, object->built ? "built" : "failed", refusal, err);
+    return run_set_state(run->target, object->dump_id, object->built ? "built" : "failed", refusal, err);
 }
 
 /* --- applying --- */
@@ -252,7 +218,7 @@ static void add_statement(struct buf *text, const struct object *object)
     buf_release(&constraint);
 }
 
-static void text_of(struct buf *text, const struct object *objects, size_t count, bool applied)
+void run_text_of(struct buf *text, const struct object *objects, size_t count, bool applied)
 {
     buf_clear(text);
     buf_addstr(text, BEGIN_TEXT);
@@ -270,13 +236,13 @@ static void text_of(struct buf *text, const struct object *objects, size_t count
 
 /* Runs one object's statement, again when a lock was in the way; applied: its state goes with it.
  * *refused: the server will not, as in run_text(). */
-static bool run_one(struct run *run, const struct object *object, bool applied,
+bool run_statement(struct run *run, const struct object *object, bool applied,
                     struct refusal *refusal, bool *refused, struct err *err)
 {
     struct buf text = BUF_INIT;
     bool ok = false;
 
-    text_of(&text, object, 1, applied);
+    run_text_of(&text, object, 1, applied);
     for (int tries = 1; !ok; tries++) {
         ok = run_text(run->target, text.data, refusal, refused, err);
         int pause_ms = ok || !*refused || !refusal_may_pass(refusal) ? -1 : refusal_pause_ms(tries);
@@ -294,27 +260,27 @@ static bool run_one(struct run *run, const struct object *object, bool applied,
 }
 
 /* False: the run must end. */
-static bool apply_one(struct run *run, const struct object *object, struct err *err)
+bool run_object(struct run *run, const struct object *object, struct err *err)
 {
     struct refusal refusal = {0};
     bool refused;
-    bool ok = run_one(run, object, true, &refusal, &refused, err);
+    bool ok = run_statement(run, object, true, &refusal, &refused, err);
 
     if (refused) {
         err_clear(err);
-        ok = record_failure(run, object, &refusal, err);
+        ok = run_failed(run, object, &refusal, err);
     }
     refusal_release(&refusal);
     return ok;
 }
 
-static void report(struct run *run, const struct object *last)
+void run_report(struct run *run, const struct object *last)
 {
     if (run->progress && run->progress->report)
         run->progress->report(run->progress->arg, run->done, run->total, last->name);
 }
 
-static bool apply_singly(struct run *run, const struct object *objects, size_t count,
+bool run_singly(struct run *run, const struct object *objects, size_t count,
                          struct err *err)
 {
     for (size_t i = 0; i < count; i++) {
@@ -323,10 +289,10 @@ static bool apply_singly(struct run *run, const struct object *objects, size_t c
             mark_bad(run, objects[i].dump_id);
             continue;
         }
-        if (!apply_one(run, &objects[i], err))
+        if (!run_object(run, &objects[i], err))
             return false;
         run->done++;
-        report(run, &objects[i]);
+        run_report(run, &objects[i]);
     }
     return true;
 }
@@ -338,30 +304,27 @@ static bool apply_together(struct run *run, const struct object *objects, size_t
     struct refusal refusal = {0};
     bool refused;
 
-    text_of(&text, objects, count, true);
+    run_text_of(&text, objects, count, true);
     bool ok = run_text(run->target, text.data, &refusal, &refused, err);
     buf_release(&text);
     refusal_release(&refusal);
     if (ok) {
         run->done += (int)count;
-        report(run, &objects[count - 1]);
+        run_report(run, &objects[count - 1]);
     } else if (refused) {
         err_clear(err);
-        ok = apply_singly(run, objects, count, err);
+        ok = run_singly(run, objects, count, err);
     }
     return ok;
 }
 
-static bool apply_foreign_keys(struct run *run, const struct object *objects, size_t count,
-                               struct err *err);
-
 static bool apply_portion(struct run *run, const struct object *objects, size_t count,
                           struct err *err)
 {
-    if (run->source)
-        return apply_foreign_keys(run, objects, count, err);
+    if (run->portion)
+        return run->portion(run, objects, count, err);
     if (run->bad || strcmp(run->phase, "index") == 0)
-        return apply_singly(run, objects, count, err);
+        return run_singly(run, objects, count, err);
     return apply_together(run, objects, count, err);
 }
 
@@ -450,7 +413,7 @@ static void tell_failures(struct run *run, struct err *err)
     free(first);
 }
 
-static bool apply_run(struct run *run, struct err *err)
+bool run_phase(struct run *run, struct err *err)
 {
     struct err own = ERR_INIT;
     struct bad_object *bad, *next;
@@ -474,7 +437,7 @@ bool schema_apply_phase(struct conn *target, const char *phase,
 {
     struct run run = {.target = target, .phase = phase, .progress = progress};
 
-    return apply_run(&run, err);
+    return run_phase(&run, err);
 }
 
 bool schema_index_table(struct conn *target, const char *source_oid, struct err *err)
@@ -483,7 +446,7 @@ bool schema_index_table(struct conn *target, const char *source_oid, struct err 
     char *analyze = NULL;
     bool ok = false;
 
-    if (!apply_run(&run, err) ||
+    if (!run_phase(&run, err) ||
         !conn_scalar(target, sql_schema_analyze, 1, &source_oid, &analyze, err))
         return false;
     if (!analyze)
@@ -592,189 +555,5 @@ bool schema_build_index(struct conn *target, const char *source_oid, struct err 
     if (!ok)
         conn_rollback(target);
     free(after);
-    return ok;
-}
-
-/* --- foreign keys --- */
-
-enum { FK_ADD, FK_VALIDATE, FK_VALIDATED, FK_PARTITIONED, FK_SCHEMA, FK_TABLE, FK_NAME, FK_PAGES };
-
-/* Keys that were added and are still to be validated. */
-struct validation {
-    struct object object;
-    char *statement; /* owned, like the rest */
-    char *table;
-    char *text;
-    int64_t pages; /* of the referencing table: it is read as a whole */
-};
-
-struct validations {
-    struct run *run;
-    struct validation *items;
-    struct parallel_task *tasks; /* of the same order */
-    size_t count;
-};
-
-static bool key_exists(struct run *run, const PGresult *key, bool *exists, struct err *err)
-{
-    const char *values[] = {PQgetvalue(key, 0, FK_SCHEMA), PQgetvalue(key, 0, FK_TABLE),
-                            PQgetvalue(key, 0, FK_NAME)};
-    char *found = NULL;
-    bool ok = conn_scalar(run->target, sql_schema_constraint_exists, 3, values, &found, err);
-
-    *exists = found != NULL;
-    free(found);
-    return ok;
-}
-
-static void want_validation(struct validations *v, const struct object *object, const PGresult *key)
-{
-    struct validation *item = &v->items[v->count++];
-    struct buf text = BUF_INIT;
-
-    *item = (struct validation){.object = *object, .pages = atoll(PQgetvalue(key, 0, FK_PAGES))};
-    item->table = xasprintf("%s.%s", PQgetvalue(key, 0, FK_SCHEMA), PQgetvalue(key, 0, FK_TABLE));
-    item->statement = xasprintf("%s;", PQgetvalue(key, 0, FK_VALIDATE));
-    item->object.statement = item->statement;
-    text_of(&text, &item->object, 1, true);
-    item->text = xasprintf("SET lock_timeout = '" VALIDATE_LOCK_TIMEOUT "'; %s", text.data);
-    buf_release(&text);
-}
-
-/* A key of a plain table is added, which takes a moment and strong locks; the rest takes long, and needs only weak
- * ones. It may have been added by a run that was cut off. */
-static bool add_key(struct validations *v, const struct object *object, const PGresult *key, struct err *err)
-{
-    struct run *run = v->run;
-    struct object step = *object;
-    struct refusal refusal = {0};
-    bool exists, refused = false;
-    char *add = xasprintf("%s NOT VALID;", PQgetvalue(key, 0, FK_ADD));
-    bool ok = key_exists(run, key, &exists, err);
-
-    step.statement = add;
-    ok = ok && (exists || run_one(run, &step, false, &refusal, &refused, err));
-    if (ok)
-        want_validation(v, object, key);
-    if (refused) {
-        err_clear(err);
-        ok = record_failure(run, &step, &refusal, err);
-    }
-    refusal_release(&refusal);
-    free(add);
-    return ok;
-}
-
-static void key_is_done(struct run *run, const struct object *object)
-{
-    run->done++;
-    report(run, object);
-}
-
-static bool apply_foreign_key(struct validations *v, const struct object *object, struct err *err)
-{
-    struct refusal gone = {.message = "no longer on the source"};
-    struct run *run = v->run;
-    size_t before = v->count;
-    bool ok;
-
-    PGresult *key = conn_exec_params(run->source, sql_schema_foreign_key, 1, &object->oid, err);
-    if (!key)
-        return false;
-    if (PQntuples(key) == 0) {
-        ok = set_state(run->target, object->dump_id, "skipped", &gone, err);
-    } else if (PQgetvalue(key, 0, FK_PARTITIONED)[0] == 't' ||
-               PQgetvalue(key, 0, FK_VALIDATED)[0] == 'f') {
-        ok = apply_one(run, object, err);
-    } else {
-        ok = add_key(v, object, key, err);
-    }
-    PQclear(key);
-    if (ok && v->count == before)
-        key_is_done(run, object);
-    return ok;
-}
-
-static int larger_first(const void *a, const void *b)
-{
-    const struct validation *left = a, *right = b;
-
-    return left->pages > right->pages ? -1 : left->pages < right->pages;
-}
-
-static void on_validated(void *arg, const struct parallel_task *task)
-{
-    struct validations *v = arg;
-
-    key_is_done(v->run, &v->items[task - v->tasks].object);
-}
-
-/* What was refused is recorded when all connections are idle. */
-static bool validate(struct validations *v, struct err *err)
-{
-    struct run *run = v->run;
-
-    qsort(v->items, v->count, sizeof *v->items, larger_first);
-    for (size_t i = 0; i < v->count; i++)
-        v->tasks[i] = (struct parallel_task){.text = v->items[i].text, .alone = v->items[i].table};
-    bool ok = parallel_run(run->targets, run->target_count, v->tasks, v->count, on_validated, v, err) &&
-              conn_command(run->target, "SET lock_timeout = '" LOCK_TIMEOUT "'", err);
-    for (size_t i = 0; i < v->count; i++) {
-        struct parallel_task *task = &v->tasks[i];
-        ok = ok && (!task->refused || record_failure(run, &v->items[i].object, &task->refusal, err));
-        refusal_release(&task->refusal);
-    }
-    return ok;
-}
-
-static void validations_release(struct validations *v)
-{
-    for (size_t i = 0; i < v->count; i++) {
-        free(v->items[i].statement);
-        free(v->items[i].table);
-        free(v->items[i].text);
-    }
-    free(v->items);
-    free(v->tasks);
-}
-
-static bool apply_foreign_keys(struct run *run, const struct object *objects, size_t count,
-                               struct err *err)
-{
-    struct validations v = {.run = run, .items = xcalloc(count, sizeof *v.items),
-                            .tasks = xcalloc(count, sizeof *v.tasks)};
-    bool ok = true;
-
-    for (size_t i = 0; ok && i < count; i++) {
-        bool is_key = strcmp(objects[i].type, "FK CONSTRAINT") == 0; /* else a comment on one */
-        ok = is_key ? apply_foreign_key(&v, &objects[i], err) : apply_singly(run, &objects[i], 1, err);
-    }
-    ok = ok && (!v.count || validate(&v, err));
-    validations_release(&v);
-    return ok;
-}
-
-bool schema_foreign_keys_count(struct conn *target, size_t *count, struct err *err)
-{
-    char *text = NULL;
-    bool ok = conn_scalar(target, "SELECT pg_catalog.count(*) FROM pgcutover.objects WHERE phase = 'foreign-key' "
-                          "AND object_type = 'FK CONSTRAINT' AND state IN ('pending', 'failed')", 0, NULL, &text, err);
-
-    *count = ok ? (size_t)atoll(text) : 0;
-    free(text);
-    return ok;
-}
-
-bool schema_foreign_keys(struct conn *source, struct conn *const *targets, size_t target_count,
-                         const struct schema_progress *progress, struct err *err)
-{
-    struct conn *target = targets[0];
-    struct run run = {.source = source, .target = target, .targets = targets, .target_count = target_count,
-                      .phase = "foreign-key", .progress = progress};
-    bool ok = conn_command(target, "SET lock_timeout = '" LOCK_TIMEOUT "'", err) &&
-              apply_run(&run, err);
-
-    if (conn_is_open(target))
-        ok = conn_command(target, "SET lock_timeout = 0", ok ? err : NULL) && ok;
     return ok;
 }
