@@ -73,6 +73,34 @@ bool child_start(struct child *child, const char *const *argv, const char *input
     return true;
 }
 
+int child_run(const char *const *argv, const char *input, struct err *err)
+{
+    int in = input ? in_memory(input, err) : -1;
+    int status = 0;
+
+    if (input && in < 0)
+        return -1;
+    void (*before)(int) = signal(SIGINT, SIG_IGN); /* Ctrl-C ends the command, not this program */
+    pid_t pid = fork();
+    if (pid == 0) {
+        signal(SIGINT, SIG_DFL);
+        if (in >= 0)
+            dup2(in, 0);
+        execv(argv[0], (char *const *)argv);
+        _exit(127);
+    }
+    if (in >= 0)
+        close(in);
+    if (pid < 0)
+        err_errno(err, "could not start \"%s\"", argv[0]);
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    signal(SIGINT, before);
+    if (pid < 0)
+        return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
 bool child_serve(struct child *child)
 {
     for (;;) {

@@ -19,6 +19,8 @@ struct child {
 /* input: what it reads on its standard input; it is kept in memory, never on disk, so that it may hold a password.
  * NULL: nothing; then its stderr is among its words, else only what it says on stdout. */
 bool child_start(struct child *child, const char *const *argv, const char *input, struct err *err);
+/* The same with what this program's own standard output and error are, to its end. Returns its exit code; -1 with err. */
+int child_run(const char *const *argv, const char *input, struct err *err);
 /* Reads what is there. True when it has ended. */
 bool child_serve(struct child *child);
 /* Ends it where it runs, and releases. */

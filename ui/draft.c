@@ -177,6 +177,26 @@ cJSON *draft_database(struct draft *draft)
     return first;
 }
 
+void draft_name_database(struct draft *draft, enum side side, const char *name)
+{
+    static const char *const keys[SIDES] = {"name", "target_database_name"};
+
+    if (!name || !*name)
+        return;
+    cJSON *database = draft_database(draft);
+    cJSON_DeleteItemFromObjectCaseSensitive(database, keys[side]);
+    cJSON_AddStringToObject(database, keys[side], name);
+}
+
+static void wipe_passwords(cJSON *plan)
+{
+    for (int side = 0; side < SIDES; side++) {
+        const char *copy = json_str(cJSON_GetObjectItemCaseSensitive(plan, draft_side_name((enum side)side)), "password");
+        if (copy)
+            explicit_bzero((char *)copy, strlen(copy));
+    }
+}
+
 char *draft_plan_text(const struct draft *draft, bool with_passwords)
 {
     cJSON *plan = cJSON_Duplicate(draft->plan, true);
@@ -187,11 +207,25 @@ char *draft_plan_text(const struct draft *draft, bool with_passwords)
             cJSON_AddStringToObject(endpoint, "password", draft->passwords[side]);
     }
     char *text = cJSON_Print(plan);
-    for (int side = 0; with_passwords && side < SIDES; side++) {
-        const char *copy = json_str(cJSON_GetObjectItemCaseSensitive(plan, draft_side_name((enum side)side)), "password");
-        if (copy)
-            explicit_bzero((char *)copy, strlen(copy));
+    wipe_passwords(plan);
+    cJSON_Delete(plan);
+    return text;
+}
+
+char *draft_server_text(const struct draft *draft, enum side side)
+{
+    const cJSON *endpoint = json_get(draft->plan, draft_side_name(side));
+    cJSON *plan = cJSON_CreateObject();
+
+    json_add_str(plan, "name", "connect");
+    for (int i = 0; i < SIDES; i++) {
+        cJSON *copy = endpoint ? cJSON_Duplicate(endpoint, true) : cJSON_CreateObject();
+        if (draft->passwords[side])
+            cJSON_AddStringToObject(copy, "password", draft->passwords[side]);
+        cJSON_AddItemToObject(plan, draft_side_name((enum side)i), copy);
     }
+    char *text = cJSON_Print(plan);
+    wipe_passwords(plan);
     cJSON_Delete(plan);
     return text;
 }

@@ -38,8 +38,13 @@ bool draft_bool(const struct draft *draft, const char *section, const char *key,
 void draft_set_password(struct draft *draft, enum side side, const char *password);
 /* The first database's object, made when there is none. */
 cJSON *draft_database(struct draft *draft);
+/* What it is called there; NULL or "" changes nothing. */
+void draft_name_database(struct draft *draft, enum side side, const char *name);
 
 /* The plan's text; with_passwords: for a command's standard input, to be wiped. Owned. */
 char *draft_plan_text(const struct draft *draft, bool with_passwords);
+/* A plan's text that has one server on both sides, so that it can be tried before anything is said of the other. With its
+ * password; owned. */
+char *draft_server_text(const struct draft *draft, enum side side);
 
 #endif

@@ -14,6 +14,9 @@ struct ui_options {
 
 /* Shows the screens until the user leaves. Returns an exit code; with err set where there was nothing to show. */
 int ui_run(const struct ui_options *options, struct err *err);
+/* The same questions and the same actions line by line: for screen readers, serial consoles and terminals that cannot be
+ * drawn on. */
+int ui_plain(const struct ui_options *options, struct err *err);
 /* Reads a theme file and says on stdout that it is one; else err. */
 bool ui_check_theme(const char *path, struct err *err);
 

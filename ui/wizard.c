@@ -28,11 +28,11 @@ static void say_err(struct wizard *w, struct err *err)
 
 /* --- commands --- */
 
-static bool run(struct wizard *w, struct child *job, const char *const *words)
+/* plan: the command's standard input; taken, and wiped. */
+static bool run_with(struct wizard *w, struct child *job, const char *const *words, char *plan)
 {
     const char *argv[12] = {w->options->program};
     struct err err = ERR_INIT;
-    char *plan = draft_plan_text(&w->draft, true);
     size_t count = 1;
 
     for (; *words && count < 8; words++)
@@ -47,6 +47,11 @@ static bool run(struct wizard *w, struct child *job, const char *const *words)
     return ok;
 }
 
+static bool run(struct wizard *w, struct child *job, const char *const *words)
+{
+    return run_with(w, job, words, draft_plan_text(&w->draft, true));
+}
+
 static void try_servers(struct wizard *w)
 {
     connect_store(&w->connect, &w->draft);
@@ -54,7 +59,7 @@ static void try_servers(struct wizard *w)
         const char *words[] = {"connect", "/dev/stdin", draft_side_name((enum side)side), "--json", NULL};
         if (w->connect.sides[side].state == ANSWERED || w->jobs[side].pid)
             continue;
-        if (run(w, &w->jobs[side], words))
+        if (run_with(w, &w->jobs[side], words, draft_server_text(&w->draft, (enum side)side)))
             connect_trying(&w->connect, (enum side)side, w->now_ms);
     }
 }
@@ -133,15 +138,8 @@ static void take_name(struct wizard *w, const char *text, enum side side)
 /* The plan names its databases, so that what is said of their tables has a place. */
 static void name_databases(struct wizard *w)
 {
-    cJSON *database = draft_database(&w->draft);
-    static const char *const keys[SIDES] = {"name", "target_database_name"};
-
-    for (int side = 0; side < SIDES; side++) {
-        if (!w->names[side])
-            continue;
-        cJSON_DeleteItemFromObjectCaseSensitive(database, keys[side]);
-        cJSON_AddStringToObject(database, keys[side], w->names[side]);
-    }
+    for (int side = 0; side < SIDES; side++)
+        draft_name_database(&w->draft, (enum side)side, w->names[side]);
     if (w->names[SOURCE] && !w->connect.name.text[0])
         field_set(&w->connect.name, w->names[SOURCE]);
 }

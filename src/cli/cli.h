@@ -26,7 +26,7 @@ struct options {
     const char *log_level;
     const char *theme;
     const char *load_jobs, *sync_jobs, *bytes_per_second, *source_slot_wal; /* limits */
-    bool json, quiet, verbose, yes, detach, dry_run, watch, check;
+    bool json, quiet, verbose, yes, detach, dry_run, watch, check, plain;
     struct cli_outer *outer; /* NULL: none */
     int64_t since_us;        /* events before it have been told or are of no interest */
     char **args;             /* what is left, borrowed from argv */

@@ -29,10 +29,11 @@ static const struct command commands[] = {
     {"connect", cmd_connect, 1, 2, "PLAN [source|target]",
      "Tries the plan's servers: which version answers, how fast, and which databases it has. Changes nothing."},
     {"tables", cmd_tables, 1, 1, "PLAN", "The tables of the source, and which of them the plan picks. Changes nothing."},
-    {"open", cmd_open, 1, 1, "NAME | PLAN.json [--theme NAME]",
+    {"open", cmd_open, 1, 1, "NAME | PLAN.json [--theme NAME] [--plain]",
      "The dashboard of a migration: attaches to its engine, which goes on when you leave. Of a plan: the\n"
      "wizard, with everything filled in. Without a command pgcutover shows the list of migrations, or the\n"
-     "wizard where there is none."},
+     "wizard where there is none.\n"
+     "  --plain     line by line, without drawing; so it is where TERM is dumb"},
     {"theme", cmd_theme, 1, 1, "--check FILE", "Says whether a theme file is one, and in which line it is not."},
     {"status", cmd_status, 0, 1, "[NAME]",
      "Where a migration stands, or all of them.\n"
@@ -74,6 +75,7 @@ enum {
     OPT_SOURCE = 256, OPT_TARGET, OPT_DATABASES, OPT_NAME, OPT_STATE_DIR, OPT_UNTIL, OPT_DETACH,
     OPT_DRY_RUN, OPT_YES, OPT_JSON, OPT_LOG_LEVEL, OPT_WATCH, OPT_DATABASE_NAME, OPT_VERSION,
     OPT_HELP, OPT_BATCH, OPT_LOAD_JOBS, OPT_SYNC_JOBS, OPT_RATE, OPT_SLOT_WAL, OPT_THEME, OPT_CHECK,
+    OPT_PLAIN,
 };
 
 static const struct option long_options[] = {
@@ -97,6 +99,7 @@ static const struct option long_options[] = {
     {"source-slot-wal", required_argument, NULL, OPT_SLOT_WAL},
     {"theme", required_argument, NULL, OPT_THEME},
     {"check", no_argument, NULL, OPT_CHECK},
+    {"plain", no_argument, NULL, OPT_PLAIN},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -157,6 +160,7 @@ static void take_option(struct options *o, int opt)
     case OPT_SLOT_WAL: o->source_slot_wal = optarg; break;
     case OPT_THEME: o->theme = optarg; break;
     case OPT_CHECK: o->check = true; break;
+    case OPT_PLAIN: o->plain = true; break;
     case 'q': o->quiet = true; break;
     case 'v': o->verbose = true; break;
     default: break;
@@ -183,7 +187,7 @@ static const struct belongs belongings[] = {
     {"resume", " yes "},
     {"cancel", " yes "},
     {"delete", " yes "},
-    {"open", " theme "},
+    {"open", " theme plain "},
     {"theme", " check "},
     {"demo", ""},
     {"pause", ""},
@@ -252,7 +256,7 @@ int main(int argc, char **argv)
         print_usage(stdout);
         return 0;
     }
-    if (!name && isatty(0) && isatty(1)) {
+    if (!name && (o.plain || (isatty(0) && isatty(1)))) {
         o.command = "open";
         return cmd_open(&o);
     }

@@ -6,6 +6,13 @@
 #include "plan/plan.h"
 #include "ui/ui.h"
 
+static bool is_dumb(void)
+{
+    const char *term = getenv("TERM");
+
+    return term && strcmp(term, "dumb") == 0;
+}
+
 /* Names of migrations have no dot. */
 static bool is_plan(const char *arg)
 {
@@ -31,7 +38,7 @@ int cmd_open(const struct options *o)
         err_hint(&err, "\"pgcutover status\" lists what is there.");
         code = 5;
     } else {
-        code = ui_run(&options, &err);
+        code = o->plain || is_dumb() ? ui_plain(&options, &err) : ui_run(&options, &err);
     }
     if (err_is_set(&err))
         code = cli_fail(o, &err);

@@ -15,14 +15,7 @@ const struct key_help choices_keys[] = {
     {NULL, NULL, NULL},
 };
 
-struct choice {
-    const char *label;
-    const char *section, *key; /* section "databases": of the first one */
-    const char *values[4];     /* the first is the default; "yes" and "no": true and false */
-    const char *meanings[4];
-};
-
-static const struct choice choices[] = {
+const struct choice choices[] = {
     {"Schema", "schema", "mode", {"copy", "existing"},
      {"It is copied from the source, by pg_dump; indexes, keys and triggers come after each table's rows.",
       "It is there already: it is compared with the source, and what is in the way of the load is put back at the end."}},
@@ -49,9 +42,10 @@ static const struct choice choices[] = {
      {"When you say so, on the dashboard.", "By itself, as soon as the target is up to date."}},
     {"Verify", "verify", "when", {"before-cutover", "never"},
      {"Every table is compared, by checksum, while writes are stopped.", "Nothing is compared. Exit code 0 then does not mean that the data are equal."}},
+    {NULL, NULL, NULL, {NULL}, {NULL}},
 };
 
-#define CHOICES ((int)(sizeof choices / sizeof *choices))
+#define CHOICES ((int)(sizeof choices / sizeof *choices) - 1)
 
 static cJSON *home(struct draft *draft, const struct choice *choice)
 {
@@ -60,19 +54,21 @@ static cJSON *home(struct draft *draft, const struct choice *choice)
     return cJSON_GetObjectItemCaseSensitive(draft->plan, choice->section);
 }
 
-static int value_of(struct draft *draft, const struct choice *choice)
+int choice_value(struct draft *draft, const struct choice *choice)
 {
     const cJSON *item = json_get(home(draft, choice), choice->key);
     const char *text = cJSON_IsBool(item) ? cJSON_IsTrue(item) ? "yes" : "no" : cJSON_IsString(item) ? item->valuestring : "";
 
-    for (int i = 0; i < 4 && choice->values[i]; i++)
+    for (int i = 0; i < CHOICE_VALUES && choice->values[i]; i++)
         if (strcmp(choice->values[i], text) == 0)
             return i;
     return 0;
 }
 
-static void set_value(struct draft *draft, const struct choice *choice, const char *value)
+void choice_set(struct draft *draft, const struct choice *choice, int index)
 {
+    const char *value = choice->values[index];
+
     if (strcmp(choice->section, "databases") == 0) {
         cJSON *database = draft_database(draft);
         cJSON_DeleteItemFromObjectCaseSensitive(database, choice->key);
@@ -90,7 +86,7 @@ static void draw_choice(const struct choice *choice, int value, struct canvas *c
 
     canvas_put(c, row, 0, 1, ROLE_KEY, selected ? c->glyphs->selected : " ");
     canvas_put(c, row, 2, 20, selected ? ROLE_SELECTED : ROLE_TEXT, choice->label);
-    for (int i = 0; i < 4 && choice->values[i]; i++) {
+    for (int i = 0; i < CHOICE_VALUES && choice->values[i]; i++) {
         col += canvas_put(c, row, col, -1, i == value ? ROLE_KEY : ROLE_DIM, i == value ? "(*) " : "( ) ");
         col += canvas_put(c, row, col, -1, i == value ? ROLE_TEXT : ROLE_DIM, choice->values[i]) + 3;
     }
@@ -102,10 +98,10 @@ void choices_draw(const struct choices *screen, struct draft *draft, struct canv
     const struct choice *choice = &choices[screen->selected];
 
     for (int i = 0; i < CHOICES && row < end; i++, row++)
-        draw_choice(&choices[i], value_of(draft, &choices[i]), c, row, i == screen->selected);
+        draw_choice(&choices[i], choice_value(draft, &choices[i]), c, row, i == screen->selected);
     c->cursor_row = row - CHOICES + screen->selected;
     canvas_line(c, row++, choice->label);
-    row += canvas_wrap(c, row, 2, c->cols - 4, 2, ROLE_TEXT, choice->meanings[value_of(draft, choice)]) + 1;
+    row += canvas_wrap(c, row, 2, c->cols - 4, 2, ROLE_TEXT, choice->meanings[choice_value(draft, choice)]) + 1;
     canvas_wrap(c, row, 2, c->cols - 4, end - row, ROLE_DIM,
                 "In one way in this version: foreign keys are held back and added at the end, triggers are inert through the "
                 "replica role, enums are kept, secondary indexes are built after each table's load.");
@@ -114,7 +110,7 @@ void choices_draw(const struct choices *screen, struct draft *draft, struct canv
 bool choices_key(struct choices *screen, struct draft *draft, int key)
 {
     const struct choice *choice = &choices[screen->selected];
-    int value = value_of(draft, choice);
+    int value = choice_value(draft, choice);
 
     switch (key) {
     case 'j': case KEY_ARROW_DOWN: case KEY_TAB: screen->selected += screen->selected < CHOICES - 1; return true;
@@ -122,10 +118,10 @@ bool choices_key(struct choices *screen, struct draft *draft, int key)
     case KEY_FIRST: screen->selected = 0; return true;
     case KEY_LAST: screen->selected = CHOICES - 1; return true;
     case ' ': case KEY_ARROW_RIGHT:
-        set_value(draft, choice, value + 1 < 4 && choice->values[value + 1] ? choice->values[value + 1] : choice->values[0]);
+        choice_set(draft, choice, value + 1 < CHOICE_VALUES && choice->values[value + 1] ? value + 1 : 0);
         return true;
     case KEY_ARROW_LEFT:
-        set_value(draft, choice, choice->values[value ? value - 1 : 0]);
+        choice_set(draft, choice, value ? value - 1 : 0);
         return true;
     default: return false;
     }

@@ -7,6 +7,21 @@
 #include "ui/draft.h"
 #include "ui/keys.h"
 
+#define CHOICE_VALUES 4
+
+struct choice {
+    const char *label;
+    const char *section, *key;           /* section "databases": of the first one */
+    const char *values[CHOICE_VALUES];   /* the first is the default; "yes" and "no": true and false */
+    const char *meanings[CHOICE_VALUES];
+};
+
+extern const struct choice choices[]; /* the last has no label */
+
+/* The index of the value that the plan has. */
+int choice_value(struct draft *draft, const struct choice *choice);
+void choice_set(struct draft *draft, const struct choice *choice, int value);
+
 struct choices {
     int selected;
 };

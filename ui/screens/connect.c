@@ -46,16 +46,8 @@ void connect_fill(struct connect *screen, const struct draft *draft)
 /* Where the plan lists its databases, they are those of the form. */
 static void store_names(const struct connect *screen, struct draft *draft)
 {
-    static const char *const keys[SIDES] = {"name", "target_database_name"};
-    cJSON *first = cJSON_GetArrayItem(json_get(draft->plan, "databases"), 0);
-
-    for (int side = 0; cJSON_IsObject(first) && side < SIDES; side++) {
-        const char *name = screen->sides[side].fields[FIELD_DATABASE].text;
-        if (!*name)
-            continue;
-        cJSON_DeleteItemFromObjectCaseSensitive(first, keys[side]);
-        cJSON_AddStringToObject(first, keys[side], name);
-    }
+    for (int side = 0; side < SIDES && json_get(draft->plan, "databases"); side++)
+        draft_name_database(draft, (enum side)side, screen->sides[side].fields[FIELD_DATABASE].text);
 }
 
 void connect_store(const struct connect *screen, struct draft *draft)
