@@ -314,16 +314,17 @@ bool receiver_in_transaction(const struct receiver *r)
     return spool_in_transaction(r->writer) || (r->translator && translator_is_inside(r->translator));
 }
 
-struct spool_position receiver_readable(const struct receiver *r, int64_t *changes)
+struct spool_position receiver_readable(const struct receiver *r, bool *ahead, int64_t *changes)
 {
-    struct spool_position ahead;
+    struct spool_position place;
     int64_t before;
 
     *changes = r->changes;
-    if (!spool_ahead(r->writer, &ahead, &before))
+    *ahead = spool_ahead(r->writer, &place, &before);
+    if (!*ahead)
         return r->boundary;
     *changes = before - r->base_changes;
-    return ahead;
+    return place;
 }
 
 /* The one place where what the source says becomes what the spool holds, whatever way it came. */

@@ -92,9 +92,9 @@ void receiver_close(struct receiver *r);
  * source ends the stream: close, and open again if it is retryable. */
 bool receiver_step(struct receiver *r, int timeout_ms, int extra_fd, struct err *err);
 
-/* How far readers may read, and the changes before that place as `changes` counts them: the boundary, or a place inside
- * a large transaction that is being received (spool_ahead()). */
-struct spool_position receiver_readable(const struct receiver *r, int64_t *changes);
+/* How far readers may read, and the changes before that place as `changes` counts them: the boundary, or (*ahead) a place
+ * inside a large transaction that is being received (spool_ahead()). */
+struct spool_position receiver_readable(const struct receiver *r, bool *ahead, int64_t *changes);
 /* Has a transaction begun, and is its end not in the spool yet? */
 bool receiver_in_transaction(const struct receiver *r);
 

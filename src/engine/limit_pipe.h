@@ -9,6 +9,7 @@
 
 struct limit_note {
     struct spool_position limit;
+    bool ahead;      /* inside a transaction (spool_ahead()) */
     lsn_t covers;    /* everything before it lies before the limit */
     int64_t changes; /* before the limit, as this receiver counts them */
     int session;     /* which receiver it is: its process */

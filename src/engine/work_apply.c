@@ -31,6 +31,7 @@ struct apply {
     struct spool_reader *reader;
     struct spool_position limit;
     lsn_t covers;
+    bool ahead;           /* limit lies inside a transaction that is being received */
     bool has_limit;
     bool waited;          /* for something to come, and nothing did */
     int64_t consumed;     /* changes read, on the scale of limit_changes */
@@ -49,8 +50,34 @@ struct apply {
     bool told_idle;
 };
 
-/* Within a session the limit only moves on; but what is told of it comes by two ways. A new receiver begins where it
- * has all: what went further, of a transaction that was being received, or on a disk that failed, comes again. */
+/* A new receiver begins where the spool has whole transactions: what went further, of one that was being received, or on
+ * a disk that failed, was cut off and comes again. What of it is written by then may lie elsewhere, so that nothing
+ * that was read behind that place, or is read there now, may be committed: all is read again. */
+static bool begun_again(struct err *err)
+{
+    err_clear(err);
+    err_set(err, ERR_IO, "the receiver has begun again, before what was read of the spool");
+    if (err)
+        err->retryable = true;
+    return false;
+}
+
+/* The spool cannot be read. */
+static bool cannot_read(const struct apply *a, struct err *err)
+{
+    if (!a->ahead || err->code == ERR_STOPPED)
+        return false;
+    log_err(LOG_DEBUG, err);
+    return begun_again(err);
+}
+
+/* Inside the transaction that is being received there is no COMMIT before the limit, if it is still the same one. */
+static bool is_cut(const struct apply *a, const struct change *change)
+{
+    return a->ahead && change->kind == CHANGE_COMMIT && change->end_lsn > a->limit.lsn;
+}
+
+/* Within a session the limit only moves on; but what is told of it comes by two ways. */
 static bool is_earlier(const struct apply *a, const struct spool_position *limit)
 {
     return a->has_limit && (limit->segment < a->limit.segment ||
@@ -60,6 +87,7 @@ static bool is_earlier(const struct apply *a, const struct spool_position *limit
 static void set_limit(struct apply *a, const struct limit_note *note)
 {
     a->limit = note->limit;
+    a->ahead = note->ahead;
     a->covers = note->covers;
     a->limit_changes = note->changes;
     a->waited = false;
@@ -78,11 +106,8 @@ static bool take_limit(struct apply *a, const cJSON *json, struct err *err)
 
     if (same && (note.covers < a->covers || is_earlier(a, &note.limit)))
         return true; /* the short way was shorter */
-    if (is_earlier(a, &note.limit)) {
-        err_set(err, ERR_IO, "the receiver has begun again, before what was read of the spool");
-        err->retryable = true;
-        return false;
-    }
+    if (!same && (a->ahead || is_earlier(a, &note.limit)))
+        return begun_again(err);
     set_limit(a, &note);
     a->new_session = a->new_session || !same;
     a->session = note.session;
@@ -258,7 +283,7 @@ static bool feed(struct apply *a, struct change *change, int *fed, struct err *e
     for (*fed = 0; *fed < 512; ++*fed) {
         int got = spool_reader_next(a->reader, &a->limit, &record, err);
         if (got < 0)
-            return false;
+            return cannot_read(a, err);
         if (got == 0)
             return true;
         if (record.type == SPOOL_MARK) {
@@ -266,7 +291,9 @@ static bool feed(struct apply *a, struct change *change, int *fed, struct err *e
             continue;
         }
         if (!decode_message(record.data, record.len, change, err))
-            return false;
+            return cannot_read(a, err);
+        if (is_cut(a, change))
+            return begun_again(err);
         note_change(a, change);
         if (!applier_change(a->applier, change, err))
             return false;
@@ -343,7 +370,7 @@ static bool count_waiting(struct apply *a, struct err *err)
 
     a->consumed = a->limit_changes - waiting;
     a->new_session = false;
-    return ok;
+    return ok || cannot_read(a, err);
 }
 
 static bool open_reader(struct apply *a, struct err *err)

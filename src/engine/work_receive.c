@@ -109,9 +109,11 @@ static void measure_rate(struct report *report, const struct receiver *r, int64_
 static void note_received(struct work *work, const struct receiver *r, struct report *report)
 {
     int64_t changes;
-    struct limit_note note = {.limit = receiver_readable(r, &changes), .covers = covered_lsn(r), .session = getpid()};
+    bool ahead;
+    struct limit_note note = {.limit = receiver_readable(r, &ahead, &changes), .covers = covered_lsn(r), .session = getpid()};
     bool further = note.limit.segment != report->noted_limit.segment || note.limit.offset != report->noted_limit.offset;
 
+    note.ahead = ahead;
     note.changes = report->before + changes;
     if ((note.covers == report->noted && !further) || work->p->limit_pipe[1] < 0 ||
         !limit_pipe_tell(work->p->limit_pipe[1], &note))
