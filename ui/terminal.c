@@ -105,7 +105,7 @@ bool terminal_start(const struct theme *theme, bool no_colour, struct err *err)
             delscreen(terminal.screen);
         }
         err_set(err, ERR_USAGE, "the terminal \"%s\" cannot be drawn on", getenv("TERM") ? getenv("TERM") : "");
-        err_hint(err, "\"pgcutover status NAME --watch\" shows a migration line by line.");
+        err_hint(err, "With --plain the same is asked and shown line by line.");
         return false;
     }
     bool colours = !no_colour && has_colors() && start_color() == OK;

@@ -134,5 +134,9 @@ expect "the steps of the cutover" "open the target .*done"
 expect "how long writes were stopped" "Writes were stopped for"
 press q
 assert_same_data "after a cutover from the screen" source/shop target/shop
-press "TERM=dumb $program open shop" Enter
+press "clear; TERM=dumb $program open shop" Enter
+expect "a dumb terminal is asked line by line" "^s status, w watch"
+press q Enter
+expect "which is left" "comes back to it"
+press "clear; TERM=nosuchterminal $program open shop" Enter
 expect "a terminal that cannot be drawn on" "cannot be drawn on"
