@@ -286,7 +286,8 @@ static void serve(struct app *a, const struct pollfd *fds)
     bool keyed = false;
     int key;
 
-    while ((key = terminal_key()) != KEY_NOTHING) {
+    /* What was typed behind the key that leaves is for the shell. */
+    while (!a->leaving && (key = terminal_key()) != KEY_NOTHING) {
         take_key(a, key);
         keyed = true;
     }

@@ -124,6 +124,7 @@ expect "the engine is gone" "No engine runs"
 press r
 expect "the engine is back" "control  .*ready to cut over"
 press q
+expect "left" "^The engine of .shop. goes on"
 
 press "$program open shop" Enter
 expect "in control again" "control  .*ready to cut over"
@@ -133,6 +134,7 @@ press shop Enter
 expect "the steps of the cutover" "open the target .*done"
 expect "how long writes were stopped" "Writes were stopped for"
 press q
+expect "left after the cutover" "^prompt>"
 assert_same_data "after a cutover from the screen" source/shop target/shop
 press "clear; TERM=dumb $program open shop" Enter
 expect "a dumb terminal is asked line by line" "^s status, w watch"

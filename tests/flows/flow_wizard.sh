@@ -94,8 +94,8 @@ expect "back: the servers are as they were" "Database copy is not"
 pkill -9 -P "$(screen display-message -p -t t '#{pane_pid}')"
 sleep 0.3
 press "" Enter
-press "reset; clear" Enter
-expect "a shell again" "^prompt>"
+press "stty sane; tput rmcup; clear; echo on again" Enter
+expect "a shell again" "^on again"
 press "$program" Enter
 expect "the draft is there again" "draft that was left"
 expect "with what was typed" "mover "
