@@ -409,6 +409,11 @@ const struct applier_status *applier_status(const struct applier *applier)
     return &applier->shown;
 }
 
+bool applier_is_whole(const struct applier *applier)
+{
+    return !applier->half.end_lsn;
+}
+
 bool applier_is_durable(const struct applier *applier)
 {
     return !applier->unsynced;

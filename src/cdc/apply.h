@@ -119,6 +119,8 @@ bool applier_change(struct applier *applier, const struct change *change, struct
 bool applier_commit(struct applier *applier, struct err *err);
 /* Commits what is complete, durably, with everything before. Not inside a source transaction. */
 bool applier_flush(struct applier *applier, struct err *err);
+/* Is no group there by half, as a crash may leave one, that has to be made whole by what comes next? */
+bool applier_is_whole(const struct applier *applier);
 /* Is everything that was committed durable, and so in the status? */
 bool applier_is_durable(const struct applier *applier);
 /* Notes, between transactions, that every transaction that commits before lsn has been fed: an idle

@@ -47,6 +47,10 @@ static const struct command commands[] = {
     {"add", cmd_change, 2, 10000, "NAME TABLE... [--database-name DB]",
      "Adds tables of the source to a migration that streams changes: made on the target where they are\n"
      "missing (schema.mode copy), published, loaded, brought up to date."},
+    {"verify", cmd_verify, 1, 10000, "NAME [TABLE...] [--repair] [--database-name DB]",
+     "Compares source and target while changes are streamed, all tables or these, both sides as of one\n"
+     "position, without stopping anything. Exit code 4: they differ; the rows are shown.\n"
+     "  --repair    copies the rows that differ again, and compares once more"},
     {"limits", cmd_limits, 1, 1,
      "NAME [--load-jobs N] [--sync-jobs N] [--bytes-per-second X] [--source-slot-wal X]",
      "Shows what a migration may use, or changes it while it runs; it outlives the engine.\n"
@@ -75,7 +79,7 @@ enum {
     OPT_SOURCE = 256, OPT_TARGET, OPT_DATABASES, OPT_NAME, OPT_STATE_DIR, OPT_UNTIL, OPT_DETACH,
     OPT_DRY_RUN, OPT_YES, OPT_JSON, OPT_LOG_LEVEL, OPT_WATCH, OPT_DATABASE_NAME, OPT_VERSION,
     OPT_HELP, OPT_BATCH, OPT_LOAD_JOBS, OPT_SYNC_JOBS, OPT_RATE, OPT_SLOT_WAL, OPT_THEME, OPT_CHECK,
-    OPT_PLAIN,
+    OPT_PLAIN, OPT_REPAIR,
 };
 
 static const struct option long_options[] = {
@@ -100,6 +104,7 @@ static const struct option long_options[] = {
     {"theme", required_argument, NULL, OPT_THEME},
     {"check", no_argument, NULL, OPT_CHECK},
     {"plain", no_argument, NULL, OPT_PLAIN},
+    {"repair", no_argument, NULL, OPT_REPAIR},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -161,6 +166,7 @@ static void take_option(struct options *o, int opt)
     case OPT_THEME: o->theme = optarg; break;
     case OPT_CHECK: o->check = true; break;
     case OPT_PLAIN: o->plain = true; break;
+    case OPT_REPAIR: o->repair = true; break;
     case 'q': o->quiet = true; break;
     case 'v': o->verbose = true; break;
     default: break;
@@ -183,6 +189,7 @@ static const struct belongs belongings[] = {
     {"cutover", " database-name "},
     {"reload", " database-name "},
     {"add", " database-name "},
+    {"verify", " repair database-name "},
     {"limits", " load-jobs sync-jobs bytes-per-second source-slot-wal "},
     {"resume", " yes "},
     {"cancel", " yes "},

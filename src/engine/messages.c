@@ -11,6 +11,7 @@
 #include "engine/load.h"
 #include "engine/load_parts.h"
 #include "engine/pipeline.h"
+#include "engine/verification.h"
 
 struct handler {
     const char *type;
@@ -690,6 +691,8 @@ static const struct handler handlers[] = {
     {"indexed", on_indexed},     {"built", on_built},     {"table_failed", on_table_failed}, {"epoch", on_epoch},
     {"received", on_received},   {"want_limit", on_want_limit}, {"applied", on_applied},
     {"reading", on_reading},     {"facts", on_facts},       {"builds", on_builds},       {"step", on_step},         {"drain", on_drain},
+    {"verify_begun", verification_on_begun}, {"halt", verification_on_halt}, {"halted", verification_on_halted},
+    {"verified", verification_on_verified},
 };
 
 void pipeline_message(struct supervisor *s, struct worker *w, const cJSON *message)

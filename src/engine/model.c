@@ -91,6 +91,14 @@ void migration_make_pipelines(struct migration *m)
     }
 }
 
+void table_verification_release(struct table_verification *verified)
+{
+    free(verified->written);
+    free(verified->note);
+    cJSON_Delete(verified->differences);
+    *verified = (struct table_verification){0};
+}
+
 void table_free(struct table *table)
 {
     free(table->oid);
@@ -103,6 +111,7 @@ void table_free(struct table *table)
     free(table->where);
     free(table->columns);
     table_parts_free(table->parts);
+    table_verification_release(&table->verified);
     err_clear(&table->error);
     free(table);
 }
@@ -130,6 +139,8 @@ static void pipeline_release(struct pipeline *p)
     limit_pipe_close(p->limit_pipe);
     cJSON_Delete(p->asked);
     cJSON_Delete(p->builds);
+    cJSON_Delete(p->verification.oids);
+    err_clear(&p->verification.error);
     err_clear(&p->change_error);
     free(p->steps);
     free(p->by_size);

@@ -52,6 +52,28 @@ enum table_state {
     TABLE_ERROR,
 };
 
+/* What comparing a table with the source gave last. */
+enum verified {
+    VERIFIED_NOT,       /* not yet */
+    VERIFIED_EQUAL,
+    VERIFIED_PARTLY,    /* what could be compared is equal: note says what could not */
+    VERIFIED_DIFFERENT,
+    VERIFIED_FAILED,    /* it could not be: note says why */
+    VERIFIED_SKIPPED,   /* it is not in the stream at present: note says why */
+};
+
+struct table_verification {
+    enum verified state;
+    lsn_t lsn;             /* both sides were compared as of here */
+    int64_t compared_us;
+    int64_t source_rows, target_rows;
+    int64_t changes;       /* applied to it until then */
+    char *written;         /* owned: mark of the target's table then (verify_standing.sql); NULL: none */
+    char *note;            /* owned, may be NULL */
+    cJSON *differences;    /* owned, may be NULL: {"different","missing","extra","all","rows"} (verify/rows.h) */
+    int64_t repaired;      /* rows that were copied again before this */
+};
+
 struct table {
     char *oid; /* on the source, text; key of the hash */
     char *schema, *name;
@@ -78,6 +100,7 @@ struct table {
     int builds_running;  /* ... being built */
     struct table_parts *parts;   /* owned; of a table that is being copied in parts (load_parts.h) */
     bool whole;                  /* it cannot be */
+    struct table_verification verified;
     struct table *next_of_job;   /* those that one worker has together */
     struct table *next_building; /* large tables whose indexes are built one by one */
     enum table_state failed_in; /* what it was doing when it came into TABLE_ERROR */
@@ -90,6 +113,22 @@ enum pipeline_change {
     CHANGE_NONE,
     CHANGE_ADMIT,  /* tables are added: checked, made on the target, published */
     CHANGE_DETACH, /* tables are taken out of the stream, to be loaded */
+};
+
+/* Comparing while changes are streamed (verification.c). */
+struct verification {
+    bool is_wanted;        /* one is asked for, or under way */
+    bool is_own;           /* ... by the engine itself (verify.when continuous) */
+    bool repairs;          /* rows that differ are copied again */
+    cJSON *oids;           /* owned: these tables alone; NULL: all */
+    bool halts;            /* the applier was asked to stand still for it */
+    int attempts;
+    int64_t retry_at_ms;   /* monotonic */
+    int64_t next_ms;       /* when the engine begins the next one by itself, monotonic; 0: as soon as it may */
+    int64_t started_us, ended_us;
+    size_t total, done;    /* tables */
+    lsn_t lsn;             /* at which this one compares; LSN_INVALID: not there yet */
+    struct err error;      /* of the last one, when it ended early */
 };
 
 /* A reading of the source's WAL position, to tell lag by. */
@@ -189,6 +228,7 @@ struct pipeline {
     enum pipeline_change change;
     cJSON *asked;                     /* {"reload":[OID...]} or {"add":[NAME...]}, owned; NULL: no change */
     struct err change_error;          /* of the last change, when it was given up */
+    struct verification verification;
     bool unfinished;                  /* objects of added tables wait to be made by "finish" */
 
     bool recalled;                    /* what the target knows has been read */
@@ -258,6 +298,7 @@ void pipeline_remove_table(struct pipeline *pipeline, struct table *table);
 /* Releases a table that is in no list any more. */
 void table_free(struct table *table);
 void table_parts_free(struct table_parts *parts);
+void table_verification_release(struct table_verification *verified);
 /* Sorts by_size; call after the last pipeline_add_table(). */
 void pipeline_sort_tables(struct pipeline *pipeline);
 size_t pipeline_count_tables(const struct pipeline *pipeline, enum table_state state);

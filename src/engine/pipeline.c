@@ -16,6 +16,7 @@
 #include "base/units.h"
 #include "engine/change.h"
 #include "engine/load.h"
+#include "engine/verification.h"
 
 #define CONNECTION_RETRIES 8 /* with growing pauses: a minute */
 
@@ -293,6 +294,8 @@ static bool is_wanted(const struct pipeline *p, const char *kind)
         return strcmp(kind, row->worker) == 0 && p->hold == HOLD_NONE;
     if (change_worker(p) && strcmp(change_worker(p), kind) == 0)
         return p->hold == HOLD_NONE;
+    if (strcmp(kind, "verify") == 0)
+        return verification_is_wanted(p);
     if (p->change == CHANGE_DETACH && strcmp(kind, "apply") == 0)
         return false;
     if (row->worker && strcmp(row->worker, kind) == 0)
@@ -407,6 +410,7 @@ void pipeline_turn(struct supervisor *s, struct pipeline *p)
         return;
     if ((row->standing & WITH_LOADERS) && !p->asked)
         load_turn(s, p);
+    verification_turn(s, p);
     if (tables_want_finish(p)) {
         p->unfinished = false;
         go(s, p, PIPE_FINISHING);
@@ -424,7 +428,7 @@ void pipeline_worker_ended(struct supervisor *s, struct worker *w, struct err *e
     const char *kind = w->kind->name;
     const char *own = own_worker(p);
 
-    if (load_worker_ended(s, w, err))
+    if (verification_worker_ended(s, w, err) || load_worker_ended(s, w, err))
         return;
     if (!err_is_set(err)) {
         if (own && strcmp(own, kind) == 0 && strcmp(kind, "recall") == 0)

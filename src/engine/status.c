@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "engine/lag.h"
+#include "engine/verification.h"
 
 static bool any_hold(const struct migration *m, enum pipeline_hold hold)
 {
@@ -393,6 +394,10 @@ static cJSON *table_json(const struct pipeline *p, const struct table *t)
     json_add_str(json, "targetTableName", target);
     json_add_num(json, "totalChangesApplied",
                  (double)(t->inserts + t->updates + t->deletes + t->truncates));
+    json_add_str(json, "verifyState", verification_state_name(t->verified.state));
+    json_add_time(json, "verifiedOn", t->verified.compared_us);
+    add_lsn(json, "verifiedLsn", t->verified.lsn);
+    json_add_str(json, "verifyNote", t->verified.note);
     add_error(json, "lastError", &t->error);
     free(finish);
     free(target);

@@ -14,6 +14,7 @@
 #include "engine/limits.h"
 #include "engine/pipeline.h"
 #include "engine/status.h"
+#include "engine/verification.h"
 
 #define TICK_MS 100
 #define STORE_INTERVAL_MS 5000
@@ -241,6 +242,8 @@ static bool on_command(void *arg, const char *name, const cJSON *request, cJSON 
         return limits_command(s, request, answer, err);
     if (change_is_command(name))
         return change_command(s, name, request, answer, err);
+    if (verification_is_command(name))
+        return verification_command(s, name, request, answer, err);
     if (pipeline_command_find(name))
         return run_command(s, name, json_str(request, "databaseName"), err);
     if (strcmp(name, "goal") == 0 && json_str(request, "goal") &&

@@ -23,6 +23,14 @@
 #define IDLE_WAIT_MS 200
 #define DURABLE_WAIT_MS 5 /* without another transaction: then what is visible is made durable */
 
+/* A place where the stream stands still on the target, so that somebody can look at exactly that. */
+struct halt {
+    bool on;
+    lsn_t until;   /* nothing that commits there or later is begun; LSN_INVALID: nothing at all */
+    bool is_told;  /* that it stands still there */
+    bool has_next; /* the beginning of what comes after it is read already */
+};
+
 struct apply {
     struct work *work;
     struct conn targets[APPLIER_LANES_MAX]; /* lanes */
@@ -40,6 +48,7 @@ struct apply {
     bool new_session;
     bool retry;           /* stopped tables may go on */
     bool reread;          /* tables were loaded, or have come */
+    struct halt halt;
     struct conn aside;    /* on the target, for what must not wait for the applier's transaction */
     int64_t told_table_changes;
     lsn_t last_change_lsn;
@@ -138,6 +147,14 @@ static bool wait_for_news(struct apply *a, int timeout_ms, struct err *err)
     return !stop_check(err);
 }
 
+/* has_next stays: what is read already comes first, whatever is asked for. */
+static void take_halt(struct apply *a, const cJSON *message)
+{
+    a->halt.on = json_bool(message, "on", false);
+    a->halt.until = work_json_lsn(message, "lsn");
+    a->halt.is_told = false;
+}
+
 static bool take_messages(struct apply *a, struct err *err)
 {
     cJSON *message;
@@ -147,6 +164,8 @@ static bool take_messages(struct apply *a, struct err *err)
         const char *type = json_str(message, "type");
         a->retry = a->retry || (type && strcmp(type, "retry") == 0);
         a->reread = a->reread || (type && strcmp(type, "tables") == 0);
+        if (type && strcmp(type, "halt") == 0)
+            take_halt(a, message);
         bool ok = !limit || take_limit(a, limit, err);
         cJSON_Delete(message);
         if (!ok)
@@ -275,12 +294,41 @@ static bool wants_boundary(const struct apply *a)
     return a->retry || a->reread || applier_wants_catch_up(a->applier, &from);
 }
 
+static bool halts_before(const struct apply *a, const struct change *change)
+{
+    return a->halt.on && change->kind == CHANGE_BEGIN && change->commit_lsn >= a->halt.until &&
+           applier_is_whole(a->applier);
+}
+
+/* Nothing more is to be read: the stream stands where it was asked to. */
+static bool is_halted(const struct apply *a)
+{
+    if (!a->halt.on || a->in_transaction || !applier_is_whole(a->applier))
+        return false;
+    return a->halt.has_next || a->halt.until == LSN_INVALID;
+}
+
+static bool feed_change(struct apply *a, const struct change *change, struct err *err)
+{
+    if (is_cut(a, change))
+        return begun_again(err);
+    note_change(a, change);
+    return applier_change(a->applier, change, err);
+}
+
 /* Feeds what can be read now; *fed says whether there was anything. */
 static bool feed(struct apply *a, struct change *change, int *fed, struct err *err)
 {
     struct spool_record record;
 
-    for (*fed = 0; *fed < 512; ++*fed) {
+    *fed = 0;
+    if (a->halt.has_next && !halts_before(a, change)) {
+        a->halt.has_next = false;
+        ++*fed;
+        if (!feed_change(a, change, err))
+            return false;
+    }
+    for (; *fed < 512 && !a->halt.has_next && !is_halted(a); ++*fed) {
         int got = spool_reader_next(a->reader, &a->limit, &record, err);
         if (got < 0)
             return cannot_read(a, err);
@@ -292,10 +340,11 @@ static bool feed(struct apply *a, struct change *change, int *fed, struct err *e
         }
         if (!decode_message(record.data, record.len, change, err))
             return cannot_read(a, err);
-        if (is_cut(a, change))
-            return begun_again(err);
-        note_change(a, change);
-        if (!applier_change(a->applier, change, err))
+        if (halts_before(a, change)) {
+            a->halt.has_next = true;
+            return true;
+        }
+        if (!feed_change(a, change, err))
             return false;
         if (change->kind == CHANGE_COMMIT && wants_boundary(a)) {
             ++*fed;
@@ -349,7 +398,7 @@ static bool catch_up(struct apply *a, struct change *change, struct err *err)
 /* What can only be done where a group may end. */
 static bool at_boundary(struct apply *a, struct change *change, struct err *err)
 {
-    if (a->in_transaction || !wants_boundary(a))
+    if (a->in_transaction || a->halt.has_next || a->halt.is_told || !wants_boundary(a))
         return true;
     if (a->retry && !applier_retry_stopped(a->applier, err))
         return false;
@@ -379,7 +428,7 @@ static bool open_reader(struct apply *a, struct err *err)
 
     spool_reader_close(a->reader);
     a->reader = NULL;
-    a->in_transaction = false;
+    a->in_transaction = a->halt.has_next = false;
     bool ok = spool_reader_open(dir, a->work->m->id, applier_status(a->applier)->applied_lsn,
                                 &a->reader, err);
     free(dir);
@@ -439,6 +488,28 @@ static bool commit(struct apply *a, struct err *err)
     return a->waited ? applier_flush(a->applier, err) : applier_commit(a->applier, err);
 }
 
+/* Everything that was read is applied, and nothing that may be applied is still to come. */
+static bool has_reached_halt(const struct apply *a, int fed)
+{
+    return is_halted(a) || (a->halt.on && !fed && !a->ahead && !a->in_transaction && a->covers >= a->halt.until &&
+                            applier_is_whole(a->applier));
+}
+
+static bool tell_halt(struct apply *a, struct err *err)
+{
+    if (a->halt.is_told)
+        return true;
+    if (!applier_flush(a->applier, err))
+        return false;
+    a->told_ms = 0; /* at once */
+    report_applied(a, false);
+    cJSON *message = json_message("halted");
+    work_json_add_lsn(message, "lsn", a->halt.until);
+    work_send(a->work, message);
+    a->halt.is_told = true;
+    return true;
+}
+
 static bool apply_stream(struct apply *a, struct err *err)
 {
     struct change change = CHANGE_INIT;
@@ -457,14 +528,18 @@ static bool apply_stream(struct apply *a, struct err *err)
             fed = 1;
             ok = feed_again(a, err);
         }
-        if (ok && !fed) {
+        bool all = ok && !fed && !a->halt.has_next && !is_halted(a);
+        if (ok && !fed)
             ok = target_is_there(a, err);
+        if (ok && all) {
             applier_mark(a->applier, a->covers);
             a->consumed = a->limit_changes;
         }
         ok = ok && tell_tables(a, err);
         if (ok)
-            report_applied(a, fed == 0 && !a->in_transaction);
+            report_applied(a, all && !a->in_transaction);
+        if (ok && has_reached_halt(a, fed))
+            ok = tell_halt(a, err);
     }
     change_release(&change);
     return false;

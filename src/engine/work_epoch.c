@@ -71,13 +71,13 @@ static void name_blockers(struct conn *source, struct err *err)
 }
 
 /* Old minor releases before 10 may wait for a transaction that has ended already: another try does not. */
-static bool create_slot(struct conn *source, struct conn *repl, const char *name,
+static bool create_slot(struct conn *source, struct conn *repl, const char *name, int timeout_ms,
                         struct repl_slot *slot, struct err *err)
 {
     bool old = repl->version < 100000;
     bool ok = false;
 
-    repl->timeout_ms = old ? SLOT_TIMEOUT_MS / OLD_TRIES : SLOT_TIMEOUT_MS;
+    repl->timeout_ms = old ? timeout_ms / OLD_TRIES : timeout_ms;
     for (int i = 0; i < (old ? OLD_TRIES : 1); i++) {
         err_clear(err);
         ok = repl_create_slot(repl, name, false, slot, err);
@@ -106,7 +106,7 @@ static bool begin_stream(struct work *work, struct conn *repl, struct repl_slot 
          work_make_ddl_log(work, &source, &logs_ddl, err) &&
          work_made(work, SIDE_SOURCE, "slot", NULL, work->p->slot, NULL, &seq, err) &&
          slot_drop(&source, work->p->slot, err) &&
-         create_slot(&source, repl, work->p->slot, slot, err) &&
+         create_slot(&source, repl, work->p->slot, SLOT_TIMEOUT_MS, slot, err) &&
          (!logs_ddl || work_begin_ddl_log(work, &source, slot->snapshot, err));
     conn_close(&source);
     return ok;
@@ -114,7 +114,7 @@ static bool begin_stream(struct work *work, struct conn *repl, struct repl_slot 
 
 /* Before 10 no slot is temporary. The snapshot does not need it once it is exported: the WAL sender's own xmin holds
  * it. So it is dropped at once; the journal knows it meanwhile. */
-static bool begin_old_epoch(struct work *work, struct conn *repl, struct repl_slot *slot,
+static bool begin_old_epoch(struct work *work, struct conn *repl, int timeout_ms, struct repl_slot *slot,
                             struct err *err)
 {
     struct conn source = CONN_INIT;
@@ -122,7 +122,7 @@ static bool begin_old_epoch(struct work *work, struct conn *repl, struct repl_sl
     int seq;
     bool ok = work_connect(work, &source, SIDE_SOURCE, CONN_PLAIN, err) &&
               work_made(work, SIDE_SOURCE, "slot", NULL, name, NULL, &seq, err) &&
-              slot_drop(&source, name, err) && create_slot(&source, repl, name, slot, err) &&
+              slot_drop(&source, name, err) && create_slot(&source, repl, name, timeout_ms, slot, err) &&
               slot_drop(&source, name, err) && work_gone(work, seq, err);
 
     conn_close(&source);
@@ -130,15 +130,15 @@ static bool begin_old_epoch(struct work *work, struct conn *repl, struct repl_sl
     return ok;
 }
 
-static bool begin_epoch(struct work *work, struct conn *repl, struct repl_slot *slot,
+bool work_make_snapshot(struct work *work, struct conn *repl, int timeout_ms, struct repl_slot *slot,
                         struct err *err)
 {
     if (repl->version < 100000)
-        return begin_old_epoch(work, repl, slot, err);
+        return begin_old_epoch(work, repl, timeout_ms, slot, err);
     char *name = xasprintf("pgcutover_epoch_%d_%lld", PQbackendPID(repl->pg),
                            (long long)clock_wall_us());
 
-    repl->timeout_ms = SLOT_TIMEOUT_MS;
+    repl->timeout_ms = timeout_ms;
     bool ok = repl_create_slot(repl, name, true, slot, err);
     repl->timeout_ms = 0;
     free(name);
@@ -190,7 +190,7 @@ static bool begin(struct work *work, struct conn *c, struct repl_slot *slot, str
     if (work->p->load_only)
         return begin_plain(c, slot, err);
     return work->p->state == PIPE_STARTING ? begin_stream(work, c, slot, err)
-                                           : begin_epoch(work, c, slot, err) &&
+                                           : work_make_snapshot(work, c, SLOT_TIMEOUT_MS, slot, err) &&
                                                  work_go_on_ddl_log(work, slot->snapshot, err);
 }
 

@@ -15,6 +15,7 @@ bool work_apply(struct work *work, struct err *err);
 bool work_monitor(struct work *work, struct err *err);
 bool work_watch(struct work *work, struct err *err);
 bool work_finish(struct work *work, struct err *err);
+bool work_verify(struct work *work, struct err *err);
 bool work_cutover(struct work *work, struct err *err);
 bool work_thaw(struct work *work, struct err *err);
 bool work_close(struct work *work, struct err *err);
@@ -50,6 +51,16 @@ void work_json_add_lsn(cJSON *object, const char *key, lsn_t lsn);
 /* Tells how a step of the cutover stands: running, done or failed; text may be NULL. */
 void work_step(struct work *work, const char *name, const char *state, const char *text);
 
+/* Tables that are known to be equal: compared while changes were streamed, and neither the stream nor, as far as the
+ * target's statistics tell, anybody else has written to them since. */
+struct known_tables {
+    const struct table **tables; /* owned, sorted by address */
+    size_t count;
+};
+/* With the stream drained. On error the list is empty. */
+bool work_known_equal(const struct work *work, struct conn *target, struct known_tables *known, struct err *err);
+bool work_is_known(const struct known_tables *known, const struct table *table);
+
 /* Is everything that the target's database holds of this migration? */
 bool work_owns_target(const struct work *work);
 
@@ -83,6 +94,13 @@ bool work_was_altered(struct work *work, const struct table *table);
 /* Tells the supervisor of the tables as the target knows them: added, renamed, of another mode; and of those
  * that are gone. */
 bool work_tell_tables(struct work *work, struct conn *target, struct err *err);
+
+struct repl_slot;
+/* A new snapshot of the source and its position, by a slot that is gone with repl (CONN_REPLICATION), which is not to be
+ * used otherwise while the snapshot is. ERR_TIMEOUT: transactions that write did not end within timeout_ms. Nothing is left
+ * behind on error but, before 10, what the journal knows. */
+bool work_make_snapshot(struct work *work, struct conn *repl, int timeout_ms, struct repl_slot *slot,
+                        struct err *err);
 
 /* Undoes what the journal has for this pipeline, newest first. kinds: names separated by blanks, NULL:
  * all. Goes on after an error; the first one is reported. */

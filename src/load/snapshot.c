@@ -7,7 +7,7 @@
 #define BEGIN_READING "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 /* Its file is gone with the session that exported it: 22023 up to 15, 42704 from 16 on. */
-static bool is_gone(const struct err *err)
+bool snapshot_is_gone(const struct err *err)
 {
     return strcmp(err->sqlstate, "22023") == 0 || strcmp(err->sqlstate, "42704") == 0;
 }
@@ -21,7 +21,7 @@ bool snapshot_adopt(struct conn *src, const char *snapshot, struct err *err)
     bool ok = conn_command(src, BEGIN_READING, err) && conn_command(src, sql.data, err);
     if (!ok)
         conn_rollback(src);
-    if (!ok && err && is_gone(err)) {
+    if (!ok && err && snapshot_is_gone(err)) {
         err->retryable = true;
         err_hint(err, "The tables that are left are loaded under a new snapshot.");
     }

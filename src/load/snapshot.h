@@ -7,6 +7,8 @@
 /* Begins a REPEATABLE READ READ ONLY transaction under an exported snapshot. On error no transaction
  * is open; a snapshot that is gone with its session is retryable: with a new epoch. */
 bool snapshot_adopt(struct conn *src, const char *snapshot, struct err *err);
+/* Is it such an error? */
+bool snapshot_is_gone(const struct err *err);
 /* The same under a snapshot of its own, for what is copied or compared while nobody writes. */
 bool snapshot_begin_plain(struct conn *src, struct err *err);
 /* Ends the transaction, whatever state it is in. */

@@ -106,7 +106,7 @@ const struct key plan_keys[] = {
     {IN_SYNC, "spool", KEY_WORD, .offered = "auto", CHECKED_ONLY},
     {IN_SYNC, "spoolLimit", KEY_BYTES, .otherwise = "50GB", PLAN(spool_limit_bytes)},
 
-    {IN_VERIFY, "when", KEY_WORD, .offered = "before-cutover never", .refused = "continuous",
+    {IN_VERIFY, "when", KEY_WORD, .offered = "before-cutover continuous never",
      .otherwise = "before-cutover", PLAN(verify_when)},
     {IN_VERIFY, "method", KEY_WORD, .offered = "checksum", CHECKED_ONLY},
 

@@ -80,7 +80,7 @@ enum plan_ddl { SYNC_DDL_APPLY, SYNC_DDL_STOP };
 enum plan_on_conflict { CONFLICT_STOP_TABLE, CONFLICT_SKIP, CONFLICT_UPSERT };
 enum plan_cutover_when { CUTOVER_MANUAL, CUTOVER_READY };
 enum plan_stop_writes { STOP_READ_ONLY, STOP_OPERATOR };
-enum plan_verify_when { VERIFY_BEFORE_CUTOVER, VERIFY_NEVER };
+enum plan_verify_when { VERIFY_BEFORE_CUTOVER, VERIFY_CONTINUOUS, VERIFY_NEVER };
 
 struct plan {
     char *name;

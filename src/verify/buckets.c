@@ -45,35 +45,6 @@ static char *statement(const struct comparison *cmp, const struct side *side, co
     return buf_take(&sql);
 }
 
-/* The rows of what was sent; NULL on error. */
-static PGresult *collect(struct conn *c, const char *sql, struct err *err)
-{
-    PGresult *rows = NULL;
-    PGresult *res;
-    bool ok = true;
-
-    do {
-        if (!conn_next_result(c, &res, ok ? err : NULL)) {
-            PQclear(rows);
-            return NULL;
-        }
-        if (res && PQresultStatus(res) == PGRES_TUPLES_OK && !rows) {
-            rows = res;
-            continue;
-        }
-        if (res && ok) {
-            conn_error(c, res, sql, err);
-            ok = false;
-        }
-        PQclear(res);
-    } while (res);
-    if (!ok) {
-        PQclear(rows);
-        rows = NULL;
-    }
-    return rows;
-}
-
 static int64_t number_at(const PGresult *res, int row, int column)
 {
     return strtoll(PQgetvalue(res, row, column), NULL, 10);
@@ -87,8 +58,8 @@ static bool are_same(const PGresult *from, int i, const PGresult *to, int k)
     return true;
 }
 
-/* The numbers of the buckets that differ, as an array literal's inside. */
-static void merge(const PGresult *from, const PGresult *to, struct verify_buckets *out,
+/* The numbers of the buckets that differ, as an array literal's inside: the first `most` of them. */
+static void merge(const PGresult *from, const PGresult *to, size_t most, struct verify_buckets *out,
                   struct buf *numbers)
 {
     int i = 0, k = 0;
@@ -98,7 +69,8 @@ static void merge(const PGresult *from, const PGresult *to, struct verify_bucket
         int64_t there = k < PQntuples(to) ? number_at(to, k, 0) : INT64_MAX;
         int64_t bucket = here < there ? here : there;
         if (here != there || !are_same(from, i, to, k)) {
-            buf_addf(numbers, "%s%" PRId64, numbers->len ? "," : "", bucket);
+            if (!most || out->differing < most)
+                buf_addf(numbers, "%s%" PRId64, numbers->len ? "," : "", bucket);
             out->differing++;
         }
         if (here == bucket)
@@ -123,37 +95,16 @@ static char *condition(const struct comparison *cmp, const char *where, int64_t 
     return buf_take(&sql);
 }
 
-/* Both at the same time; what the other side still sends after an error is read away. */
-static bool run_both(struct comparison *cmp, const char *from_sql, const char *to_sql, PGresult *rows[2],
-                     struct err *err)
-{
-    struct conn *src = cmp->from.c, *dst = cmp->to.c;
-
-    rows[0] = rows[1] = NULL;
-    if (!comparison_send(src, from_sql, err))
-        return false;
-    if (!comparison_send(dst, to_sql, err)) {
-        conn_cancel(src);
-        PQclear(collect(src, from_sql, NULL));
-        return false;
-    }
-    rows[0] = collect(src, from_sql, err);
-    if (!rows[0])
-        conn_cancel(dst);
-    rows[1] = collect(dst, to_sql, rows[0] ? err : NULL);
-    return rows[0] && rows[1];
-}
-
-static bool compare(struct comparison *cmp, int64_t count, struct verify_buckets *out, struct err *err)
+static bool compare(struct comparison *cmp, int64_t count, size_t most, struct verify_buckets *out, struct err *err)
 {
     char *from_sql = statement(cmp, &cmp->from, cmp->job->where, count);
     char *to_sql = statement(cmp, &cmp->to, NULL, count);
     struct buf numbers = BUF_INIT;
     PGresult *rows[2];
-    bool ok = run_both(cmp, from_sql, to_sql, rows, err);
+    bool ok = comparison_run_both(cmp, from_sql, to_sql, rows, err);
 
     if (ok) {
-        merge(rows[0], rows[1], out, &numbers);
+        merge(rows[0], rows[1], most, out, &numbers);
         out->comparable = true;
         out->count = (size_t)count;
     }
@@ -178,7 +129,7 @@ static bool is_whole(const struct comparison *cmp)
 }
 
 bool verify_buckets(struct conn *src, struct conn *dst, const struct verify_job *job, int64_t rows,
-                    struct verify_buckets *buckets, struct err *err)
+                    size_t most, struct verify_buckets *buckets, struct err *err)
 {
     struct verify_result notes = {0};
     struct comparison cmp = {
@@ -187,10 +138,10 @@ bool verify_buckets(struct conn *src, struct conn *dst, const struct verify_job 
         .to = {.c = dst, .schema = job->target_schema, .name = job->target_name}};
 
     *buckets = (struct verify_buckets){0};
-    bool ok = comparison_begin(src, job->snapshot, err) && comparison_begin(dst, NULL, err) && side_read(&cmp.from, err) &&
+    bool ok = comparison_begin(src, job->snapshot, err) && comparison_begin(dst, job->target_snapshot, err) && side_read(&cmp.from, err) &&
               side_read(&cmp.to, err) && comparison_knows_source(&cmp, err);
     if (ok && comparison_is_possible(&cmp) && is_whole(&cmp))
-        ok = compare(&cmp, bucket_count(rows), buckets, err);
+        ok = compare(&cmp, bucket_count(rows), most, buckets, err);
     snapshot_end(src);
     snapshot_end(dst);
     side_release(&cmp.from);

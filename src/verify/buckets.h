@@ -16,9 +16,10 @@ struct verify_buckets {
     char *target_rows_are;
 };
 
-/* rows: about how many there are. Connections as of verify_table(). */
+/* rows: about how many there are. most: the conditions are of no more than so many of the buckets that differ, 0: all.
+ * Connections as of verify_table(). */
 bool verify_buckets(struct conn *src, struct conn *dst, const struct verify_job *job, int64_t rows,
-                    struct verify_buckets *buckets, struct err *err);
+                    size_t most, struct verify_buckets *buckets, struct err *err);
 void verify_buckets_release(struct verify_buckets *buckets);
 
 #endif

@@ -37,6 +37,11 @@ bool comparison_converts(const struct comparison *cmp);
 void comparison_add_digest(const struct comparison *cmp, struct buf *sql);
 void comparison_add_from(const struct side *side, const char *where, struct buf *sql);
 
+/* Runs one statement on each side, both at the same time; what the other side still sends after an error is read away.
+ * rows: owned by the caller, whatever is returned. */
+bool comparison_run_both(struct comparison *cmp, const char *from_sql, const char *to_sql, PGresult *rows[2],
+                         struct err *err);
+
 /* Sends a statement without waiting for it. */
 bool comparison_send(struct conn *c, const char *sql, struct err *err);
 

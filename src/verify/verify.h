@@ -19,6 +19,7 @@ struct verify_job {
     const char *columns; /* text[] literal: what is compared, but for generated ones, which the target
                           * computes from what it has; NULL: all columns */
     const char *snapshot; /* of the source, exported; NULL: the present */
+    const char *target_snapshot; /* the same of the target */
 };
 
 #define VERIFY_SUM_SIZE 96

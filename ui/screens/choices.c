@@ -40,8 +40,9 @@ const struct choice choices[] = {
       "You stop the applications; the cutover asks whether that is done."}},
     {"Cut over", "cutover", "when", {"manual", "ready"},
      {"When you say so, on the dashboard.", "By itself, as soon as the target is up to date."}},
-    {"Verify", "verify", "when", {"before-cutover", "never"},
-     {"Every table is compared, by checksum, while writes are stopped.", "Nothing is compared. Exit code 0 then does not mean that the data are equal."}},
+    {"Verify", "verify", "when", {"before-cutover", "continuous", "never"},
+     {"Every table is compared, by checksum, while writes are stopped.",
+      "Also before, again and again: what is known to be equal shortens the downtime.", "Nothing is compared. Exit code 0 then does not mean that the data are equal."}},
     {NULL, NULL, NULL, {NULL}, {NULL}},
 };
 

@@ -1,0 +1,209 @@
+#include "verify/comparison.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "load/snapshot.h"
+#include "pg/ident.h"
+#include "sql/sql.h"
+
+/* --- what there is to compare --- */
+
+void side_release(struct side *side)
+{
+    for (size_t i = 0; i < side->count; i++) {
+        free(side->columns[i].name);
+        free(side->columns[i].base);
+        free(side->columns[i].element);
+        free(side->columns[i].inside);
+    }
+    free(side->columns);
+    free(side->encoding);
+}
+
+static bool read_columns(struct side *side, struct err *err)
+{
+    const char *values[] = {side->schema, side->name, side->only};
+    PGresult *res = conn_exec_params(side->c, sql_verify_columns, 3, values, err);
+    int rows = res ? PQntuples(res) : 0;
+
+    if (rows) {
+        side->kind = *PQgetvalue(res, 0, 0);
+        side->populated = *PQgetvalue(res, 0, 1) == 't';
+        side->columns = xcalloc((size_t)rows, sizeof *side->columns);
+    }
+    for (int i = 0; i < rows && !PQgetisnull(res, i, 2); i++)
+        side->columns[side->count++] = (struct verify_column){
+            .name = xstrdup(PQgetvalue(res, i, 2)), .base = xstrdup(PQgetvalue(res, i, 3)),
+            .element = xstrdup(PQgetvalue(res, i, 4)), .is_range = *PQgetvalue(res, i, 5) == 't',
+            .inside = xstrdup(PQgetvalue(res, i, 6))};
+    PQclear(res);
+    return res != NULL;
+}
+
+bool side_read(struct side *side, struct err *err)
+{
+    return conn_scalar(side->c, "SELECT pg_catalog.pg_encoding_to_char(encoding) FROM pg_catalog.pg_database"
+                                " WHERE datname = pg_catalog.current_database()", 0, NULL, &side->encoding,
+                       err) &&
+           read_columns(side, err);
+}
+
+static const struct verify_column *find_column(const struct side *side, const char *name, size_t hint)
+{
+    if (hint < side->count && strcmp(side->columns[hint].name, name) == 0)
+        return &side->columns[hint];
+    for (size_t i = 0; i < side->count; i++)
+        if (strcmp(side->columns[i].name, name) == 0)
+            return &side->columns[i];
+    return NULL;
+}
+
+static void add_note(struct verify_result *result, const char *text)
+{
+    char *note = result->note ? xasprintf("%s; %s", result->note, text) : xstrdup(text);
+
+    free(result->note);
+    result->note = note;
+}
+
+/* Where the types differ on the two sides only the plain text can agree. */
+static void choose_form(struct comparison *cmp, size_t i, const struct verify_column *there)
+{
+    const struct verify_column *column = &cmp->from.columns[i];
+
+    cmp->forms[i] = rowtext_form(column, cmp->from.c->version, cmp->to.c->version);
+    if (cmp->forms[i] == ROWTEXT_NONE) {
+        char *text = xasprintf("column \"%s\" was not compared: its text differs between these versions",
+                               column->name);
+        add_note(cmp->result, text);
+        free(text);
+    } else if (strcmp(column->base, there->base) != 0 || strcmp(column->element, there->element) != 0) {
+        cmp->forms[i] = ROWTEXT_PLAIN;
+    }
+}
+
+/* False with a note when the target lacks something: a difference without looking at rows. */
+bool comparison_is_possible(struct comparison *cmp)
+{
+    if (!cmp->to.kind) {
+        add_note(cmp->result, "it does not exist on the target");
+        return false;
+    }
+    if (!cmp->to.populated) {
+        add_note(cmp->result, "it is not populated on the target");
+        return false;
+    }
+    cmp->forms = xcalloc(cmp->from.count + 1, sizeof *cmp->forms);
+    for (size_t i = 0; i < cmp->from.count; i++) {
+        const struct verify_column *there = find_column(&cmp->to, cmp->from.columns[i].name, i);
+        if (!there) {
+            char *text = xasprintf("column \"%s\" does not exist on the target", cmp->from.columns[i].name);
+            add_note(cmp->result, text);
+            free(text);
+            return false;
+        }
+        choose_form(cmp, i, there);
+    }
+    return true;
+}
+
+/* --- the statement --- */
+
+bool comparison_converts(const struct comparison *cmp)
+{
+    return strcmp(cmp->from.encoding, cmp->to.encoding) != 0 &&
+           strcmp(cmp->from.encoding, "SQL_ASCII") != 0 && strcmp(cmp->to.encoding, "SQL_ASCII") != 0;
+}
+
+void comparison_add_digest(const struct comparison *cmp, struct buf *sql)
+{
+    bool convert = comparison_converts(cmp);
+
+    buf_addstr(sql, convert ? "pg_catalog.md5(pg_catalog.convert_to(" : "pg_catalog.md5(");
+    /* Always the source's list: the same columns in the same order on both sides. */
+    rowtext_add(sql, cmp->from.columns, cmp->forms, cmp->from.count);
+    buf_addstr(sql, convert ? ", 'UTF8'))" : ")");
+}
+
+void comparison_add_from(const struct side *side, const char *where, struct buf *sql)
+{
+    buf_addf(sql, " FROM %s", side->kind == 'r' ? "ONLY " : "");
+    ident_add_qualified(sql, side->schema, side->name);
+    if (where) /* on lines of its own: it may end in a comment. No alias: it may name the table */
+        buf_addf(sql, " WHERE (\n%s\n)", where);
+}
+
+/* --- both sides --- */
+
+bool comparison_begin(struct conn *c, const char *snapshot, struct err *err)
+{
+    return (snapshot ? snapshot_adopt(c, snapshot, err) : snapshot_begin_plain(c, err)) && conn_command(c, "SET LOCAL lc_monetary = 'C'", err);
+}
+
+bool comparison_send(struct conn *c, const char *sql, struct err *err)
+{
+    if (PQsendQuery(c->pg, sql))
+        return conn_flush(c, err);
+    conn_error(c, NULL, sql, err);
+    return false;
+}
+
+bool comparison_knows_source(struct comparison *cmp, struct err *err)
+{
+    if (cmp->from.kind)
+        return true;
+    char *table = ident_display(cmp->job->schema, cmp->job->name);
+    err_set(err, ERR_PREREQUISITE, "%s: table %s does not exist", cmp->from.c->label, table);
+    free(table);
+    return false;
+}
+
+/* The rows of what was sent; NULL on error. */
+static PGresult *collect(struct conn *c, const char *sql, struct err *err)
+{
+    PGresult *rows = NULL;
+    PGresult *res;
+    bool ok = true;
+
+    do {
+        if (!conn_next_result(c, &res, ok ? err : NULL)) {
+            PQclear(rows);
+            return NULL;
+        }
+        if (res && PQresultStatus(res) == PGRES_TUPLES_OK && !rows) {
+            rows = res;
+            continue;
+        }
+        if (res && ok) {
+            conn_error(c, res, sql, err);
+            ok = false;
+        }
+        PQclear(res);
+    } while (res);
+    if (!ok) {
+        PQclear(rows);
+        rows = NULL;
+    }
+    return rows;
+}
+
+bool comparison_run_both(struct comparison *cmp, const char *from_sql, const char *to_sql, PGresult *rows[2],
+                         struct err *err)
+{
+    struct conn *src = cmp->from.c, *dst = cmp->to.c;
+
+    rows[0] = rows[1] = NULL;
+    if (!comparison_send(src, from_sql, err))
+        return false;
+    if (!comparison_send(dst, to_sql, err)) {
+        conn_cancel(src);
+        PQclear(collect(src, from_sql, NULL));
+        return false;
+    }
+    rows[0] = collect(src, from_sql, err);
+    if (!rows[0])
+        conn_cancel(dst);
+    rows[1] = collect(dst, to_sql, rows[0] ? err : NULL);
+    return rows[0] && rows[1];
+}
