@@ -27,8 +27,8 @@
 #include "cdc/apply_internal.h"
 #include "sql/sql.h"
 
-#define GROUP_CHANGES 100000
-#define GROUP_BYTES (INT64_C(24) << 20)
+#define GROUP_CHANGES 400000
+#define GROUP_BYTES (INT64_C(96) << 20)
 #define LANES_CHANGES 500 /* a smaller group is not worth more than one transaction */
 #define MAX_STATEMENTS 2000
 #define LOCK_TIMEOUT_MS 30000
@@ -127,7 +127,8 @@ void applier_close(struct applier *applier)
         apply_unmap(applier, table, false, NULL);
     apply_tables_release(&applier->tables);
     apply_half_release(&applier->half);
-    apply_bins_free(applier->bins);
+    for (size_t i = 0; i < applier->lane_count; i++)
+        apply_bins_free(applier->lanes[i].bins);
     buf_release(&applier->sql);
     free(applier->failed_row);
     free(applier->values);
@@ -162,6 +163,8 @@ static bool begin_transaction(struct applier *applier, const struct change *chan
     applier->commit_lsn = change->commit_lsn;
     applier->commit_us = change->commit_us;
     applier->xid = change->xid;
+    applier->gathered_before = applier->gather.bytes;
+    applier->changes_before = applier->gather.changes;
     applier->skipping = change->commit_lsn < known || (pass->on && change->commit_lsn >= pass->until);
     return true;
 }

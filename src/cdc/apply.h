@@ -45,8 +45,8 @@ struct applier_options {
     int lanes;                 /* connections that work side by side; 0: 1 */
     int64_t lanes_changes;     /* a group of fewer changes is for one of them; 0: 500 */
     enum applier_policy on_conflict;
-    int64_t max_group_changes; /* of one target transaction; 0: 100,000. A source transaction is never cut */
-    int64_t max_group_bytes;   /* memory for what is gathered; 0: 24 MiB */
+    int64_t max_group_changes; /* of one target transaction; 0: 400,000. A source transaction is never cut */
+    int64_t max_group_bytes;   /* memory for what is gathered; 0: 96 MiB */
     lsn_t start_lsn;           /* where an applier without progress begins; LSN_INVALID: that is an error */
     bool same_types;           /* the target was made like the source: another type there is an error */
     size_t max_statements;     /* prepared at a time on a lane; 0: 2,000 */

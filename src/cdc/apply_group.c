@@ -243,11 +243,10 @@ static struct apply_spread choose_spread(const struct applier *applier)
     return (struct apply_spread){.lanes = (int)applier->lane_count};
 }
 
-static bool send_tables(struct applier *applier, struct apply_lane *lane,
-                        const struct apply_spread *spread, struct err *err)
+static bool send_tables(struct applier *applier, const struct apply_spread *spread, struct err *err)
 {
     for (struct gather_table *g = applier->gather.tables; g; g = g->next)
-        if (!apply_send_table(lane, spread, apply_tables_find(&applier->tables, g->oid), err))
+        if (!apply_send_table(applier, spread, apply_tables_find(&applier->tables, g->oid), err))
             return false;
     return true;
 }
@@ -260,7 +259,7 @@ bool apply_group_piece(struct applier *applier, struct err *err)
     if (!apply_group_finish(applier, err) || !apply_lane_begin(lane, err))
         return false;
     applier->group.in_pieces = true;
-    if (!send_tables(applier, lane, &alone, err))
+    if (!send_tables(applier, &alone, err))
         return false;
     gather_clear(&applier->gather);
     return apply_pipe_push(&lane->pipe, err);
@@ -283,17 +282,18 @@ static char *list_ordered(const struct applier *applier, const struct apply_spre
  * for long; what gave way is applied again on one, which may. What makes a group whole is on one already. */
 #define LANES_LOCK_TIMEOUT "2s"
 
-static bool send_lane(struct apply_lane *lane, const struct apply_spread *spread, const char *ordered,
-                      struct err *err)
+static bool begin_lane(struct apply_lane *lane, const struct apply_spread *spread, struct err *err)
 {
-    struct applier *applier = lane->applier;
-
     return apply_lane_begin(lane, err) &&
            (spread->lanes <= 1 || spread->redo ||
-            apply_pipe_send(&lane->pipe, "SET LOCAL lock_timeout = '" LANES_LOCK_TIMEOUT "'", err)) &&
-           send_tables(applier, lane, spread, err) &&
-           (lane->number > 0 ? send_lane_place(lane, spread, ordered, err)
-                             : send_main_place(applier, err)) &&
+            apply_pipe_send(&lane->pipe, "SET LOCAL lock_timeout = '" LANES_LOCK_TIMEOUT "'", err));
+}
+
+static bool end_lane(struct apply_lane *lane, const struct apply_spread *spread, const char *ordered,
+                     struct err *err)
+{
+    return (lane->number > 0 ? send_lane_place(lane, spread, ordered, err)
+                             : send_main_place(lane->applier, err)) &&
            apply_pipe_push(&lane->pipe, err);
 }
 
@@ -304,9 +304,13 @@ static bool send_group(struct applier *applier, struct err *err)
     char *ordered = list_ordered(applier, &spread);
     bool ok = true;
 
+    for (size_t i = 0; ok && i < applier->lane_count; i++)
+        if (mask >> i & 1)
+            ok = begin_lane(&applier->lanes[i], &spread, err);
+    ok = ok && send_tables(applier, &spread, err);
     for (size_t i = applier->lane_count; ok && i-- > 0;)
         if (mask >> i & 1)
-            ok = send_lane(&applier->lanes[i], &spread, ordered, err);
+            ok = end_lane(&applier->lanes[i], &spread, ordered, err);
     free(ordered);
     return ok;
 }

@@ -40,6 +40,7 @@ struct apply_lane {
     struct apply_cache cache;
     bool open;              /* BEGIN was sent */
     bool progress_prepared; /* lane 0 */
+    struct apply_bins *bins; /* owned: rows that gather to one statement */
 };
 
 struct applier {
@@ -57,6 +58,8 @@ struct applier {
     lsn_t commit_lsn;
     int64_t commit_us;
     uint32_t xid;
+    size_t gathered_before;  /* bytes and changes of the gathering, when it began */
+    size_t changes_before;
 
     struct gather gather;
     struct apply_group group;    /* that is gathered */
@@ -75,7 +78,6 @@ struct applier {
     int *lengths;
     int *formats;
     size_t parameter_cap;
-    struct apply_bins *bins; /* owned: rows that gather to one statement */
     struct buf sql;      /* TRUNCATE */
     struct apply_table *failed; /* the table that the error is about, NULL: none */
     char *failed_row;    /* owned: its values as JSON */
@@ -158,8 +160,8 @@ struct apply_spread {
 
 /* Which lanes have something to do: bits. */
 uint32_t apply_spread_mask(const struct applier *applier, const struct apply_spread *spread);
-/* Sends what is this lane's of a table. */
-bool apply_send_table(struct apply_lane *lane, const struct apply_spread *spread,
+/* Sends what was gathered of a table, to each lane what is its. */
+bool apply_send_table(struct applier *applier, const struct apply_spread *spread,
                       struct apply_table *table, struct err *err);
 /* Is the table on one lane as a whole? */
 bool apply_is_together(const struct apply_spread *spread, const struct apply_table *table);

@@ -243,16 +243,27 @@ void apply_describe_key(const struct apply_table *table, const struct change *ch
 
 /* --- a change --- */
 
+/* One source transaction that is larger is sent in pieces, while it is still being read. */
+#define PIECE_CHANGES 200000
+#define PIECE_BYTES ((size_t)48 << 20)
+
+static size_t least_of(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 static bool is_too_large(const struct applier *applier)
 {
     const struct gather *gather = &applier->gather;
+    size_t most_bytes = least_of(2 * (size_t)applier->options.max_group_bytes, PIECE_BYTES);
+    size_t most_changes = least_of(2 * (size_t)applier->options.max_group_changes, PIECE_CHANGES);
 
     if (applier->half.end_lsn && !applier->catch_up.on)
         return false;
-    return gather->bytes >= 2 * (size_t)applier->options.max_group_bytes ||
-           (int64_t)gather->changes >= 2 * applier->options.max_group_changes ||
-           (applier->group.in_pieces &&
-            gather->bytes >= (size_t)applier->options.max_group_bytes / 4);
+    if (applier->group.in_pieces)
+        return gather->bytes >= most_bytes / 8 || gather->changes >= most_changes;
+    return gather->bytes - applier->gathered_before >= most_bytes ||
+           gather->changes - applier->changes_before >= most_changes;
 }
 
 /* Gathers a change; in a transaction in which changes fail it is applied at once. */

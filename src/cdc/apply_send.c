@@ -85,14 +85,6 @@ uint32_t apply_spread_mask(const struct applier *applier, const struct apply_spr
     return mask;
 }
 
-static bool is_for(const struct apply_lane *lane, const struct apply_spread *spread,
-                   const struct apply_table *table, bool together, const struct gather_op *op)
-{
-    int number = lane_of(spread, table, together, op);
-
-    return spread->redo ? !(spread->done >> number & 1) : number == lane->number;
-}
-
 /* --- statements --- */
 
 static void need_parameters(struct applier *applier, size_t count)
@@ -212,7 +204,7 @@ static bool send_change(struct apply_lane *lane, struct apply_table *table, cons
                         const struct change *change, struct err *err)
 {
     struct applier *applier = lane->applier;
-    struct apply_bins *bins = applier->bins;
+    struct apply_bins *bins = lane->bins;
     size_t bytes = STATEMENT_BYTES;
 
     if (change->kind == CHANGE_UPDATE)
@@ -268,10 +260,11 @@ static const struct value *value_of(const struct gather_op *op, enum change_kind
 }
 
 /* Adds one column's values as a parameter; where there is a binary form for all of them, in that. */
-static void add_column(struct applier *applier, const struct apply_table *table,
+static void add_column(struct apply_lane *lane, const struct apply_table *table,
                        const struct apply_bin *bin, const struct statement_text *text, size_t i)
 {
-    struct apply_bins *bins = applier->bins;
+    struct applier *applier = lane->applier;
+    struct apply_bins *bins = lane->bins;
     const struct parameter *parameter = &text->parameters[i];
     const struct target_column *column =
         &table->target.columns[table->map.targets[parameter->column]];
@@ -287,10 +280,11 @@ static void add_column(struct applier *applier, const struct apply_table *table,
                        bins->column, bin->count);
 }
 
-static void encode(struct applier *applier, const struct apply_table *table,
+static void encode(struct apply_lane *lane, const struct apply_table *table,
                    const struct apply_bin *bin, const struct statement_text *text)
 {
-    struct apply_bins *bins = applier->bins;
+    struct applier *applier = lane->applier;
+    struct apply_bins *bins = lane->bins;
 
     need_parameters(applier, text->count);
     if (text->count > bins->offset_cap) {
@@ -303,7 +297,7 @@ static void encode(struct applier *applier, const struct apply_table *table,
     }
     buf_clear(&bins->bytes);
     for (size_t i = 0; i < text->count; i++)
-        add_column(applier, table, bin, text, i);
+        add_column(lane, table, bin, text, i);
     for (size_t i = 0; i < text->count; i++)
         applier->values[i] = bins->bytes.data + bins->offsets[i];
 }
@@ -320,9 +314,9 @@ static bool send_bin(struct apply_lane *lane, struct apply_table *table, struct 
     struct apply_statement *statement = prepared(lane, table, &shape, last, err);
     if (!statement)
         return false;
-    encode(lane->applier, table, bin, &statement->text);
+    encode(lane, table, bin, &statement->text);
     struct pipe_entry *entry =
-        execute(lane, table, statement, last, lane->applier->bins->bytes.len, err);
+        execute(lane, table, statement, last, lane->bins->bytes.len, err);
     if (!entry)
         return false;
     entry->rows = (long)bin->count;
@@ -333,7 +327,7 @@ static bool send_bin(struct apply_lane *lane, struct apply_table *table, struct 
 
 static bool send_bins(struct apply_lane *lane, struct apply_table *table, struct err *err)
 {
-    struct apply_bins *bins = lane->applier->bins;
+    struct apply_bins *bins = lane->bins;
 
     for (size_t i = 0; i < bins->used; i++)
         if (!send_bin(lane, table, &bins->bins[i], err))
@@ -361,7 +355,7 @@ static struct apply_bin *find_bin(struct apply_bins *bins, enum change_kind kind
 static bool add_to_bin(struct apply_lane *lane, struct apply_table *table, const struct gather_op *op,
                        enum change_kind kind, struct err *err)
 {
-    struct apply_bins *bins = lane->applier->bins;
+    struct apply_bins *bins = lane->bins;
     struct apply_bin *bin = find_bin(bins, kind);
 
     if (!bin) {
@@ -411,8 +405,8 @@ static bool send_update(struct apply_lane *lane, struct apply_table *table, cons
     struct change change = CHANGE_INIT;
 
     gather_view(&table->gathered, op, &change);
-    choose_columns(lane->applier->bins, table, &change);
-    return writes_something(lane->applier->bins) &&
+    choose_columns(lane->bins, table, &change);
+    return writes_something(lane->bins) &&
                    row_bytes(op, table->source.column_count) < ALONE_BYTES
                ? add_to_bin(lane, table, op, CHANGE_UPDATE, err)
                : send_alone(lane, table, op, err);
@@ -421,15 +415,29 @@ static bool send_update(struct apply_lane *lane, struct apply_table *table, cons
 /* --- a table --- */
 
 struct walk {
-    struct apply_lane *lane;
+    struct applier *applier;
     const struct apply_spread *spread;
     struct apply_table *table;
     bool together;
+    size_t lane_count; /* of those that it may go to */
 };
 
-static bool takes(const struct walk *walk, const struct gather_op *op)
+/* Whose it is; NULL: it is there already. */
+static struct apply_lane *taker(const struct walk *walk, const struct gather_op *op)
 {
-    return is_for(walk->lane, walk->spread, walk->table, walk->together, op);
+    int number = lane_of(walk->spread, walk->table, walk->together, op);
+
+    if (!walk->spread->redo)
+        return &walk->applier->lanes[number];
+    return walk->spread->done >> number & 1 ? NULL : &walk->applier->lanes[0];
+}
+
+static bool send_all_bins(const struct walk *walk, struct err *err)
+{
+    for (size_t i = 0; i < walk->lane_count; i++)
+        if (!send_bins(&walk->applier->lanes[i], walk->table, err))
+            return false;
+    return true;
 }
 
 /* The operations from *op to the next border: their rows do not depend on each other. */
@@ -437,24 +445,25 @@ static bool send_segment(const struct walk *walk, const struct gather_op **at, s
 {
     const struct gather_op *first = *at;
     const struct gather_op *op;
+    struct apply_lane *lane;
 
     for (op = first; op && op->segment == first->segment; op = op->next)
-        if ((op->kind == OP_DELETE || op->kind == OP_REPLACE) && takes(walk, op) &&
-            !add_to_bin(walk->lane, walk->table, op, CHANGE_DELETE, err))
+        if ((op->kind == OP_DELETE || op->kind == OP_REPLACE) && (lane = taker(walk, op)) &&
+            !add_to_bin(lane, walk->table, op, CHANGE_DELETE, err))
             return false;
-    if (!send_bins(walk->lane, walk->table, err))
+    if (!send_all_bins(walk, err))
         return false;
     for (op = first; op && op->segment == first->segment; op = op->next) {
-        if (!takes(walk, op))
+        if (!(lane = taker(walk, op)))
             continue;
-        if (op->kind == OP_UPDATE && !send_update(walk->lane, walk->table, op, err))
+        if (op->kind == OP_UPDATE && !send_update(lane, walk->table, op, err))
             return false;
         if ((op->kind == OP_INSERT || op->kind == OP_REPLACE) &&
-            !send_insert(walk->lane, walk->table, op, err))
+            !send_insert(lane, walk->table, op, err))
             return false;
     }
     *at = op;
-    return send_bins(walk->lane, walk->table, err);
+    return send_all_bins(walk, err);
 }
 
 /* Neighbours of one kind: INSERTs, or DELETEs by key. */
@@ -464,24 +473,24 @@ static bool send_run(const struct walk *walk, const struct gather_op **at, struc
     const struct gather_op *op;
 
     for (op = *at; op && op->kind == kind && !op->alone; op = op->next) {
-        if (!takes(walk, op))
+        struct apply_lane *lane = taker(walk, op);
+        if (!lane)
             continue;
-        if (!(kind == OP_INSERT
-                  ? send_insert(walk->lane, walk->table, op, err)
-                  : add_to_bin(walk->lane, walk->table, op, CHANGE_DELETE, err)))
+        if (!(kind == OP_INSERT ? send_insert(lane, walk->table, op, err)
+                                : add_to_bin(lane, walk->table, op, CHANGE_DELETE, err)))
             return false;
     }
     *at = op;
-    return send_bins(walk->lane, walk->table, err);
+    return send_all_bins(walk, err);
 }
 
-static void prepare_bins(struct applier *applier, const struct apply_table *table)
+static void prepare_bins(struct apply_lane *lane, const struct apply_table *table)
 {
     size_t words = COLUMN_SET_WORDS(table->source.column_count) + 1;
 
-    if (!applier->bins)
-        applier->bins = xcalloc(1, sizeof *applier->bins);
-    struct apply_bins *bins = applier->bins;
+    if (!lane->bins)
+        lane->bins = xcalloc(1, sizeof *lane->bins);
+    struct apply_bins *bins = lane->bins;
     bins->used = 0;
     if (words > bins->set_words) {
         bins->set = xrealloc(bins->set, words * sizeof *bins->set);
@@ -492,24 +501,36 @@ static void prepare_bins(struct applier *applier, const struct apply_table *tabl
     memset(bins->set, 0, bins->set_words * sizeof *bins->set);
 }
 
-bool apply_send_table(struct apply_lane *lane, const struct apply_spread *spread,
-                      struct apply_table *table, struct err *err)
+static bool walk_table(const struct walk *walk, struct err *err)
 {
+    struct apply_table *table = walk->table;
     const struct gather_op *op = table->gathered.first;
-    struct walk walk = {lane, spread, table, apply_is_together(spread, table)};
+    struct apply_lane *lane;
 
-    prepare_bins(lane->applier, table);
     while (op) {
         if (!op->alone) {
-            if (!(table->map.merges ? send_segment(&walk, &op, err) : send_run(&walk, &op, err)))
+            if (!(table->map.merges ? send_segment(walk, &op, err) : send_run(walk, &op, err)))
                 return false;
             continue;
         }
-        if (takes(&walk, op) && !send_alone(lane, table, op, err))
+        if ((lane = taker(walk, op)) && !send_alone(lane, table, op, err))
             return false;
         op = op->next;
     }
     return true;
+}
+
+/* All lanes side by side: one that has its whole share before the next one gets any would leave that one idle. */
+bool apply_send_table(struct applier *applier, const struct apply_spread *spread,
+                      struct apply_table *table, struct err *err)
+{
+    const struct walk walk = {.applier = applier, .spread = spread, .table = table,
+                              .together = apply_is_together(spread, table),
+                              .lane_count = spread->redo || spread->lanes <= 1 ? 1 : (size_t)spread->lanes};
+
+    for (size_t i = 0; i < walk.lane_count; i++)
+        prepare_bins(&applier->lanes[i], table);
+    return walk_table(&walk, err);
 }
 
 void apply_bins_free(struct apply_bins *bins)
