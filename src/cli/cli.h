@@ -26,7 +26,7 @@ struct options {
     const char *log_level;
     const char *theme;
     const char *load_jobs, *sync_jobs, *bytes_per_second, *source_slot_wal; /* limits */
-    bool json, quiet, verbose, yes, detach, dry_run, watch, check, plain, repair;
+    bool json, quiet, verbose, yes, detach, dry_run, watch, check, plain, repair, rehearse;
     struct cli_outer *outer; /* NULL: none */
     int64_t since_us;        /* events before it have been told or are of no interest */
     char **args;             /* what is left, borrowed from argv */
@@ -40,6 +40,7 @@ int cmd_connect(const struct options *options);
 int cmd_tables(const struct options *options);
 int cmd_status(const struct options *options);
 int cmd_command(const struct options *options); /* pause, resume, cancel, cutover, delete */
+int cmd_rehearse(const struct options *options); /* cutover --rehearse */
 int cmd_change(const struct options *options); /* reload, add */
 int cmd_verify(const struct options *options);
 int cmd_limits(const struct options *options);

@@ -115,10 +115,12 @@ int cmd_command(const struct options *o)
 {
     const struct verb *verb = find_verb(o->command);
     struct options follow = *o;
-    char *state_dir = cli_state_dir(o, NULL);
     struct err err = ERR_INIT;
     int code;
 
+    if (o->rehearse)
+        return cmd_rehearse(o);
+    char *state_dir = cli_state_dir(o, NULL);
     follow.since_us = clock_wall_us();
     if (!send_command(o, state_dir, o->args[0], verb, &err))
         code = cli_fail(o, &err);

@@ -38,9 +38,10 @@ static const struct command commands[] = {
     {"status", cmd_status, 0, 1, "[NAME]",
      "Where a migration stands, or all of them.\n"
      "  --watch     keeps it up to date until it has ended"},
-    {"cutover", cmd_command, 1, 1, "NAME [--database-name DB]",
+    {"cutover", cmd_command, 1, 1, "NAME [--rehearse] [--database-name DB]",
      "Stops writes on the source, applies the last change, and opens the target.\n"
-     "Refused with the reason while it is not READY_TO_COMPLETE."},
+     "Refused with the reason while it is not READY_TO_COMPLETE.\n"
+     "  --rehearse  everything but stopping writes and opening: says how long it takes"},
     {"reload", cmd_change, 2, 10000, "NAME TABLE... [--database-name DB]",
      "Loads tables again while changes are streamed: emptied on the target, copied, brought up to date.\n"
      "TABLE is a name or a pattern as in selectedTables."},
@@ -79,7 +80,7 @@ enum {
     OPT_SOURCE = 256, OPT_TARGET, OPT_DATABASES, OPT_NAME, OPT_STATE_DIR, OPT_UNTIL, OPT_DETACH,
     OPT_DRY_RUN, OPT_YES, OPT_JSON, OPT_LOG_LEVEL, OPT_WATCH, OPT_DATABASE_NAME, OPT_VERSION,
     OPT_HELP, OPT_BATCH, OPT_LOAD_JOBS, OPT_SYNC_JOBS, OPT_RATE, OPT_SLOT_WAL, OPT_THEME, OPT_CHECK,
-    OPT_PLAIN, OPT_REPAIR,
+    OPT_PLAIN, OPT_REPAIR, OPT_REHEARSE,
 };
 
 static const struct option long_options[] = {
@@ -105,6 +106,7 @@ static const struct option long_options[] = {
     {"check", no_argument, NULL, OPT_CHECK},
     {"plain", no_argument, NULL, OPT_PLAIN},
     {"repair", no_argument, NULL, OPT_REPAIR},
+    {"rehearse", no_argument, NULL, OPT_REHEARSE},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -167,6 +169,7 @@ static void take_option(struct options *o, int opt)
     case OPT_CHECK: o->check = true; break;
     case OPT_PLAIN: o->plain = true; break;
     case OPT_REPAIR: o->repair = true; break;
+    case OPT_REHEARSE: o->rehearse = true; break;
     case 'q': o->quiet = true; break;
     case 'v': o->verbose = true; break;
     default: break;
@@ -186,7 +189,7 @@ static const struct belongs belongings[] = {
     {"connect", " name "},
     {"tables", " name "},
     {"status", " watch "},
-    {"cutover", " database-name "},
+    {"cutover", " rehearse database-name "},
     {"reload", " database-name "},
     {"add", " database-name "},
     {"verify", " repair database-name "},

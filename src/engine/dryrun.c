@@ -72,6 +72,16 @@ static void describe_target(const struct plan *plan, const struct preflight *pre
              plan->load_jobs);
 }
 
+static void describe_host(const struct plan *plan, struct buf *out)
+{
+    if (plan->hook_before || plan->hook_after)
+        buf_addstr(out, "  on this host, at the cutover:\n");
+    if (plan->hook_before)
+        buf_addf(out, "    before writes are stopped: %s\n", plan->hook_before);
+    if (plan->hook_after)
+        buf_addf(out, "    when the target is open: %s\n", plan->hook_after);
+}
+
 static bool describe_database(const struct plan *plan, const struct plan_database *database,
                               struct buf *out, struct err *err)
 {
@@ -83,6 +93,7 @@ static bool describe_database(const struct plan *plan, const struct plan_databas
         describe_tables(&pre, out);
         describe_source(plan, &pre, database, out);
         describe_target(plan, &pre, database, out);
+        describe_host(plan, out);
         char *text = findings_text(&pre.findings);
         buf_addstr(out, text);
         free(text);

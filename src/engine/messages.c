@@ -334,7 +334,7 @@ static void on_copied(struct supervisor *s, struct worker *w, const cJSON *messa
     t->builds = (int)json_i64(message, "builds", 0);
     note_epoch(p, message);
     worker_table_done(w, t);
-    if (strcmp(w->kind->name, "cutover") == 0) {
+    if (t->at_cutover && strcmp(w->kind->name, "copy") != 0) { /* brought up to date */
         t->state = TABLE_COMPLETED;
         table_touch(s->m, p, t);
     } else {
@@ -479,6 +479,7 @@ static void tell_drained(struct supervisor *s, struct pipeline *p)
     struct worker *cutover = supervisor_worker(s, p, "cutover");
     char text[LSN_TEXT_SIZE];
 
+    cutover = cutover ? cutover : supervisor_worker(s, p, "rehearse");
     if (!cutover || !p->drain_lsn || p->passed_lsn < p->drain_lsn)
         return;
     cJSON *message = json_message("drained");
@@ -658,8 +659,7 @@ static void on_step(struct supervisor *s, struct worker *w, const cJSON *message
     if (w->stopping && strcmp(state, "failed") == 0)
         return;
     str_replace(&step->state, state);
-    if (json_str(message, "text"))
-        str_replace(&step->text, json_str(message, "text"));
+    str_replace(&step->text, json_str(message, "text")); /* not what an earlier try said */
     if (strcmp(state, "running") == 0) {
         step->started_us = clock_wall_us();
         step->ended_us = 0;

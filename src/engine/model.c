@@ -141,6 +141,7 @@ static void pipeline_release(struct pipeline *p)
     cJSON_Delete(p->builds);
     cJSON_Delete(p->verification.oids);
     err_clear(&p->verification.error);
+    err_clear(&p->rehearsal_error);
     err_clear(&p->change_error);
     free(p->steps);
     free(p->by_size);

@@ -229,6 +229,8 @@ struct pipeline {
     cJSON *asked;                     /* {"reload":[OID...]} or {"add":[NAME...]}, owned; NULL: no change */
     struct err change_error;          /* of the last change, when it was given up */
     struct verification verification;
+    bool rehearsal_wanted;            /* of the cutover (rehearsal.c) */
+    struct err rehearsal_error;       /* of the last one */
     bool unfinished;                  /* objects of added tables wait to be made by "finish" */
 
     bool recalled;                    /* what the target knows has been read */

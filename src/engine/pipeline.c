@@ -16,6 +16,7 @@
 #include "base/units.h"
 #include "engine/change.h"
 #include "engine/load.h"
+#include "engine/rehearsal.h"
 #include "engine/verification.h"
 
 #define CONNECTION_RETRIES 8 /* with growing pauses: a minute */
@@ -109,6 +110,8 @@ static void entered(struct supervisor *s, struct pipeline *p)
 
     if (p->state == PIPE_CHECKING && !p->started_us)
         p->started_us = now;
+    if (p->state == PIPE_CUTTING_OVER)
+        p->frozen_us = 0;
     if (p->state == (p->load_only ? PIPE_FINISHING : PIPE_CATCHING_UP)) {
         p->initialized = true;
         p->load_ended_us = now;
@@ -163,6 +166,9 @@ void pipeline_advance(struct supervisor *s, struct pipeline *p)
 {
     bool stop_here = goal_is_reached(s, p);
 
+    if (p->state == PIPE_THAWING && p->frozen_us)
+        migration_event(s->m, "info", "%s: writes had been stopped for %.1f s", p->name,
+                        (double)(clock_wall_us() - p->frozen_us) / 1e6);
     go(s, p, after(p));
     if (stop_here && p->hold == HOLD_NONE) {
         p->hold = HOLD_GOAL;
@@ -192,6 +198,27 @@ static void thaw(struct supervisor *s, struct pipeline *p, struct err *err)
             str_replace(&p->steps[i].text, p->error.message);
         }
     go(s, p, PIPE_THAWING);
+}
+
+/* Writes have been stopped for as long as the plan allows: back, while that is still possible. */
+static void undo_overdue_cutover(struct supervisor *s, struct pipeline *p)
+{
+    int64_t budget_us = s->m->plan.max_downtime_us;
+    struct err err = ERR_INIT;
+    const char *at = "its end";
+
+    if (p->state != PIPE_CUTTING_OVER || p->load_only || !budget_us || !p->frozen_us ||
+        clock_wall_us() - p->frozen_us < budget_us)
+        return;
+    for (size_t i = 0; i < p->step_count; i++)
+        if (strcmp(p->steps[i].state, "running") == 0)
+            at = p->steps[i].name;
+    err_set(&err, ERR_TIMEOUT, "writes were stopped for longer than cutover.maxDowntime (%.1f s) allows; the cutover was at "
+            "\"%s\"", (double)budget_us / 1e6, at);
+    err_hint(&err, "\"pgcutover cutover %s --rehearse\" measures what it takes; \"pgcutover verify\" shortly before makes it "
+             "shorter.", s->m->name);
+    thaw(s, p, &err);
+    err_clear(&err);
 }
 
 static int64_t backoff_ms(int attempts)
@@ -296,6 +323,8 @@ static bool is_wanted(const struct pipeline *p, const char *kind)
         return p->hold == HOLD_NONE;
     if (strcmp(kind, "verify") == 0)
         return verification_is_wanted(p);
+    if (strcmp(kind, "rehearse") == 0)
+        return rehearsal_is_wanted(p);
     if (p->change == CHANGE_DETACH && strcmp(kind, "apply") == 0)
         return false;
     if (row->worker && strcmp(row->worker, kind) == 0)
@@ -400,6 +429,7 @@ void pipeline_turn(struct supervisor *s, struct pipeline *p)
         pipeline_advance(s, p);
         return;
     }
+    undo_overdue_cutover(s, p);
     if (stop_unwanted(s, p) || pipeline_has_ended(p) || clock_mono_ms() < p->retry_at_ms)
         return;
     start_own(s, p);
@@ -411,6 +441,7 @@ void pipeline_turn(struct supervisor *s, struct pipeline *p)
     if ((row->standing & WITH_LOADERS) && !p->asked)
         load_turn(s, p);
     verification_turn(s, p);
+    rehearsal_turn(s, p);
     if (tables_want_finish(p)) {
         p->unfinished = false;
         go(s, p, PIPE_FINISHING);
@@ -428,7 +459,7 @@ void pipeline_worker_ended(struct supervisor *s, struct worker *w, struct err *e
     const char *kind = w->kind->name;
     const char *own = own_worker(p);
 
-    if (verification_worker_ended(s, w, err) || load_worker_ended(s, w, err))
+    if (rehearsal_worker_ended(s, w, err) || verification_worker_ended(s, w, err) || load_worker_ended(s, w, err))
         return;
     if (!err_is_set(err)) {
         if (own && strcmp(own, kind) == 0 && strcmp(kind, "recall") == 0)

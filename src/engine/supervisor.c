@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/limits.h"
 #include "engine/pipeline.h"
+#include "engine/rehearsal.h"
 #include "engine/status.h"
 #include "engine/verification.h"
 
@@ -242,6 +243,8 @@ static bool on_command(void *arg, const char *name, const cJSON *request, cJSON 
         return limits_command(s, request, answer, err);
     if (change_is_command(name))
         return change_command(s, name, request, answer, err);
+    if (rehearsal_is_command(name))
+        return rehearsal_command(s, name, request, answer, err);
     if (verification_is_command(name))
         return verification_command(s, name, request, answer, err);
     if (pipeline_command_find(name))

@@ -1,4 +1,4 @@
-/* cutover and close.
+/* cutover: up to the point of no return.
  *
  * The cutover worker runs its table of steps top to bottom; nothing in it touches what would have to
  * be undone but the freeze, which is in the journal: so on any error or crash the supervisor runs
@@ -15,35 +15,14 @@
 #include "cutover/freeze.h"
 #include "cutover/sequences.h"
 #include "cutover/tables.h"
-#include "engine/works.h"
+#include "engine/cutover.h"
 #include "load/lobs.h"
 #include "load/storage.h"
-#include "schema/apply.h"
-#include "schema/identity.h"
 #include "schema/matviews.h"
-#include "schema/rename.h"
-#include "schema/target.h"
 #include "verify/buckets.h"
-#include "verify/verify.h"
 
 #define DRAIN_TIMEOUT_MS 600000
-
-struct cutover {
-    struct work *work;
-    struct conn source;  /* CONN_READER */
-    struct conn target;  /* CONN_WRITER */
-    struct conn reader;  /* CONN_READER on the target, for verification */
-    lsn_t fence;
-    lsn_t last_change;
-    struct sequence_list on_target;
-    struct sequence_filter filter;
-    char *said;          /* what the step that just ended says for itself; owned */
-};
-
-struct cutover_step {
-    const char *name;
-    bool (*act)(struct cutover *c, struct err *err);
-};
+#define HOOK_TIMEOUT_MS 600000
 
 void work_step(struct work *work, const char *name, const char *state, const char *text)
 {
@@ -67,8 +46,7 @@ static void one_line(char *text)
             *text = ';';
 }
 
-static void say(struct cutover *c, const char *fmt, ...) PGC_PRINTF(2, 3);
-static void say(struct cutover *c, const char *fmt, ...)
+void cutover_say(struct cutover *c, const char *fmt, ...)
 {
     va_list args;
 
@@ -88,7 +66,7 @@ static bool list_writers(struct cutover *c, struct err *err)
     bool ok = writers_list(&c->source, c->work->p->name, &text, &writing, err);
 
     if (ok)
-        say(c, "%d session%s in a writing transaction%s%s", writing, writing == 1 ? "" : "s",
+        cutover_say(c, "%d session%s in a writing transaction%s%s", writing, writing == 1 ? "" : "s",
             text.len ? "; at work:\n" : "", text.len ? text.data : "");
     buf_release(&text);
     return ok;
@@ -107,7 +85,7 @@ static bool freeze(struct cutover *c, struct err *err)
               freeze_end_sessions(&c->source, database, &ended, err);
 
     if (ok)
-        say(c, "database \"%s\" is read-only; sessions ended: %s", database,
+        cutover_say(c, "database \"%s\" is read-only; sessions ended: %s", database,
             ended.len ? ended.data : "none");
     buf_release(&ended);
     free(previous);
@@ -130,7 +108,7 @@ static bool stop_writes(struct cutover *c, struct err *err)
         ok = false;
     }
     if (ok)
-        say(c, "the operator says that writes have been stopped");
+        cutover_say(c, "the operator says that writes have been stopped");
     buf_release(&text);
     return ok;
 }
@@ -187,7 +165,7 @@ static bool last_change(struct cutover *c, struct err *err)
 
     if (!fence_lsn(&c->source, &c->fence, err) || !drain(c, c->fence, err) || !nothing_missing(c, err))
         return false;
-    say(c, "everything up to %s is applied", lsn_format(c->fence, text));
+    cutover_say(c, "everything up to %s is applied", lsn_format(c->fence, text));
     return true;
 }
 
@@ -284,10 +262,10 @@ static bool late_tables(struct cutover *c, struct err *err)
     if (ok && late.job_count)
         ok = at_cutover_tables(&c->source, &c->target, late.jobs, late.job_count, &progress, NULL, err);
     if (ok && late.count)
-        say(c, "%zu of %zu table%s had changed, %lld rows copied", late.job_count, late.count,
+        cutover_say(c, "%zu of %zu table%s had changed, %lld rows copied", late.job_count, late.count,
             late.count == 1 ? "" : "s", (long long)late.copied_rows);
     else if (ok)
-        say(c, "no table is outside of the stream");
+        cutover_say(c, "no table is outside of the stream");
     for (size_t i = 0; i < late.count; i++)
         verify_buckets_release(&late.tables[i].buckets);
     free(late.tables);
@@ -302,7 +280,7 @@ static bool large_objects(struct cutover *c, struct err *err)
 
     if (!lobs_copy(&c->source, &c->target, work_owns_target(c->work), NULL, &lobs, err))
         return false;
-    say(c, "%lld, of which %lld were new or different; %lld removed", (long long)lobs.count,
+    cutover_say(c, "%lld, of which %lld were new or different; %lld removed", (long long)lobs.count,
         (long long)lobs.copied, (long long)lobs.removed);
     return true;
 }
@@ -358,7 +336,7 @@ static bool sequences(struct cutover *c, struct err *err)
     if (!pick_sequences(c, err) ||
         !sequences_copy(&c->source, &c->target, &c->filter, &count, err))
         return false;
-    say(c, "%d sequence%s set", count, count == 1 ? "" : "s");
+    cutover_say(c, "%d sequence%s set", count, count == 1 ? "" : "s");
     return true;
 }
 
@@ -368,81 +346,31 @@ static bool matviews(struct cutover *c, struct err *err)
 {
     if (!schema_matviews_refresh(&c->source, &c->target, NULL, err))
         return false;
-    say(c, "refreshed");
+    cutover_say(c, "refreshed");
     return true;
 }
 
-/* known: NULL, or tables that need no look. */
-static bool verify_rows(struct cutover *c, const struct known_tables *known, struct verify_summary *summary, struct err *err)
+/* --- hooks, and what comes before the freeze --- */
+
+static bool hook_before(struct cutover *c, struct err *err)
 {
-    const struct pipeline *p = c->work->p;
-    struct verify_job *jobs = xcalloc(p->table_count + 1, sizeof *jobs);
-    size_t count = 0;
+    const char *command = c->work->m->plan.hook_before;
+    char *line = NULL;
+    bool ok = cutover_hook(c->work, command, HOOK_TIMEOUT_MS, &line, err);
 
-    for (size_t i = 0; i < p->table_count; i++) {
-        const struct table *t = p->by_size[i];
-        if (known && work_is_known(known, t))
-            continue;
-        jobs[count++] = (struct verify_job){.schema = t->schema, .name = t->name, .where = t->where,
-                                            .target_schema = t->target_schema,
-                                            .target_name = t->target_name, .columns = t->columns,
-                                            .snapshot = p->load_only ? p->snapshot : NULL};
-    }
-    bool ok = verify_tables(&c->source, &c->reader, jobs, count, NULL, summary, err);
-    free(jobs);
-    return ok;
-}
-
-/* What was compared while changes were streamed is not compared again where nothing has changed since. */
-static bool verify_unknown_rows(struct cutover *c, size_t *known_count, struct verify_summary *summary,
-                                struct err *err)
-{
-    struct known_tables known;
-    bool ok = work_known_equal(c->work, &c->target, &known, err) && verify_rows(c, &known, summary, err);
-
-    *known_count = known.count;
-    summary->compared += known.count;
-    free(known.tables);
-    return ok;
-}
-
-/* The source goes on being written: it is compared as it was in the snapshot, tables alone. */
-static bool verify_copy(struct cutover *c, struct err *err)
-{
-    struct verify_summary summary = {0};
-    bool wanted = c->work->m->plan.verify_when != VERIFY_NEVER;
-
-    if (!wanted || !c->work->p->snapshot) {
-        say(c, wanted ? "not possible: the snapshot went with an engine that was ended"
-                      : "not asked for by the plan");
-        return true;
-    }
-    bool ok = verify_rows(c, NULL, &summary, err) && verify_summary_check(&summary, err);
     if (ok)
-        say(c, "%zu tables are equal to the source's snapshot%s%s", summary.compared,
-            summary.notes.len ? "; " : "", summary.notes.len ? summary.notes.data : "");
-    verify_summary_release(&summary);
+        cutover_say(c, "%s", !command ? "none" : line ? line : "done");
+    free(line);
     return ok;
 }
 
-static bool verify_all(struct cutover *c, struct err *err)
+/* Only who has a budget needs to know what it takes. */
+static bool rehearse(struct cutover *c, struct err *err)
 {
-    struct verify_summary summary = {0};
-    size_t known_count = 0;
-
-    if (c->work->m->plan.verify_when == VERIFY_NEVER) {
-        say(c, "not asked for by the plan");
-        return true;
-    }
-    bool ok = verify_unknown_rows(c, &known_count, &summary, err) &&
-              verify_lobs(&c->source, &c->reader, work_owns_target(c->work), &summary, err) &&
-              verify_sequences(&c->source, &c->reader, &c->filter, &summary, err) &&
-              verify_summary_check(&summary, err);
-    if (ok)
-        say(c, "%zu objects are equal, %zu of them compared before the freeze and not changed since%s%s",
-            summary.compared, known_count, summary.notes.len ? "; " : "", summary.notes.len ? summary.notes.data : "");
-    verify_summary_release(&summary);
-    return ok;
+    if (c->work->m->plan.max_downtime_us)
+        return cutover_rehearse(c, err);
+    cutover_say(c, "not wanted: the plan has no cutover.maxDowntime");
+    return true;
 }
 
 /* A session that the freeze did not stop would show itself behind the fence. */
@@ -463,81 +391,77 @@ static bool prove_silence(struct cutover *c, struct err *err)
                       "cut over again.");
         return false;
     }
-    say(c, "nothing was written after %s", lsn_format(fence_end, fence));
+    cutover_say(c, "nothing was written after %s", lsn_format(fence_end, fence));
     return true;
 }
 
-static const struct cutover_step steps[] = {
-    {"list writers", list_writers},
-    {"stop writes", stop_writes},
-    {"last change applied", last_change},
-    {"tables outside of the stream", late_tables},
-    {"large objects", large_objects},
-    {"sequences", sequences},
-    {"materialized views", matviews},
-    {"verify", verify_all},
-    {"nothing written since", prove_silence},
-    {NULL, NULL},
+const struct cutover_step cutover_steps[] = {
+    {"list writers", list_writers, false},
+    {"rehearse", rehearse, false},
+    {"hook before", hook_before, false},
+    {"stop writes", stop_writes, false},
+    {"last change applied", last_change, true},
+    {"tables outside of the stream", late_tables, true},
+    {"large objects", large_objects, true},
+    {"sequences", sequences, true},
+    {"materialized views", matviews, true},
+    {"verify", cutover_verify, true},
+    {"nothing written since", prove_silence, false},
+    {NULL, NULL, false},
 };
 
 /* The end of a copy without a stream (sync.mode load-only). */
 static const struct cutover_step copy_steps[] = {
-    {"sequences", sequences},
-    {"materialized views", matviews},
-    {"verify", verify_copy},
-    {NULL, NULL},
+    {"sequences", sequences, false},
+    {"materialized views", matviews, false},
+    {"verify", cutover_verify_copy, false},
+    {NULL, NULL, false},
 };
+
+static bool open_connections(struct cutover *c, struct err *err)
+{
+    return work_connect(c->work, &c->source, SIDE_SOURCE, CONN_READER, err) &&
+           work_connect(c->work, &c->target, SIDE_TARGET, CONN_WRITER, err) &&
+           work_connect(c->work, &c->reader, SIDE_TARGET, CONN_READER, err);
+}
+
+static void release(struct cutover *c)
+{
+    free(c->said);
+    sequence_list_release(&c->on_target);
+    conn_close(&c->source);
+    conn_close(&c->target);
+    conn_close(&c->reader);
+}
+
+static bool run_step(struct cutover *c, const struct cutover_step *step, struct err *err)
+{
+    work_step(c->work, step->name, "running", NULL);
+    free(c->said);
+    c->said = NULL;
+    bool ok = step->act(c, err);
+    work_step(c->work, step->name, ok ? "done" : "failed", ok ? c->said : err->message);
+    return ok;
+}
 
 bool work_cutover(struct work *work, struct err *err)
 {
-    struct cutover c = {.work = work, .source = CONN_INIT, .target = CONN_INIT, .reader = CONN_INIT};
-    bool ok = work_connect(work, &c.source, SIDE_SOURCE, CONN_READER, err) &&
-              work_connect(work, &c.target, SIDE_TARGET, CONN_WRITER, err) &&
-              work_connect(work, &c.reader, SIDE_TARGET, CONN_READER, err);
+    struct cutover c = {.work = work};
+    const struct cutover_step *step = work->p->load_only ? copy_steps : cutover_steps;
+    bool ok = open_connections(&c, err);
 
-    for (const struct cutover_step *step = work->p->load_only ? copy_steps : steps; ok && step->name;
-         step++) {
-        work_step(work, step->name, "running", NULL);
-        free(c.said);
-        c.said = NULL;
-        ok = step->act(&c, err);
-        work_step(work, step->name, ok ? "done" : "failed", ok ? c.said : err->message);
-    }
-    free(c.said);
-    sequence_list_release(&c.on_target);
-    conn_close(&c.source);
-    conn_close(&c.target);
-    conn_close(&c.reader);
+    for (; ok && step->name; step++)
+        ok = run_step(&c, step, err);
+    release(&c);
     return ok;
 }
 
-/* --- closing --- */
-
-static bool open_target(struct work *work, struct err *err)
+bool work_rehearse(struct work *work, struct err *err)
 {
-    struct conn target = CONN_INIT;
-    bool ok = work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err);
-    bool exists = false;
+    static const struct cutover_step only = {"rehearse", cutover_rehearse, false};
+    struct cutover c = {.work = work};
+    bool ok = open_connections(&c, err) && run_step(&c, &only, err);
 
-    ok = ok && schema_state_exists(&target, &exists, err);
-    if (ok && exists) {
-        work_step(work, "open the target", "running", NULL);
-        ok = work_lock_schema(&target, "0", err) && schema_identity_restore(&target, err) &&
-             (work->m->plan.schema_mode != SCHEMA_COPY ||
-              (schema_apply_phase(&target, "held", NULL, err) &&
-               schema_rename_tables(&target, err)));
-        work_step(work, "open the target", ok ? "done" : "failed", ok ? NULL : err->message);
-    }
-    conn_close(&target);
-    return ok;
-}
-
-bool work_close(struct work *work, struct err *err)
-{
-    if (!open_target(work, err))
-        return false;
-    work_step(work, "clean up", "running", NULL);
-    bool ok = work_undo_kinds(work, "slot publication ddl-log replica-identity state-schema database", err);
-    work_step(work, "clean up", ok ? "done" : "failed", ok ? NULL : err->message);
+    release(&c);
     return ok;
 }

@@ -23,7 +23,6 @@
 #define SSL_MODES "disable allow prefer require verify-ca verify-full"
 #define SSL_MODE_HINT                                                                              \
     "Say \"sslMode\": \"require\" (encrypted) or \"verify-full\" (and the certificate checked)."
-#define HOOK_HINT "\"when\": \"manual\" leaves the moment to you: run it by hand."
 
 const struct key plan_keys[] = {
     {IN_PLAN, "name", KEY_TEXT, PLAN(name), .fits = plan_name_is_valid,
@@ -115,13 +114,13 @@ const struct key plan_keys[] = {
     {IN_CUTOVER, "stopWrites", KEY_WORD, .offered = "read-only operator", .otherwise = "read-only",
      PLAN(stop_writes)},
     {IN_CUTOVER, "maxLag", KEY_DURATION, .otherwise = "1s", PLAN(max_lag_us)},
-    {IN_CUTOVER, "maxDowntime", KEY_NOT_OFFERED, .hint = NULL},
+    {IN_CUTOVER, "maxDowntime", KEY_DURATION, PLAN(max_downtime_us)},
     {IN_CUTOVER, "fallback", KEY_BOOL, .offered = "false", .refused = "true", CHECKED_ONLY},
     {IN_CUTOVER, "pgbouncer", KEY_NOT_OFFERED,
      .hint = "Pause and switch PgBouncer yourself, with \"stopWrites\": \"operator\"."},
     {IN_CUTOVER, "hooks", SECTION(IN_HOOKS)},
-    {IN_HOOKS, "before", KEY_NOT_OFFERED, .hint = HOOK_HINT},
-    {IN_HOOKS, "after", KEY_NOT_OFFERED, .hint = HOOK_HINT},
+    {IN_HOOKS, "before", KEY_TEXT, PLAN(hook_before)},
+    {IN_HOOKS, "after", KEY_TEXT, PLAN(hook_after)},
 
     {IN_LIMITS, "bytesPerSecond", KEY_BYTES, PLAN(bytes_per_second)},
     {IN_LIMITS, "sourceSlotWal", KEY_BYTES, .otherwise = "100GB", PLAN(source_slot_wal_bytes)},

@@ -40,6 +40,8 @@ void plan_release(struct plan *plan)
         free(plan->notes[i]);
     free(plan->notes);
     free(plan->state_dir);
+    free(plan->hook_before);
+    free(plan->hook_after);
     *plan = (struct plan){0};
 }
 

@@ -108,6 +108,8 @@ struct plan {
     enum plan_cutover_when cutover_when;
     enum plan_stop_writes stop_writes;
     int64_t max_lag_us;
+    int64_t max_downtime_us;  /* 0: it takes what it takes */
+    char *hook_before, *hook_after; /* shell commands; NULL: none */
     int64_t bytes_per_second; /* of all copy workers together; 0: no limit */
     int64_t source_slot_wal_bytes;
 

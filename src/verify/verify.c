@@ -55,8 +55,8 @@ static char *difference_text(const struct verify_result *result)
     return xasprintf("%" PRId64 " rows on both sides, with different contents", result->source_rows);
 }
 
-static void add_result(struct verify_summary *summary, const struct verify_job *job, const char *kind,
-                       const struct verify_result *result)
+void verify_summary_add(struct verify_summary *summary, const struct verify_job *job, const char *kind,
+                        const struct verify_result *result)
 {
     char *name = ident_display(job->schema, job->name);
     char *what = xasprintf("%s %s", kind, name);
@@ -79,7 +79,7 @@ bool verify_tables(struct conn *src, struct conn *dst, const struct verify_job *
         struct verify_result result;
         if (!verify_table(src, dst, &jobs[i], &result, err))
             return false;
-        add_result(summary, &jobs[i], "table", &result);
+        verify_summary_add(summary, &jobs[i], "table", &result);
         if (progress && progress->report)
             progress->report(progress->arg, i, &result);
         verify_result_release(&result);
@@ -100,7 +100,7 @@ bool verify_matviews(struct conn *src, struct conn *dst, struct verify_summary *
         struct verify_result result;
         ok = verify_table(src, dst, &job, &result, err);
         if (ok)
-            add_result(summary, &job, "materialized view", &result);
+            verify_summary_add(summary, &job, "materialized view", &result);
         verify_result_release(&result);
     }
     PQclear(res);

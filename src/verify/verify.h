@@ -59,6 +59,10 @@ void verify_summary_release(struct verify_summary *summary);
 /* False with ERR_DIFFERENT, the differences in the detail, when there are any. */
 bool verify_summary_check(const struct verify_summary *summary, struct err *err);
 
+/* Takes one result in; kind: "table", "materialized view". */
+void verify_summary_add(struct verify_summary *summary, const struct verify_job *job, const char *kind,
+                        const struct verify_result *result);
+
 /* Called after each table; index of the job in the list. NULL report: nobody listens. */
 struct verify_progress {
     void (*report)(void *arg, size_t index, const struct verify_result *result);

@@ -396,19 +396,11 @@ static void test_not_offered(void)
         {WITH("\"cutover\": {\"stopWrites\": \"locks\"}"),
          "p.json:3:28: cutover.stopWrites cannot be \"locks\"",
          "It is \"read-only\" or \"operator\"."},
-        {WITH("\"cutover\": {\"maxDowntime\": \"1min\"}"),
-         "p.json:3:29: cutover.maxDowntime is not offered by this version", LEAVE_OUT},
         {WITH("\"cutover\": {\"fallback\": true}"),
          "p.json:3:26: cutover.fallback true is not offered by this version", "Offered is false."},
         {WITH("\"cutover\": {\"pgbouncer\": {}}"),
          "p.json:3:27: cutover.pgbouncer is not offered by this version",
          "Pause and switch PgBouncer yourself, with \"stopWrites\": \"operator\"."},
-        {WITH("\"cutover\": {\"hooks\": {\"before\": \"x\"}}"),
-         "p.json:3:34: cutover.hooks.before is not offered by this version",
-         "\"when\": \"manual\" leaves the moment to you: run it by hand."},
-        {WITH("\"cutover\": {\"hooks\": {\"after\": \"x\"}}"),
-         "p.json:3:33: cutover.hooks.after is not offered by this version",
-         "\"when\": \"manual\" leaves the moment to you: run it by hand."},
         {NULL, NULL, NULL},
     };
 
@@ -540,6 +532,9 @@ static void check_full(const struct plan *plan)
     CHECK_INT(plan->cutover_when, CUTOVER_READY);
     CHECK_INT(plan->stop_writes, STOP_OPERATOR);
     CHECK_INT(plan->max_lag_us, 250000);
+    CHECK_INT(plan->max_downtime_us, 45000000);
+    CHECK_STR(plan->hook_before, "./stop");
+    CHECK_STR(plan->hook_after, "./switch");
     CHECK_INT(plan->source_slot_wal_bytes, INT64_C(512) << 20);
     CHECK_STR(plan->state_dir, "/var/lib/pgcutover");
     CHECK_INT(plan->log_level, LOG_DEBUG);

@@ -1,0 +1,45 @@
+/* What the files of the cutover share: work_cutover.c has the steps up to the target's opening, cutover_verify.c the
+ * comparison, cutover_rehearse.c a try without the freeze, work_close.c what follows. */
+#ifndef PGC_ENGINE_CUTOVER_H
+#define PGC_ENGINE_CUTOVER_H
+
+#include "engine/works.h"
+#include "load/sequences.h"
+
+struct cutover {
+    struct work *work;
+    struct conn source;  /* CONN_READER */
+    struct conn target;  /* CONN_WRITER */
+    struct conn reader;  /* CONN_READER on the target, for verification */
+    lsn_t fence;
+    lsn_t last_change;
+    struct sequence_list on_target;
+    struct sequence_filter filter;
+    bool rehearses;      /* writes have not been stopped: differences are no error */
+    char *said;          /* what the step that just ended says for itself; owned */
+};
+
+struct cutover_step {
+    const char *name;
+    bool (*act)(struct cutover *c, struct err *err);
+    bool is_rehearsed;   /* it can be done before writes are stopped, and leaves less to do then */
+};
+
+/* Of a migration that streams, in order; ended by a NULL name. */
+extern const struct cutover_step cutover_steps[];
+
+/* What a step says for itself when it is done; in one line. */
+void cutover_say(struct cutover *c, const char *fmt, ...) PGC_PRINTF(2, 3);
+
+/* The steps "verify" of a migration that streams, and of a copy without a stream. */
+bool cutover_verify(struct cutover *c, struct err *err);
+bool cutover_verify_copy(struct cutover *c, struct err *err);
+
+/* Does every step that can be done without stopping writes, measures them, and says what the cutover would take. False with
+ * ERR_TIMEOUT when that is more than the plan's cutover.maxDowntime: nothing is frozen then. */
+bool cutover_rehearse(struct cutover *c, struct err *err);
+
+/* Runs a hook of the plan (NULL: none) by /bin/sh, and says what it printed last. timeout_ms: then it is ended. */
+bool cutover_hook(struct work *work, const char *command, int timeout_ms, char **last_line, struct err *err);
+
+#endif

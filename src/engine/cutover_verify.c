@@ -1,0 +1,156 @@
+/* The comparison within the cutover: everything that is not known to be equal already. */
+#include "engine/cutover.h"
+
+#include <stdlib.h>
+
+#include "verify/pool.h"
+#include "verify/verify.h"
+
+#define PAIRS_MAX 16
+
+/* All tables side by side, on as many pairs of connections as the load had. */
+struct comparing {
+    struct cutover *cutover;
+    struct conn ends[PAIRS_MAX][2]; /* beside the cutover's own: source, target */
+    struct verify_pair pairs[PAIRS_MAX];
+    size_t pair_count;
+    struct verify_job *jobs; /* owned */
+    size_t count, next;
+    struct verify_summary *summary;
+    struct err failed;       /* the first that could not be compared */
+};
+
+static long next_table(void *arg, int *pause_ms)
+{
+    struct comparing *it = arg;
+
+    *pause_ms = 0;
+    return it->next < it->count && !err_is_set(&it->failed) ? (long)it->next++ : -1;
+}
+
+static void compared(void *arg, size_t index, const struct verify_result *result)
+{
+    struct comparing *it = arg;
+
+    verify_summary_add(it->summary, &it->jobs[index], "table", result);
+}
+
+static void could_not(void *arg, size_t index, struct err *err)
+{
+    struct comparing *it = arg;
+
+    if (err_is_set(&it->failed))
+        return;
+    err_wrap(err, "table %s.%s", it->jobs[index].schema, it->jobs[index].name);
+    err_move(&it->failed, err);
+}
+
+/* known: NULL, or tables that need no look. */
+static void make_jobs(struct comparing *it, const struct known_tables *known)
+{
+    const struct pipeline *p = it->cutover->work->p;
+
+    it->jobs = xcalloc(p->table_count + 1, sizeof *it->jobs);
+    for (size_t i = 0; i < p->table_count; i++) {
+        const struct table *t = p->by_size[i];
+        if (known && work_is_known(known, t))
+            continue;
+        it->jobs[it->count++] = (struct verify_job){.schema = t->schema, .name = t->name, .where = t->where,
+                                                    .target_schema = t->target_schema,
+                                                    .target_name = t->target_name, .columns = t->columns,
+                                                    .snapshot = p->load_only ? p->snapshot : NULL};
+    }
+}
+
+static bool connect_pairs(struct comparing *it, struct err *err)
+{
+    struct work *work = it->cutover->work;
+    size_t wanted = (size_t)work->m->plan.load_jobs;
+
+    if (wanted > PAIRS_MAX)
+        wanted = PAIRS_MAX;
+    it->pairs[it->pair_count++] = (struct verify_pair){&it->cutover->source, &it->cutover->reader};
+    for (; it->pair_count < wanted && it->pair_count < it->count; it->pair_count++) {
+        struct conn *ends = it->ends[it->pair_count];
+        if (!work_connect(work, &ends[0], SIDE_SOURCE, CONN_READER, err) ||
+            !work_connect(work, &ends[1], SIDE_TARGET, CONN_READER, err))
+            return false;
+        it->pairs[it->pair_count] = (struct verify_pair){&ends[0], &ends[1]};
+    }
+    return true;
+}
+
+static bool verify_rows(struct cutover *c, const struct known_tables *known, struct verify_summary *summary,
+                        struct err *err)
+{
+    struct comparing it = {.cutover = c, .summary = summary};
+
+    make_jobs(&it, known);
+    bool ok = connect_pairs(&it, err);
+    const struct verify_pool pool = {.pairs = it.pairs, .pair_count = it.pair_count, .arg = &it, .next = next_table,
+                                     .jobs = it.jobs, .compared = compared, .failed = could_not};
+    ok = ok && verify_pool_run(&pool, err);
+    if (ok && err_is_set(&it.failed)) {
+        err_move(err, &it.failed);
+        ok = false;
+    }
+    err_clear(&it.failed);
+    for (size_t i = 0; i < PAIRS_MAX; i++) {
+        conn_close(&it.ends[i][0]);
+        conn_close(&it.ends[i][1]);
+    }
+    free(it.jobs);
+    return ok;
+}
+
+/* What was compared while changes were streamed is not compared again where nothing has changed since. */
+static bool verify_unknown_rows(struct cutover *c, size_t *known_count, struct verify_summary *summary,
+                                struct err *err)
+{
+    struct known_tables known;
+    bool ok = work_known_equal(c->work, &c->target, &known, err) && verify_rows(c, &known, summary, err);
+
+    *known_count = known.count;
+    summary->compared += known.count;
+    free(known.tables);
+    return ok;
+}
+
+/* The source goes on being written: it is compared as it was in the snapshot, tables alone. */
+bool cutover_verify_copy(struct cutover *c, struct err *err)
+{
+    struct verify_summary summary = {0};
+    bool wanted = c->work->m->plan.verify_when != VERIFY_NEVER;
+
+    if (!wanted || !c->work->p->snapshot) {
+        cutover_say(c, wanted ? "not possible: the snapshot went with an engine that was ended"
+                      : "not asked for by the plan");
+        return true;
+    }
+    bool ok = verify_rows(c, NULL, &summary, err) && verify_summary_check(&summary, err);
+    if (ok)
+        cutover_say(c, "%zu tables are equal to the source's snapshot%s%s", summary.compared,
+            summary.notes.len ? "; " : "", summary.notes.len ? summary.notes.data : "");
+    verify_summary_release(&summary);
+    return ok;
+}
+
+bool cutover_verify(struct cutover *c, struct err *err)
+{
+    struct verify_summary summary = {0};
+    size_t known_count = 0;
+
+    if (c->work->m->plan.verify_when == VERIFY_NEVER) {
+        cutover_say(c, "not asked for by the plan");
+        return true;
+    }
+    bool ok = verify_unknown_rows(c, &known_count, &summary, err) &&
+              verify_lobs(&c->source, &c->reader, work_owns_target(c->work), &summary, err) &&
+              verify_sequences(&c->source, &c->reader, &c->filter, &summary, err) &&
+              (c->rehearses || verify_summary_check(&summary, err));
+    if (ok)
+        cutover_say(c, "%zu objects are equal, %zu of them compared before the freeze and not changed since%s%s",
+            summary.compared, known_count, summary.notes.len ? "; " : "", summary.notes.len ? summary.notes.data : "");
+    verify_summary_release(&summary);
+    return ok;
+}
