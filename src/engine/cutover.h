@@ -39,6 +39,9 @@ bool cutover_verify_copy(struct cutover *c, struct err *err);
  * ERR_TIMEOUT when that is more than the plan's cutover.maxDowntime: nothing is frozen then. */
 bool cutover_rehearse(struct cutover *c, struct err *err);
 
+/* What PgBouncer calls the database; borrowed. */
+const char *cutover_bouncer_database(const struct work *work);
+
 /* Runs a hook of the plan (NULL: none) by /bin/sh, and says what it printed last. timeout_ms: then it is ended. */
 bool cutover_hook(struct work *work, const char *command, int timeout_ms, char **last_line, struct err *err);
 

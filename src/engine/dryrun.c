@@ -74,6 +74,11 @@ static void describe_target(const struct plan *plan, const struct preflight *pre
 
 static void describe_host(const struct plan *plan, struct buf *out)
 {
+    if (plan->bouncer_uri)
+        buf_addf(out, "  in PgBouncer, at the cutover:\n    PAUSE, %s, RESUME\n",
+                 plan->bouncer_config ? "its configuration changed and RELOAD" : "what a hook does");
+    if (plan->bouncer_config)
+        buf_addf(out, "    the entry in \"%s\" leads to the target\n", plan->bouncer_config);
     if (plan->hook_before || plan->hook_after)
         buf_addstr(out, "  on this host, at the cutover:\n");
     if (plan->hook_before)

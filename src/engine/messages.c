@@ -649,6 +649,18 @@ static void on_builds(struct supervisor *s, struct worker *w, const cJSON *messa
 
 /* --- cutover --- */
 
+/* From the first step that lets nobody write to the one behind which everybody can. */
+static void note_downtime(const struct migration *m, struct pipeline *p, const struct step *step)
+{
+    const char *first = m->plan.bouncer_uri ? "pause PgBouncer" : "stop writes";
+    const char *last = m->plan.bouncer_uri ? "switch PgBouncer" : "open the target";
+
+    if (strcmp(step->name, first) == 0 && strcmp(step->state, "running") == 0)
+        p->frozen_us = step->started_us;
+    if (strcmp(step->name, last) == 0 && strcmp(step->state, "done") == 0)
+        p->opened_us = step->ended_us;
+}
+
 static void on_step(struct supervisor *s, struct worker *w, const cJSON *message)
 {
     struct pipeline *p = w->pipeline;
@@ -666,10 +678,7 @@ static void on_step(struct supervisor *s, struct worker *w, const cJSON *message
     } else {
         step->ended_us = clock_wall_us();
     }
-    if (strcmp(step->name, "stop writes") == 0 && strcmp(state, "running") == 0)
-        p->frozen_us = step->started_us;
-    if (strcmp(step->name, "open the target") == 0 && strcmp(state, "done") == 0)
-        p->opened_us = step->ended_us;
+    note_downtime(s->m, p, step);
     migration_event(s->m, "info", "%s: cutover: %s: %s%s%s", p->name, step->name, state,
                     step->text ? ": " : "", step->text ? step->text : "");
     pipeline_touch(s->m, p);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "cutover/bouncer.h"
 #include "schema/apply.h"
 #include "schema/identity.h"
 #include "schema/rename.h"
@@ -11,6 +12,50 @@
 #define HOOK_TIMEOUT_MS 600000
 
 /* Where it fails, the migration waits there: "resume" runs it again. So it does where the engine ended in the middle. */
+const char *cutover_bouncer_database(const struct work *work)
+{
+    const char *given = work->m->plan.bouncer_database;
+
+    return given ? given : work->p->name;
+}
+
+/* Waiting clients go on, on the target. May be done again. */
+static bool lead_there(struct work *work, struct conn *console, struct conn *target, char **before, struct err *err)
+{
+    const struct plan *plan = &work->m->plan;
+    const char *database = cutover_bouncer_database(work);
+    const char *host = PQhost(target->pg), *port = PQport(target->pg);
+
+    if (plan->bouncer_config &&
+        !(bouncer_edit_file(plan->bouncer_config, database, host, port, work->p->target_name, before, err) &&
+          bouncer_reload(console, err)))
+        return false;
+    return bouncer_leads_to(console, database, host, port, work->p->target_name, err) &&
+           work_undo_kinds(work, "pgbouncer", err); /* goes on */
+}
+
+static bool switch_bouncer(struct work *work, struct conn *target, struct err *err)
+{
+    struct conn console = CONN_INIT;
+    char *before = NULL;
+
+    if (!work->m->plan.bouncer_uri)
+        return true;
+    work_step(work, "switch PgBouncer", "running", NULL);
+    bool ok = bouncer_open(&console, work->m->plan.bouncer_uri, err) &&
+              lead_there(work, &console, target, &before, err);
+    char *text = before ? xasprintf("its clients are on the target; the entry was: %s", before)
+                        : xstrdup("its clients are on the target");
+    work_step(work, "switch PgBouncer", ok ? "done" : "failed", ok ? text : err->message);
+    if (!ok)
+        err_hint(err, "The target is open, and the data are there; PgBouncer's clients wait. Mend it, and \"pgcutover resume "
+                 "%s\" goes on from here.", work->m->name);
+    free(text);
+    free(before);
+    conn_close(&console);
+    return ok;
+}
+
 static bool hook_after(struct work *work, struct err *err)
 {
     char *line = NULL;
@@ -41,7 +86,7 @@ static bool open_target(struct work *work, struct err *err)
               (schema_apply_phase(&target, "held", NULL, err) &&
                schema_rename_tables(&target, err)));
         work_step(work, "open the target", ok ? "done" : "failed", ok ? NULL : err->message);
-        ok = ok && hook_after(work, err);
+        ok = ok && hook_after(work, err) && switch_bouncer(work, &target, err);
     }
     conn_close(&target);
     return ok;

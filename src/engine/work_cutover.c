@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "cutover/bouncer.h"
 #include "cutover/fence.h"
 #include "cutover/freeze.h"
 #include "cutover/sequences.h"
@@ -23,6 +24,7 @@
 
 #define DRAIN_TIMEOUT_MS 600000
 #define HOOK_TIMEOUT_MS 600000
+#define PAUSE_TIMEOUT_MS 60000
 
 void work_step(struct work *work, const char *name, const char *state, const char *text)
 {
@@ -69,6 +71,36 @@ static bool list_writers(struct cutover *c, struct err *err)
         cutover_say(c, "%d session%s in a writing transaction%s%s", writing, writing == 1 ? "" : "s",
             text.len ? "; at work:\n" : "", text.len ? text.data : "");
     buf_release(&text);
+    return ok;
+}
+
+static int pause_timeout_ms(const struct plan *plan)
+{
+    int64_t budget_ms = plan->max_downtime_us / 1000;
+
+    return budget_ms && budget_ms < PAUSE_TIMEOUT_MS ? (int)budget_ms : PAUSE_TIMEOUT_MS;
+}
+
+/* Clients wait from here on, instead of losing what they are at. */
+static bool pause_bouncer(struct cutover *c, struct err *err)
+{
+    const struct plan *plan = &c->work->m->plan;
+    const char *database = cutover_bouncer_database(c->work);
+    struct conn console = CONN_INIT;
+    int64_t began_ms = clock_mono_ms();
+    int seq;
+
+    if (!plan->bouncer_uri) {
+        cutover_say(c, "there is none in the plan");
+        return true;
+    }
+    bool ok = bouncer_open(&console, plan->bouncer_uri, err) &&
+              work_made(c->work, SIDE_SOURCE, "pgbouncer", NULL, database, NULL, &seq, err) &&
+              bouncer_pause(&console, database, pause_timeout_ms(plan), err);
+    if (ok)
+        cutover_say(c, "PgBouncer's database \"%s\" is paused; its last transaction ended after %lld ms", database,
+                    (long long)(clock_mono_ms() - began_ms));
+    conn_close(&console);
     return ok;
 }
 
@@ -399,6 +431,7 @@ const struct cutover_step cutover_steps[] = {
     {"list writers", list_writers, false},
     {"rehearse", rehearse, false},
     {"hook before", hook_before, false},
+    {"pause PgBouncer", pause_bouncer, false},
     {"stop writes", stop_writes, false},
     {"last change applied", last_change, true},
     {"tables outside of the stream", late_tables, true},

@@ -5,6 +5,7 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "cutover/bouncer.h"
 #include "cutover/freeze.h"
 #include "engine/journal.h"
 #include "engine/works.h"
@@ -38,6 +39,18 @@ static bool undo_ddl_log(struct undo *u, const struct made *made, struct err *er
 static bool undo_identity(struct undo *u, const struct made *made, struct err *err)
 {
     return replident_restore(&u->source, made->schema, made->name, made->previous, err);
+}
+
+static bool undo_bouncer(struct undo *u, const struct made *made, struct err *err)
+{
+    struct conn console = CONN_INIT;
+    bool ok = bouncer_open(&console, u->work->m->plan.bouncer_uri, err) &&
+              bouncer_resume(&console, made->name, err);
+
+    if (ok)
+        work_event(u->work, "info", "PgBouncer's database \"%s\" goes on", made->name);
+    conn_close(&console);
+    return ok;
 }
 
 static bool undo_read_only(struct undo *u, const struct made *made, struct err *err)
@@ -103,10 +116,12 @@ static char *quoted(const char *name)
     return buf_take(&out);
 }
 
+#define NOWHERE (-1)
+
 struct undo_kind {
     const char *kind;
     bool (*act)(struct undo *u, const struct made *made, struct err *err);
-    enum conn_side side;
+    int side;           /* enum conn_side, or NOWHERE: on neither server */
     char *(*by_hand)(const struct made *made); /* the statement, where it cannot be done; NULL: none */
 };
 
@@ -146,6 +161,15 @@ static char *read_only_by_hand(const struct made *made)
     return text;
 }
 
+static char *bouncer_by_hand(const struct made *made)
+{
+    char *name = quoted(made->name);
+    char *text = xasprintf("in PgBouncer's console: RESUME %s", name);
+
+    free(name);
+    return text;
+}
+
 static char *state_schema_by_hand(const struct made *made)
 {
     (void)made;
@@ -157,6 +181,7 @@ static const struct undo_kind undo_kinds[] = {
     {"publication", undo_publication, SIDE_SOURCE, publication_by_hand},
     {"ddl-log", undo_ddl_log, SIDE_SOURCE, ddl_log_by_hand},
     {"replica-identity", undo_identity, SIDE_SOURCE, identity_by_hand},
+    {"pgbouncer", undo_bouncer, NOWHERE, bouncer_by_hand},
     {"read-only", undo_read_only, SIDE_SOURCE, read_only_by_hand},
     {"state-schema", undo_state_schema, SIDE_TARGET, state_schema_by_hand},
     {"database", undo_database, SIDE_TARGET, NULL},
@@ -180,11 +205,13 @@ static bool is_listed(const char *kinds, const char *kind)
     return !kinds;
 }
 
-static bool connect_for(struct undo *u, enum conn_side side, struct err *err)
+static bool connect_for(struct undo *u, int side, struct err *err)
 {
+    if (side == NOWHERE)
+        return true;
     struct conn *c = side == SIDE_SOURCE ? &u->source : &u->target;
 
-    return conn_is_open(c) || work_connect(u->work, c, side, CONN_PLAIN, err);
+    return conn_is_open(c) || work_connect(u->work, c, (enum conn_side)side, CONN_PLAIN, err);
 }
 
 static bool undo_one(struct undo *u, const struct made *made, struct err *err)
@@ -215,7 +242,9 @@ static void add_left(struct buf *left, const struct made *made)
     log_msg(LOG_ERROR, "not undone: %s \"%s\": %s", made->kind, made->name,
             statement ? statement : "nothing needs to be done");
     if (statement)
-        buf_addf(left, "\n    on the %s: %s;", side_name(kind->side), statement);
+        buf_addf(left, "\n    %s%s%s%s;", kind->side == NOWHERE ? "" : "on the ",
+                 kind->side == NOWHERE ? "" : side_name((enum conn_side)kind->side), kind->side == NOWHERE ? "" : ": ",
+                 statement);
     free(statement);
 }
 
@@ -258,7 +287,7 @@ bool work_undo_kinds(struct work *work, const char *kinds, struct err *err)
 
 bool work_thaw(struct work *work, struct err *err)
 {
-    return work_undo_kinds(work, "read-only", err);
+    return work_undo_kinds(work, "read-only pgbouncer", err);
 }
 
 bool work_undo(struct work *work, struct err *err)

@@ -485,7 +485,7 @@ static bool set_keepalives(struct conn *c, enum conn_profile profile, struct err
 {
     static const char *const user_timeouts[] = {
         [CONN_PLAIN] = "SET tcp_user_timeout = '1min'", [CONN_WRITER] = "SET tcp_user_timeout = '1min'",
-        [CONN_READER] = "SET tcp_user_timeout = '5min'", [CONN_REPLICATION] = "",
+        [CONN_READER] = "SET tcp_user_timeout = '5min'", [CONN_REPLICATION] = "", [CONN_BOUNCER] = "",
     };
 
     return conn_command(c, "SET tcp_keepalives_idle = 20; SET tcp_keepalives_interval = 5;"
@@ -552,7 +552,7 @@ static bool set_encoding(struct conn *c, struct err *err)
 
 static bool set_session(struct conn *c, enum conn_profile profile, struct err *err)
 {
-    if (profile == CONN_REPLICATION && c->version < 100000)
+    if (profile == CONN_BOUNCER || (profile == CONN_REPLICATION && c->version < 100000))
         return true;
     if (!set_encoding(c, err) || !lift_time_limits(c, err) || !set_keepalives(c, profile, err))
         return false;

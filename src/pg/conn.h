@@ -23,6 +23,7 @@ enum conn_profile {
     CONN_READER,      /* the same, row_security off and text output pinned (checks.md): reads data */
     CONN_WRITER,      /* the same pinned text, session_replication_role replica where allowed */
     CONN_REPLICATION, /* replication=database, wal_sender_timeout 0 from 12 on */
+    CONN_BOUNCER,     /* PgBouncer's console: no session to set up */
 };
 
 struct conn_options {

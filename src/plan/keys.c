@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "pg/conninfo.h"
 #include "plan/endpoint.h"
 #include "plan/pattern.h"
 #include "plan/plan.h"
@@ -23,6 +24,19 @@
 #define SSL_MODES "disable allow prefer require verify-ca verify-full"
 #define SSL_MODE_HINT                                                                              \
     "Say \"sslMode\": \"require\" (encrypted) or \"verify-full\" (and the certificate checked)."
+
+#define BOUNCER_URI_MUST_BE                                                                        \
+    "how to reach PgBouncer's console, as \"postgresql://admin@/pgbouncer?host=/run/pgbouncer\", without a password " \
+    "(PGPASSWORD or the passfile has it)"
+
+static bool has_no_password(const char *text)
+{
+    struct conninfo info = CONNINFO_INIT;
+    bool ok = conninfo_parse(&info, text, NULL) && !secret_is_known(&info.password);
+
+    conninfo_release(&info);
+    return ok;
+}
 
 const struct key plan_keys[] = {
     {IN_PLAN, "name", KEY_TEXT, PLAN(name), .fits = plan_name_is_valid,
@@ -116,8 +130,10 @@ const struct key plan_keys[] = {
     {IN_CUTOVER, "maxLag", KEY_DURATION, .otherwise = "1s", PLAN(max_lag_us)},
     {IN_CUTOVER, "maxDowntime", KEY_DURATION, PLAN(max_downtime_us)},
     {IN_CUTOVER, "fallback", KEY_BOOL, .offered = "false", .refused = "true", CHECKED_ONLY},
-    {IN_CUTOVER, "pgbouncer", KEY_NOT_OFFERED,
-     .hint = "Pause and switch PgBouncer yourself, with \"stopWrites\": \"operator\"."},
+    {IN_CUTOVER, "pgbouncer", SECTION(IN_PGBOUNCER)},
+    {IN_PGBOUNCER, "uri", KEY_TEXT, PLAN(bouncer_uri), .fits = has_no_password, .must_be = BOUNCER_URI_MUST_BE},
+    {IN_PGBOUNCER, "database", KEY_TEXT, PLAN(bouncer_database)},
+    {IN_PGBOUNCER, "config", KEY_TEXT, PLAN(bouncer_config)},
     {IN_CUTOVER, "hooks", SECTION(IN_HOOKS)},
     {IN_HOOKS, "before", KEY_TEXT, PLAN(hook_before)},
     {IN_HOOKS, "after", KEY_TEXT, PLAN(hook_after)},

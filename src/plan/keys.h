@@ -17,6 +17,7 @@ enum key_scope {
     IN_VERIFY,
     IN_CUTOVER,
     IN_HOOKS,
+    IN_PGBOUNCER,
     IN_LIMITS,
 };
 

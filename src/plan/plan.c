@@ -42,6 +42,9 @@ void plan_release(struct plan *plan)
     free(plan->state_dir);
     free(plan->hook_before);
     free(plan->hook_after);
+    free(plan->bouncer_uri);
+    free(plan->bouncer_database);
+    free(plan->bouncer_config);
     *plan = (struct plan){0};
 }
 

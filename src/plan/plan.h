@@ -110,6 +110,9 @@ struct plan {
     int64_t max_lag_us;
     int64_t max_downtime_us;  /* 0: it takes what it takes */
     char *hook_before, *hook_after; /* shell commands; NULL: none */
+    /* PgBouncer's console, the database's entry there (NULL: the source's name), and its configuration file (NULL: a hook
+     * leads it to the target); uri NULL: there is none. */
+    char *bouncer_uri, *bouncer_database, *bouncer_config;
     int64_t bytes_per_second; /* of all copy workers together; 0: no limit */
     int64_t source_slot_wal_bytes;
 

@@ -607,12 +607,25 @@ static bool finish_plan(struct reader *reader, void *base, const struct spot *fr
         if (!item || cJSON_IsNull(item))
             return reader_fail(reader, from->item, "\"%s\" is missing", end);
     }
+    if (plan->bouncer_uri && plan->database_count > 1)
+        return reader_fail(reader, from->item, "cutover.pgbouncer is for a plan of one database");
     return plan->database_count || reader_default_database(reader);
+}
+
+static bool finish_bouncer(struct reader *reader, const struct plan *plan, const struct spot *from)
+{
+    if (plan->bouncer_uri)
+        return true;
+    reader_fail(reader, from->item, "%s.uri is missing: how to reach PgBouncer's console", from->path);
+    err_hint(reader->err, "As \"postgresql://admin@/pgbouncer?host=/run/pgbouncer\".");
+    return false;
 }
 
 static bool finish(struct reader *reader, enum key_scope scope, void *base, const struct spot *from)
 {
     switch (scope) {
+    case IN_PGBOUNCER:
+        return finish_bouncer(reader, base, from);
     case IN_PLAN:
         return finish_plan(reader, base, from);
     case IN_ENDPOINT:

@@ -14,7 +14,7 @@ static void both(const char *sql)
 
 static struct verify_job job_for(const char *name)
 {
-    return (struct verify_job){"public", name, "public", name, NULL, NULL, NULL};
+    return (struct verify_job){.schema = "public", .name = name, .target_schema = "public", .target_name = name};
 }
 
 static bool is_equal(struct verify_job job, struct verify_result *result)
@@ -79,7 +79,8 @@ static void small_differences(void)
 static void shapes(void)
 {
     struct verify_result result;
-    struct verify_job filtered = {"public", "Odd \"t", "public", "other", "\"Odd \"\"t\".k > 1 -- comment", NULL, NULL};
+    struct verify_job filtered = {.schema = "public", .name = "Odd \"t", .target_schema = "public", .target_name = "other",
+                                  .where = "\"Odd \"\"t\".k > 1 -- comment"};
 
     both("CREATE TABLE zero (); INSERT INTO zero SELECT FROM generate_series(1, 3);"
          "CREATE TABLE nothing (a int); CREATE TABLE parent (a int); CREATE TABLE child () INHERITS (parent); INSERT INTO parent VALUES (1)");

@@ -178,6 +178,12 @@ static void test_keys_and_types(void)
          "p.json:3:24: cutover.maxLag must be a duration, as \"1s\", and more than nothing", NULL},
         {WITH("\"cutover\": {\"maxLag\": \"0s\"}"),
          "p.json:3:24: cutover.maxLag must be a duration, as \"1s\", and more than nothing", NULL},
+        {WITH("\"cutover\": {\"pgbouncer\": {\"config\": \"/etc/x\"}}"),
+         "p.json:3:27: cutover.pgbouncer.uri is missing: how to reach PgBouncer's console",
+         "As \"postgresql://admin@/pgbouncer?host=/run/pgbouncer\"."},
+        {WITH("\"cutover\": {\"pgbouncer\": {\"uri\": \"postgresql://a:secret@b/pgbouncer\"}}"),
+         "p.json:3:35: cutover.pgbouncer.uri must be how to reach PgBouncer's console, as "
+         "\"postgresql://admin@/pgbouncer?host=/run/pgbouncer\", without a password (PGPASSWORD or the passfile has it)", NULL},
         {WITH("\"cutover\": {\"maxLag\": true}"),
          "p.json:3:24: cutover.maxLag must be a duration, as \"1s\", not true or false", NULL},
         {WITH("\"sync\": {\"spoolLimit\": \"many\"}"),
@@ -398,9 +404,6 @@ static void test_not_offered(void)
          "It is \"read-only\" or \"operator\"."},
         {WITH("\"cutover\": {\"fallback\": true}"),
          "p.json:3:26: cutover.fallback true is not offered by this version", "Offered is false."},
-        {WITH("\"cutover\": {\"pgbouncer\": {}}"),
-         "p.json:3:27: cutover.pgbouncer is not offered by this version",
-         "Pause and switch PgBouncer yourself, with \"stopWrites\": \"operator\"."},
         {NULL, NULL, NULL},
     };
 
