@@ -21,27 +21,17 @@ static int64_t bucket_count(int64_t rows)
     return count;
 }
 
-static void add_bucket(struct buf *sql, const char *digest, int64_t count)
-{
-    buf_addf(sql, "('x' || pg_catalog.substr(%s, 1, 8))::pg_catalog.bit(32)::pg_catalog.int8 & %" PRId64, digest,
-             count - 1);
-}
-
+/* OFFSET 0: so that the hash is computed once. */
 static char *statement(const struct comparison *cmp, const struct side *side, const char *where,
                        int64_t count)
 {
     struct buf sql = BUF_INIT;
 
-    buf_addstr(&sql, "SELECT ");
-    add_bucket(&sql, "r.h", count);
-    buf_addstr(&sql,
-               " AS bucket, pg_catalog.count(*), "
-               "pg_catalog.sum(('x' || pg_catalog.substr(r.h, 1, 16))::pg_catalog.bit(64)::pg_catalog.int8), "
-               "pg_catalog.sum(('x' || pg_catalog.substr(r.h, 17, 16))::pg_catalog.bit(64)::pg_catalog.int8) FROM (SELECT ");
-    comparison_add_digest(cmp, &sql);
+    buf_addf(&sql, "SELECT r.h & %" PRId64 " AS bucket, pg_catalog.count(*), pg_catalog.sum(r.h) FROM (SELECT ", count - 1);
+    comparison_add_hash(cmp, &sql);
     buf_addstr(&sql, " AS h");
     comparison_add_from(side, where, &sql);
-    buf_addstr(&sql, ") r GROUP BY 1 ORDER BY 1");
+    buf_addstr(&sql, " OFFSET 0) r GROUP BY 1 ORDER BY 1");
     return buf_take(&sql);
 }
 
@@ -52,7 +42,7 @@ static int64_t number_at(const PGresult *res, int row, int column)
 
 static bool are_same(const PGresult *from, int i, const PGresult *to, int k)
 {
-    for (int column = 1; column <= 3; column++)
+    for (int column = 1; column <= 2; column++)
         if (strcmp(PQgetvalue(from, i, column), PQgetvalue(to, k, column)) != 0)
             return false;
     return true;
@@ -83,15 +73,13 @@ static void merge(const PGresult *from, const PGresult *to, size_t most, struct 
 static char *condition(const struct comparison *cmp, const char *where, int64_t count,
                        const struct buf *numbers)
 {
-    struct buf digest = BUF_INIT, sql = BUF_INIT;
+    struct buf sql = BUF_INIT;
 
-    comparison_add_digest(cmp, &digest);
     if (where)
         buf_addf(&sql, "(\n%s\n) AND ", where);
-    buf_addch(&sql, '(');
-    add_bucket(&sql, digest.data, count);
-    buf_addf(&sql, ") = ANY ('{%s}'::pg_catalog.int8[])", numbers->data);
-    buf_release(&digest);
+    buf_addstr(&sql, "((");
+    comparison_add_hash(cmp, &sql);
+    buf_addf(&sql, ") & %" PRId64 ") = ANY ('{%s}'::pg_catalog.int8[])", count - 1, numbers->data);
     return buf_take(&sql);
 }
 

@@ -1,4 +1,4 @@
-/* Where two tables differ, without looking at rows one by one: each side puts its rows into buckets by a digest of
+/* Where two tables differ, without looking at rows one by one: each side puts its rows into buckets by a hash of
  * the whole row, and counts and sums up each bucket. A row that was changed differs in two of them, also
  * where there is no key and where rows are alike. */
 #ifndef PGC_VERIFY_BUCKETS_H

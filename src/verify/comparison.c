@@ -19,6 +19,7 @@ void side_release(struct side *side)
     }
     free(side->columns);
     free(side->encoding);
+    free(side->probe);
 }
 
 static bool read_columns(struct side *side, struct err *err)
@@ -41,12 +42,22 @@ static bool read_columns(struct side *side, struct err *err)
     return res != NULL;
 }
 
+static bool read_server(struct side *side, struct err *err)
+{
+    PGresult *res = conn_exec(side->c, side->c->version >= 110000 ? sql_verify_server : sql_verify_server_pg95, err);
+    bool ok = res && PQntuples(res) == 1;
+
+    if (ok) {
+        side->encoding = xstrdup(PQgetvalue(res, 0, 0));
+        side->probe = PQgetisnull(res, 0, 1) ? NULL : xstrdup(PQgetvalue(res, 0, 1));
+    }
+    PQclear(res);
+    return ok;
+}
+
 bool side_read(struct side *side, struct err *err)
 {
-    return conn_scalar(side->c, "SELECT pg_catalog.pg_encoding_to_char(encoding) FROM pg_catalog.pg_database"
-                                " WHERE datname = pg_catalog.current_database()", 0, NULL, &side->encoding,
-                       err) &&
-           read_columns(side, err);
+    return read_server(side, err) && read_columns(side, err);
 }
 
 static const struct verify_column *find_column(const struct side *side, const char *name, size_t hint)
@@ -116,14 +127,27 @@ bool comparison_converts(const struct comparison *cmp)
            strcmp(cmp->from.encoding, "SQL_ASCII") != 0 && strcmp(cmp->to.encoding, "SQL_ASCII") != 0;
 }
 
-void comparison_add_digest(const struct comparison *cmp, struct buf *sql)
+static bool has_same_hash(const struct comparison *cmp)
 {
-    bool convert = comparison_converts(cmp);
+    return cmp->from.probe && cmp->to.probe && strcmp(cmp->from.probe, cmp->to.probe) == 0 &&
+           !comparison_converts(cmp); /* text has one, bytes have none */
+}
 
-    buf_addstr(sql, convert ? "pg_catalog.md5(pg_catalog.convert_to(" : "pg_catalog.md5(");
+void comparison_add_hash(const struct comparison *cmp, struct buf *sql)
+{
+    struct buf row = BUF_INIT;
+
     /* Always the source's list: the same columns in the same order on both sides. */
-    rowtext_add(sql, cmp->from.columns, cmp->forms, cmp->from.count);
-    buf_addstr(sql, convert ? ", 'UTF8'))" : ")");
+    rowtext_add(&row, cmp->from.columns, cmp->forms, cmp->from.count);
+    if (has_same_hash(cmp))
+        buf_addf(sql, "pg_catalog.hashtextextended(%s COLLATE \"C\", 0)", row.data);
+    else if (comparison_converts(cmp))
+        buf_addf(sql, "('x' || pg_catalog.substr(pg_catalog.md5(pg_catalog.convert_to(%s, 'UTF8')), 1, 16))"
+                      "::pg_catalog.bit(64)::pg_catalog.int8", row.data);
+    else
+        buf_addf(sql, "('x' || pg_catalog.substr(pg_catalog.md5(%s), 1, 16))::pg_catalog.bit(64)::pg_catalog.int8",
+                 row.data);
+    buf_release(&row);
 }
 
 void comparison_add_from(const struct side *side, const char *where, struct buf *sql)

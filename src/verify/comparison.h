@@ -14,6 +14,7 @@ struct side {
     struct verify_column *columns; /* owned */
     size_t count;
     char *encoding; /* owned */
+    char *probe;    /* owned: what this server's own hash makes of a known text; NULL: it has none (before 11) */
 };
 
 struct comparison {
@@ -33,8 +34,9 @@ bool comparison_is_possible(struct comparison *cmp);
 /* Do the encodings differ, so that the text goes through UTF8? */
 bool comparison_converts(const struct comparison *cmp);
 
-/* Appends the digest of one row; " FROM ... WHERE ..." of a side. */
-void comparison_add_digest(const struct comparison *cmp, struct buf *sql);
+/* Appends the hash of one row, an int8: the server's own where both make the same of a text (its algorithm is kept for the sake
+ * of hash partitions, but depends on the machine's byte order), else half of its md5, which costs twice as much. " FROM ... WHERE ..." of a side. */
+void comparison_add_hash(const struct comparison *cmp, struct buf *sql);
 void comparison_add_from(const struct side *side, const char *where, struct buf *sql);
 
 /* Runs one statement on each side, both at the same time; what the other side still sends after an error is read away.

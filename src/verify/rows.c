@@ -1,5 +1,5 @@
 /* How it works: the buckets (buckets.h) that differ hold the rows that differ and some that do not. Both sides' rows of
- * those buckets are read, ordered by digest; what only one side has is left. What is left is paired by key. */
+ * those buckets are read, ordered by hash; what only one side has is left. What is left is paired by key. */
 #include "verify/rows.h"
 
 #include <stdlib.h>
@@ -93,9 +93,9 @@ static char *statement(const struct search *s, const struct side *side, const ch
 {
     struct buf sql = BUF_INIT;
 
-    buf_addstr(&sql, "SELECT ");
-    comparison_add_digest(&s->cmp, &sql);
-    buf_addstr(&sql, " COLLATE \"C\"");
+    buf_addstr(&sql, "SELECT (");
+    comparison_add_hash(&s->cmp, &sql);
+    buf_addstr(&sql, ")::pg_catalog.text COLLATE \"C\"");
     for (size_t i = 0; i < s->cmp.from.count; i++)
         add_value(s, i, &sql);
     comparison_add_from(side, where, &sql);
@@ -105,7 +105,7 @@ static char *statement(const struct search *s, const struct side *side, const ch
 
 /* --- what only one side has --- */
 
-static const char *digest(const PGresult *res, int row)
+static const char *hash_of(const PGresult *res, int row)
 {
     return PQgetvalue(res, row, 0);
 }
@@ -120,7 +120,7 @@ static void find_odd(struct search *s, PGresult *const rows[2])
     while (at[0] < ends[0] || at[1] < ends[1]) {
         int order = at[0] == ends[0]   ? 1
                     : at[1] == ends[1] ? -1
-                                       : strcmp(digest(rows[0], at[0]), digest(rows[1], at[1]));
+                                       : strcmp(hash_of(rows[0], at[0]), hash_of(rows[1], at[1]));
         if (order == 0) {
             at[0]++;
             at[1]++;

@@ -13,15 +13,10 @@ static char *statement(const struct comparison *cmp, const struct side *side, co
 {
     struct buf sql = BUF_INIT;
 
-    buf_addstr(&sql,
-               "SELECT pg_catalog.count(*), pg_catalog.concat("
-               "coalesce(pg_catalog.sum(('x' || pg_catalog.substr(r.h, 1, 16))::pg_catalog.bit(64)::pg_catalog.int8), 0), '/', "
-               "coalesce(pg_catalog.sum(('x' || pg_catalog.substr(r.h, 17, 16))::pg_catalog.bit(64)::pg_catalog.int8), 0)) "
-               "FROM (SELECT ");
-    comparison_add_digest(cmp, &sql);
-    buf_addstr(&sql, " AS h");
+    buf_addstr(&sql, "SELECT pg_catalog.count(*), coalesce(pg_catalog.sum(");
+    comparison_add_hash(cmp, &sql);
+    buf_addstr(&sql, "), 0)");
     comparison_add_from(side, where, &sql);
-    buf_addstr(&sql, ") r");
     return buf_take(&sql);
 }
 

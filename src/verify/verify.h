@@ -1,6 +1,6 @@
 /* Comparing source and target: counts and checksums computed by the servers, both at the same time.
  *
- * A checksum is the sum over all rows of the two halves of md5(row as text): the order of rows does not matter,
+ * A checksum is the sum over all rows of 64 bits of hash of the row as text: the order of rows does not matter,
  * duplicates count. It covers every column of the source, generated ones too. What is compared must not
  * be written meanwhile, or must be at the same position on both sides. */
 #ifndef PGC_VERIFY_VERIFY_H
