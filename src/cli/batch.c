@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/stop.h"
 #include "cli/cli.h"
 #include "engine/dryrun.h"
 #include "engine/engine.h"
@@ -75,15 +76,23 @@ int cmd_batch(const struct options *o)
 {
     struct plan plan;
     struct err err = ERR_INIT;
-    int code;
+    struct cli_tunnels tunnels = CLI_TUNNELS_INIT;
+    int code = 0;
 
     if (!cli_read_plan(o, o->arg_count ? o->args[0] : NULL, &plan, &err))
         return cli_fail(o, &err);
     const char *until = until_of(o, &plan);
-    if (!operator_agrees(o, &plan, until, &err) || !cli_greet_servers(o, &plan, &err))
+    stop_catch_signals(false);
+    bool ok = operator_agrees(o, &plan, until, &err) && cli_open_tunnels(o, &plan, &tunnels, &err) &&
+              cli_greet_servers(o, &plan, &err);
+    if (!ok)
         code = cli_fail(o, &err);
-    else
-        code = o->dry_run ? dry_run(o, &plan, until) : start(o, &plan, until);
+    else if (o->dry_run)
+        code = dry_run(o, &plan, until);
+    /* The engine has tunnels of its own. */
+    cli_close_tunnels(&plan, &tunnels);
+    if (ok && !o->dry_run)
+        code = start(o, &plan, until);
     plan_release(&plan);
     return code;
 }

@@ -36,6 +36,7 @@ int cmd_check(const struct options *o)
 {
     struct plan plan;
     struct err err = ERR_INIT;
+    struct cli_tunnels tunnels = CLI_TUNNELS_INIT;
     cJSON *all = cJSON_CreateArray();
     size_t failures = 0;
     int code = 0;
@@ -45,7 +46,7 @@ int cmd_check(const struct options *o)
         return cli_fail(o, &err);
     }
     stop_catch_signals(true);
-    bool ok = cli_greet_servers(o, &plan, &err);
+    bool ok = cli_open_tunnels(o, &plan, &tunnels, &err) && cli_greet_servers(o, &plan, &err);
     for (size_t i = 0; ok && i < plan.database_count; i++)
         ok = check_database(o, &plan, &plan.databases[i], all, &failures, &err);
     if (ok && o->json) {
@@ -54,6 +55,7 @@ int cmd_check(const struct options *o)
         free(text);
     }
     cJSON_Delete(all);
+    cli_close_tunnels(&plan, &tunnels);
     plan_release(&plan);
     if (!ok)
         code = cli_fail(o, &err);

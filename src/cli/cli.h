@@ -8,7 +8,9 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "pg/conn.h"
 #include "plan/plan.h"
+#include "ssh/tunnel_process.h"
 
 /* The command that others run inside of: it catches the signals, and says how to go on. */
 struct cli_outer {
@@ -66,6 +68,21 @@ bool cli_read_plan(const struct options *options, const char *path, struct plan 
  * finds servers that cannot be reached before anything is made. A target database that is missing is
  * no error. */
 bool cli_greet_servers(const struct options *options, struct plan *plan, struct err *err);
+
+/* The tunnels of a command's own connections, by side; the engine has others. */
+struct cli_tunnels {
+    struct tunnel_process sides[2];
+};
+
+#define CLI_TUNNELS_INIT {.sides = {TUNNEL_PROCESS_INIT, TUNNEL_PROCESS_INIT}}
+
+/* Opens the tunnels that the plan has and sets its tunnel ports. Asks on the terminal for what is missing: a password, a
+ * passphrase, whether a host key is the right one; without a terminal, or with --yes, that is an error. Close them in
+ * any case. */
+bool cli_open_tunnels(const struct options *options, struct plan *plan, struct cli_tunnels *tunnels, struct err *err);
+bool cli_open_tunnel(const struct options *options, struct plan *plan, struct cli_tunnels *tunnels, enum conn_side side,
+                     struct err *err);
+void cli_close_tunnels(struct plan *plan, struct cli_tunnels *tunnels);
 
 /* Asks on the terminal; false when there is none. *answer is owned by the caller (wipe it). */
 bool cli_ask_secret(const char *question, char **answer);

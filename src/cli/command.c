@@ -41,13 +41,15 @@ static bool start_engine(const struct options *o, const char *state_dir, const c
 {
     struct migration m;
     struct engine_options options = {.state_dir = state_dir, .command = verb->name};
+    struct cli_tunnels tunnels = CLI_TUNNELS_INIT;
 
     if (!engine_load(&m, state_dir, name, err))
         return false;
     options.log_level = cli_log_level(o, &m.plan);
     bool ok = true;
     if (strcmp(verb->name, "delete") != 0 || file_exists(m.dir))
-        ok = cli_greet_servers(o, &m.plan, err);
+        ok = cli_open_tunnels(o, &m.plan, &tunnels, err) && cli_greet_servers(o, &m.plan, err);
+    cli_close_tunnels(&m.plan, &tunnels);
     if (!ok && strcmp(verb->name, "resume") == 0 && err->retryable) {
         /* A server that is down for now: the engine waits for it. */
         err_clear(err);

@@ -60,7 +60,8 @@ static bool ask(struct conn *conn, cJSON *answer, struct err *err)
     return true;
 }
 
-static cJSON *try_side(const struct plan *plan, enum conn_side side, struct err *err)
+static cJSON *try_side(const struct options *o, struct plan *plan, struct cli_tunnels *tunnels, enum conn_side side,
+                       struct err *err)
 {
     const struct plan_database *database = &plan->databases[0];
     const char *name = side == SIDE_SOURCE ? database->name : database->target_name;
@@ -69,9 +70,11 @@ static cJSON *try_side(const struct plan *plan, enum conn_side side, struct err 
     struct conn conn = CONN_INIT;
     bool exists = false;
 
+    bool way = cli_open_tunnel(o, plan, tunnels, side, err);
+
     json_add_str(answer, "side", side_name(side));
     json_add_str(answer, "databaseName", name);
-    bool ok = plan_conninfo(side == SIDE_SOURCE ? &plan->source : &plan->target, name, &info, err) &&
+    bool ok = way && plan_conninfo(side == SIDE_SOURCE ? &plan->source : &plan->target, name, &info, err) &&
               open_side(&conn, &info, side, &exists, err) && ask(&conn, answer, err);
     json_add_bool(answer, "ok", ok);
     json_add_bool(answer, "databaseExists", exists);
@@ -108,7 +111,7 @@ static bool is_asked(const struct options *o, enum conn_side side)
     return o->arg_count < 2 || strcmp(o->args[1], side_name(side)) == 0;
 }
 
-static int connect_sides(const struct options *o, const struct plan *plan)
+static int connect_sides(const struct options *o, struct plan *plan, struct cli_tunnels *tunnels)
 {
     cJSON *answers = cJSON_CreateArray();
     int code = 0;
@@ -117,7 +120,7 @@ static int connect_sides(const struct options *o, const struct plan *plan)
         struct err err = ERR_INIT;
         if (!is_asked(o, (enum conn_side)side))
             continue;
-        cJSON *answer = try_side(plan, (enum conn_side)side, &err);
+        cJSON *answer = try_side(o, plan, tunnels, (enum conn_side)side, &err);
         if (!o->json)
             tell(answer);
         if (err_is_set(&err) && o->json)
@@ -140,6 +143,7 @@ int cmd_connect(const struct options *o)
 {
     struct plan plan;
     struct err err = ERR_INIT;
+    struct cli_tunnels tunnels = CLI_TUNNELS_INIT;
 
     if (o->arg_count > 1 && !is_asked(o, SIDE_SOURCE) && !is_asked(o, SIDE_TARGET)) {
         err_set(&err, ERR_USAGE, "\"%s\" is no side of a migration", o->args[1]);
@@ -149,7 +153,8 @@ int cmd_connect(const struct options *o)
     if (!cli_read_plan(o, o->args[0], &plan, &err))
         return cli_fail(o, &err);
     stop_catch_signals(true);
-    int code = connect_sides(o, &plan);
+    int code = connect_sides(o, &plan, &tunnels);
+    cli_close_tunnels(&plan, &tunnels);
     plan_release(&plan);
     return code;
 }

@@ -116,10 +116,12 @@ int cmd_tables(const struct options *o)
 {
     struct plan plan;
     struct err err = ERR_INIT;
+    struct cli_tunnels tunnels = CLI_TUNNELS_INIT;
     cJSON *all = cJSON_CreateArray();
     bool ok = cli_read_plan(o, o->args[0], &plan, &err);
 
     stop_catch_signals(true);
+    ok = ok && cli_open_tunnel(o, &plan, &tunnels, SIDE_SOURCE, &err);
     for (size_t i = 0; ok && i < plan.database_count; i++)
         ok = list_database(o, &plan, &plan.databases[i], all, &err);
     if (ok && o->json) {
@@ -128,6 +130,7 @@ int cmd_tables(const struct options *o)
         free(text);
     }
     cJSON_Delete(all);
+    cli_close_tunnels(&plan, &tunnels);
     plan_release(&plan);
     return ok ? 0 : cli_fail(o, &err);
 }

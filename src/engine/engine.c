@@ -90,6 +90,19 @@ bool engine_prepare_new(struct migration *m, struct plan *plan, enum goal goal,
     return true;
 }
 
+static void recall_secret(struct secret *secret, const struct secret *original)
+{
+    if (!secret_is_known(secret))
+        secret_set(secret, original->text);
+}
+
+static void recall_endpoint(struct plan_endpoint *endpoint, const struct plan_endpoint *original)
+{
+    recall_secret(&endpoint->password, &original->password);
+    recall_secret(&endpoint->ssh.password, &original->ssh.password);
+    recall_secret(&endpoint->ssh.passphrase, &original->ssh.passphrase);
+}
+
 /* Passwords are in no file of ours: the plan it was started with may hold them still. */
 static void recall_passwords(struct migration *m, const cJSON *identity)
 {
@@ -103,10 +116,8 @@ static void recall_passwords(struct migration *m, const cJSON *identity)
                   ? plan_read_azure(&original, source_path, target_path, NULL, m->name, &err)
                   : plan_path && plan_read(&original, plan_path, &err);
     if (ok) {
-        if (!secret_is_known(&m->plan.source.password))
-            secret_set(&m->plan.source.password, original.source.password.text);
-        if (!secret_is_known(&m->plan.target.password))
-            secret_set(&m->plan.target.password, original.target.password.text);
+        recall_endpoint(&m->plan.source, &original.source);
+        recall_endpoint(&m->plan.target, &original.target);
         plan_release(&original);
     }
     err_clear(&err);

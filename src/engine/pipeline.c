@@ -95,7 +95,7 @@ static void clear_phase(struct pipeline *p)
     p->retry_at_ms = 0;
 }
 
-static void stop_with(struct supervisor *s, struct pipeline *p, struct err *err)
+void pipeline_stop(struct supervisor *s, struct pipeline *p, struct err *err)
 {
     migration_event(s->m, "error", "%s: %s is stopped: %s", p->name, pipeline_state_name(p->state),
                     err->message);
@@ -262,7 +262,7 @@ static void failed(struct supervisor *s, struct pipeline *p, struct err *err)
     else if (on_error == THAWS && !p->load_only)
         thaw(s, p, err);
     else
-        stop_with(s, p, err);
+        pipeline_stop(s, p, err);
 }
 
 /* --- guards --- */

@@ -23,6 +23,9 @@ void pipeline_worker_ended(struct supervisor *s, struct worker *w, struct err *e
 void pipeline_give_up(struct supervisor *s, struct pipeline *p, struct err *err);
 
 /* What operators ask for: pause, resume, cancel, cutover, delete. */
+/* Holds a pipeline with an error (taken) that needs somebody; "resume" goes on. */
+void pipeline_stop(struct supervisor *s, struct pipeline *p, struct err *err);
+
 struct pipeline_command;
 
 /* By its name, NULL: none is called so. */

@@ -271,8 +271,8 @@ bool supervisor_open(struct supervisor *s, struct migration *m, struct err *err)
                                  .command = on_command, .arg = s};
     char *path = xasprintf("%s/journal.jsonl", m->dir);
 
-    *s = (struct supervisor){.m = m, .loop = loop_new()};
-    bool ok = journal_open(&s->journal, path, err);
+    *s = (struct supervisor){.m = m, .loop = loop_new(), .tunnels = {ENGINE_TUNNEL_INIT, ENGINE_TUNNEL_INIT}};
+    bool ok = journal_open(&s->journal, path, err) && tunnels_start(s, err);
     free(path);
     if (ok)
         s->server = server_open(s->loop, m->dir, &calls, err);
@@ -287,6 +287,7 @@ bool supervisor_open(struct supervisor *s, struct migration *m, struct err *err)
 
 void supervisor_close(struct supervisor *s)
 {
+    tunnels_stop(s);
     if (s->server)
         server_close(s->server);
     s->server = NULL;
@@ -365,6 +366,8 @@ void supervisor_run(struct supervisor *s)
     loop_every(s->loop, TICK_MS, on_tick, s);
     loop_watch(s->loop, watched, POLLIN, on_stop, s);
     while (!s->leaving || s->workers) {
+        if (!s->leaving || s->workers)
+            tunnels_turn(s);
         if (!s->leaving)
             for (size_t i = 0; i < s->m->pipeline_count; i++)
                 pipeline_turn(s, &s->m->pipelines[i]);

@@ -7,6 +7,7 @@
 #include "control/server.h"
 #include "engine/journal.h"
 #include "engine/model.h"
+#include "engine/tunnels.h"
 #include "engine/worker.h"
 
 struct supervisor {
@@ -15,6 +16,7 @@ struct supervisor {
     struct loop *loop;
     struct server *server;
     struct worker *workers; /* list */
+    struct engine_tunnel tunnels[2]; /* by side */
     bool leaving;           /* ends as soon as no worker is left */
     bool deleting;          /* the migration is being forgotten */
     uint64_t stored_version;

@@ -631,6 +631,7 @@ static void start(struct conn *c, const struct conninfo *info, const struct conn
         add_old_options(c, &own);
     if (!c->label)
         make_label(c, &own);
+    conninfo_enter_tunnel(&own);
     for (; n < own.count; n++) {
         keys[n] = own.keys[n];
         values[n] = own.values[n];

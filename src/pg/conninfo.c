@@ -71,6 +71,17 @@ void conninfo_copy(struct conninfo *dst, const struct conninfo *src)
     for (size_t i = 0; i < src->count; i++)
         conninfo_set(dst, src->keys[i], src->values[i]);
     secret_set(&dst->password, src->password.text);
+    dst->tunnel_port = src->tunnel_port;
+}
+
+void conninfo_enter_tunnel(struct conninfo *info)
+{
+    if (!info->tunnel_port)
+        return;
+    char *port = xasprintf("%d", info->tunnel_port);
+    conninfo_set(info, "hostaddr", "127.0.0.1");
+    conninfo_set(info, "port", port);
+    free(port);
 }
 
 bool conninfo_parse(struct conninfo *info, const char *text, struct err *err)
@@ -109,19 +120,23 @@ char *conninfo_label(const struct conninfo *info)
     return xasprintf("%s:%s/%s", host ? host : "local", port ? port : "5432", dbname ? dbname : "");
 }
 
-char *conninfo_string(const struct conninfo *info)
+char *conninfo_string(const struct conninfo *given)
 {
+    struct conninfo info = CONNINFO_INIT;
     struct buf out = BUF_INIT;
 
-    for (size_t i = 0; i < info->count; i++) {
-        buf_addf(&out, "%s%s='", i ? " " : "", info->keys[i]);
-        for (const char *at = info->values[i]; *at; at++) {
+    conninfo_copy(&info, given);
+    conninfo_enter_tunnel(&info);
+    for (size_t i = 0; i < info.count; i++) {
+        buf_addf(&out, "%s%s='", i ? " " : "", info.keys[i]);
+        for (const char *at = info.values[i]; *at; at++) {
             if (*at == '\'' || *at == '\\')
                 buf_addch(&out, '\\');
             buf_addch(&out, *at);
         }
         buf_addch(&out, '\'');
     }
+    conninfo_release(&info);
     return buf_take(&out);
 }
 

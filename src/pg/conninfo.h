@@ -17,6 +17,7 @@ struct conninfo {
     size_t count;
     size_t cap;
     struct secret password;
+    int tunnel_port; /* not 0: host is reached through this port of 127.0.0.1; certificates are still the host's */
 };
 
 #define CONNINFO_INIT {0}
@@ -38,8 +39,12 @@ bool conninfo_parse(struct conninfo *info, const char *text, struct err *err);
 char *conninfo_label(const struct conninfo *info);
 
 /* The connection as a keyword=value string without the password, for programs that are run
- * (pg_dump --dbname). Owned. */
+ * (pg_dump --dbname); it leads through the tunnel where there is one. Owned. */
 char *conninfo_string(const struct conninfo *info);
+
+/* Sets what leads into the tunnel (hostaddr, port): libpq goes there, and checks the certificate of host. Without one
+ * nothing is changed. */
+void conninfo_enter_tunnel(struct conninfo *info);
 
 /* NULL-terminated "NAME=value" pairs for such a program's environment: PGPASSWORD where a password
  * is known. Release with conninfo_env_free(), which wipes it. */

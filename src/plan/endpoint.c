@@ -177,8 +177,8 @@ static void set_if_given(struct conninfo *info, const char *key, const char *val
         conninfo_set(info, key, value);
 }
 
-bool plan_conninfo(const struct plan_endpoint *endpoint, const char *database,
-                   struct conninfo *info, struct err *err)
+static bool fill_conninfo(const struct plan_endpoint *endpoint, const char *database,
+                          struct conninfo *info, struct err *err)
 {
     conninfo_release(info);
     if (endpoint->uri && !conninfo_parse(info, endpoint->uri, err)) {
@@ -203,6 +203,57 @@ bool plan_conninfo(const struct plan_endpoint *endpoint, const char *database,
     return true;
 }
 
+bool plan_tunnel_end(const struct plan_endpoint *endpoint, char **host, int *port, struct err *err)
+{
+    struct conninfo info = CONNINFO_INIT;
+    bool ok = fill_conninfo(endpoint, NULL, &info, err);
+    const char *address = conninfo_get(&info, "hostaddr");
+    const char *name = address ? address : conninfo_get(&info, "host");
+    const char *number = conninfo_get(&info, "port");
+
+    *host = NULL;
+    *port = number ? atoi(number) : 5432;
+    if (ok && (!name || strpbrk(name, ",/@") || (number && strchr(number, ',')))) {
+        err_set(err, ERR_USAGE, "an SSH tunnel ends at one server, by its name or address and port");
+        err_hint(err, "Give it as \"serverName\" (and \"port\"), as the SSH server knows it; \"localhost\" is the SSH "
+                      "server itself. Unix sockets and lists of hosts are not offered with \"ssh\".");
+        ok = false;
+    }
+    if (ok)
+        *host = xstrdup(name);
+    conninfo_release(&info);
+    return ok;
+}
+
+bool plan_conninfo(const struct plan_endpoint *endpoint, const char *database, struct conninfo *info, struct err *err)
+{
+    if (!fill_conninfo(endpoint, database, info, err))
+        return false;
+    if (!endpoint->ssh.host)
+        return true;
+    if (!endpoint->ssh.tunnel_port) {
+        err_set(err, ERR_CONNECTION, "the SSH tunnel through \"%s\" is not open", endpoint->ssh.host);
+        err_hint(err, "This command does not open tunnels.");
+        conninfo_release(info);
+        return false;
+    }
+    info->tunnel_port = endpoint->ssh.tunnel_port;
+    return true;
+}
+
+static void ssh_release(struct plan_ssh *ssh)
+{
+    free(ssh->host);
+    free(ssh->user);
+    free(ssh->identity_file);
+    free(ssh->known_hosts);
+    free(ssh->fingerprint);
+    free(ssh->jump);
+    free(ssh->jump_fingerprint);
+    secret_release(&ssh->password);
+    secret_release(&ssh->passphrase);
+}
+
 void endpoint_release(struct plan_endpoint *endpoint)
 {
     free(endpoint->path);
@@ -213,12 +264,6 @@ void endpoint_release(struct plan_endpoint *endpoint)
     free(endpoint->ssl_mode);
     free(endpoint->ssl_root_cert);
     secret_free_string(endpoint->uri);
-    if (endpoint->ssh) {
-        free(endpoint->ssh->host);
-        free(endpoint->ssh->user);
-        free(endpoint->ssh->identity_file);
-        free(endpoint->ssh->known_hosts);
-        free(endpoint->ssh);
-    }
+    ssh_release(&endpoint->ssh);
     *endpoint = (struct plan_endpoint){0};
 }

@@ -12,9 +12,11 @@
 #include "plan/endpoint.h"
 #include "plan/pattern.h"
 #include "plan/plan.h"
+#include "ssh/config.h"
 
 #define PLAN(member) .field = offsetof(struct plan, member)
 #define ENDPOINT(member) .field = offsetof(struct plan_endpoint, member)
+#define SSH(member) .field = offsetof(struct plan_ssh, member)
 #define DATABASE(member) .field = offsetof(struct plan_database, member)
 #define MAPPING(member) .field = offsetof(struct plan_mapping, member)
 #define COUNT(type, member) .count_field = offsetof(struct type, member)
@@ -35,6 +37,25 @@ static bool has_no_password(const char *text)
     bool ok = conninfo_parse(&info, text, NULL) && !secret_is_known(&info.password);
 
     conninfo_release(&info);
+    return ok;
+}
+
+#define FINGERPRINT_MUST_BE "as ssh-keygen -l prints it: SHA256: and 43 letters"
+#define JUMP_MUST_BE "one host: [USER@]HOST[:PORT], or \"none\""
+
+static bool fingerprint_is_valid(const char *text)
+{
+    return strncmp(text, "SHA256:", 7) == 0 && strlen(text) == 7 + 43;
+}
+
+static bool jump_is_valid(const char *text)
+{
+    char *user, *host;
+    int port;
+    bool ok = ssh_address_parse(text, &user, &host, &port, NULL);
+
+    free(user);
+    free(host);
     return ok;
 }
 
@@ -65,11 +86,22 @@ const struct key plan_keys[] = {
     {IN_ENDPOINT, "sslMode", KEY_WORD, .offered = SSL_MODES, .keep_text = true, ENDPOINT(ssl_mode)},
     {IN_ENDPOINT, "sslRootCert", KEY_TEXT, ENDPOINT(ssl_root_cert)},
     {IN_ENDPOINT, "uri", KEY_TEXT, ENDPOINT(uri)},
-    {IN_ENDPOINT, "ssh", KEY_NOT_OFFERED,
-     .hint = "Open the tunnel yourself (ssh -L), and give its near end as \"serverName\" and "
-             "\"port\"."},
+    {IN_ENDPOINT, "ssh", KEY_OBJECT, ENDPOINT(ssh), .scope = IN_SSH, .own_struct = true},
     {IN_ENDPOINT, "encryptConnection", KEY_NOT_OFFERED, .hint = SSL_MODE_HINT},
     {IN_ENDPOINT, "trustServerCertificate", KEY_NOT_OFFERED, .hint = SSL_MODE_HINT},
+
+    {IN_SSH, "host", KEY_TEXT, SSH(host)},
+    {IN_SSH, "port", KEY_INT, .offered = "1..65535", SSH(port)},
+    {IN_SSH, "user", KEY_TEXT, SSH(user)},
+    {IN_SSH, "identityFile", KEY_TEXT, SSH(identity_file)},
+    {IN_SSH, "knownHosts", KEY_TEXT, SSH(known_hosts)},
+    {IN_SSH, "hostKeyFingerprint", KEY_TEXT, SSH(fingerprint), .fits = fingerprint_is_valid,
+     .must_be = FINGERPRINT_MUST_BE},
+    {IN_SSH, "jumpHost", KEY_TEXT, SSH(jump), .fits = jump_is_valid, .must_be = JUMP_MUST_BE},
+    {IN_SSH, "jumpHostKeyFingerprint", KEY_TEXT, SSH(jump_fingerprint),
+     .fits = fingerprint_is_valid, .must_be = FINGERPRINT_MUST_BE},
+    {IN_SSH, "password", KEY_SECRET, SSH(password)},
+    {IN_SSH, "passphrase", KEY_SECRET, SSH(passphrase)},
 
     {IN_DATABASE, "name", KEY_TEXT, DATABASE(name)},
     {IN_DATABASE, "target_database_name", KEY_TEXT, DATABASE(target_name)},

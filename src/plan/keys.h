@@ -9,6 +9,7 @@
 enum key_scope {
     IN_PLAN,
     IN_ENDPOINT,
+    IN_SSH,
     IN_DATABASE,
     IN_MAPPING,
     IN_SCHEMA,

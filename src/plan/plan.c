@@ -330,22 +330,35 @@ static void put_dotted(cJSON *object, const char *dotted, cJSON *item)
 
 /* The document has neither passwords nor where they came from: they are kept, except where the key sets
  * another one. */
-static void keep_endpoint(struct plan_endpoint *endpoint, struct plan_endpoint *old, bool replaced)
+static void keep_secret(struct secret *secret, struct secret *old, bool replaced)
+{
+    if (replaced || secret_is_known(secret))
+        return;
+    *secret = *old;
+    *old = (struct secret)SECRET_INIT;
+}
+
+static bool is_key_of(const char *dotted, const char *side, const char *key)
+{
+    size_t len = strlen(side);
+
+    return strncmp(dotted, side, len) == 0 && dotted[len] == '.' && strcmp(dotted + len + 1, key) == 0;
+}
+
+static void keep_endpoint(struct plan_endpoint *endpoint, struct plan_endpoint *old, const char *side, const char *dotted)
 {
     endpoint->path = old->path;
     old->path = NULL;
-    if (replaced || secret_is_known(&endpoint->password))
-        return;
-    endpoint->password = old->password;
-    old->password = (struct secret)SECRET_INIT;
+    keep_secret(&endpoint->password, &old->password, is_key_of(dotted, side, "password") || is_key_of(dotted, side, "uri"));
+    keep_secret(&endpoint->ssh.password, &old->ssh.password, is_key_of(dotted, side, "ssh.password"));
+    keep_secret(&endpoint->ssh.passphrase, &old->ssh.passphrase, is_key_of(dotted, side, "ssh.passphrase"));
+    endpoint->ssh.tunnel_port = old->ssh.tunnel_port;
 }
 
 static void take_over(struct plan *plan, struct plan *changed, const char *dotted)
 {
-    keep_endpoint(&changed->source, &plan->source,
-                strcmp(dotted, "source.password") == 0 || strcmp(dotted, "source.uri") == 0);
-    keep_endpoint(&changed->target, &plan->target,
-                strcmp(dotted, "target.password") == 0 || strcmp(dotted, "target.uri") == 0);
+    keep_endpoint(&changed->source, &plan->source, "source", dotted);
+    keep_endpoint(&changed->target, &plan->target, "target", dotted);
     changed->path = plan->path;
     plan->path = NULL;
     for (size_t i = 0; i < changed->note_count; i++) {
@@ -379,4 +392,14 @@ bool plan_set(struct plan *plan, const char *dotted_key, const char *value, stru
     }
     take_over(plan, &changed, dotted_key);
     return true;
+}
+
+void plan_trust_host_key(struct plan *plan, struct plan_endpoint *endpoint, bool jump, const char *fingerprint)
+{
+    char *dotted = xasprintf("%s.ssh.%s", endpoint == &plan->source ? "source" : "target",
+                             jump ? "jumpHostKeyFingerprint" : "hostKeyFingerprint");
+
+    str_replace(jump ? &endpoint->ssh.jump_fingerprint : &endpoint->ssh.fingerprint, fingerprint);
+    put_dotted(plan->document, dotted, cJSON_CreateString(fingerprint));
+    free(dotted);
 }

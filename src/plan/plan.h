@@ -20,12 +20,18 @@
 /* The patterns and mappings of a database, made ready for lookups (plan/pattern.h). */
 struct plan_index;
 
+/* The SSH server before a database server; what is NULL or 0 is ~/.ssh/config's to say (ssh/login.h). */
 struct plan_ssh {
-    char *host;
-    int port; /* 22 */
+    char *host;           /* NULL: none, the server is reached directly */
+    int port;
     char *user;
     char *identity_file;
     char *known_hosts;
+    char *fingerprint;
+    char *jump;
+    char *jump_fingerprint;
+    struct secret password, passphrase;
+    int tunnel_port;      /* of 127.0.0.1, while the program has the tunnel; 0: it is not open */
 };
 
 struct plan_endpoint {
@@ -39,7 +45,7 @@ struct plan_endpoint {
     char *ssl_mode;
     char *ssl_root_cert;
     char *uri;           /* without the password, which is moved to the secret */
-    struct plan_ssh *ssh; /* owned, NULL: direct */
+    struct plan_ssh ssh;
     char *path;           /* the file of its own that it was read from (Azure DMS), NULL: the plan's */
 };
 
@@ -149,13 +155,20 @@ void plan_release(struct plan *plan);
  * before. Keys inside of lists cannot be set, nor lists. */
 bool plan_set(struct plan *plan, const char *dotted_key, const char *value, struct err *err);
 
+/* Trusts a key of the endpoint's SSH server, or of its jump host: as if the plan had its fingerprint. */
+void plan_trust_host_key(struct plan *plan, struct plan_endpoint *endpoint, bool jump, const char *fingerprint);
+
 /* A migration's name: letters, digits, _ and -, at most 40 bytes, so that slot names can hold it. */
 bool plan_name_is_valid(const char *name);
 
 /* How to connect: the endpoint's values over its uri, dbname replaced when database is not NULL.
- * *info is released first; what neither says is left out, so that libpq's environment counts. */
+ * *info is released first; what neither says is left out, so that libpq's environment counts. With an SSH server
+ * the way is through its tunnel, which must be open (tunnel_port). */
 bool plan_conninfo(const struct plan_endpoint *endpoint, const char *database,
                    struct conninfo *info, struct err *err);
+
+/* Where the tunnel of an endpoint with an SSH server ends: the one host (owned) and port of the server behind it. */
+bool plan_tunnel_end(const struct plan_endpoint *endpoint, char **host, int *port, struct err *err);
 
 /* Does a table belong to the selection? selectedTables empty: all; excludedTables taken out. Patterns
  * are schema.name with * in either part; a pattern without a dot is a table of any schema. used (may

@@ -496,6 +496,22 @@ static cJSON *member(const cJSON *object, const char *name)
     return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
+static bool finish_tunnel(struct reader *reader, const struct plan_endpoint *endpoint, const struct spot *from)
+{
+    struct err own = ERR_INIT;
+    char *host = NULL;
+    int port;
+
+    if (endpoint->ssh.host && !plan_tunnel_end(endpoint, &host, &port, &own)) {
+        reader_fail(reader, member(from->item, "ssh"), "%s%sssh: %s", from->path, *from->path ? "." : "", own.message);
+        err_hint(reader->err, "%s", own.hint);
+        err_clear(&own);
+        return false;
+    }
+    free(host);
+    return true;
+}
+
 static bool finish_endpoint(struct reader *reader, void *base, const struct spot *from)
 {
     struct plan_endpoint *endpoint = base;
@@ -517,7 +533,14 @@ static bool finish_endpoint(struct reader *reader, void *base, const struct spot
             abort();
         strcpy(uri->valuestring, endpoint->uri);
     }
-    return true;
+    return finish_tunnel(reader, endpoint, from);
+}
+
+static bool finish_ssh(struct reader *reader, void *base, const struct spot *from)
+{
+    const struct plan_ssh *ssh = base;
+
+    return ssh->host || reader_fail(reader, from->item, "%s has no \"host\"", from->path);
 }
 
 /* A database's name as written, or as an SQL identifier in double quotes. */
@@ -630,6 +653,8 @@ static bool finish(struct reader *reader, enum key_scope scope, void *base, cons
         return finish_plan(reader, base, from);
     case IN_ENDPOINT:
         return finish_endpoint(reader, base, from);
+    case IN_SSH:
+        return finish_ssh(reader, base, from);
     case IN_DATABASE:
         return finish_database(reader, base, from);
     case IN_MAPPING:

@@ -210,7 +210,7 @@ static void test_endpoints_refused(void)
         {"{\"source\": 1}", "p.json:1:12: source must be an object, not a number", NULL},
         {SOURCE("\"host\": \"a\""), "p.json:1:13: unknown key \"host\" in source",
          "Known here are \"userName\", \"password\", \"serverName\", \"databaseName\", \"port\", "
-         "\"sslMode\", \"sslRootCert\", \"uri\"."},
+         "\"sslMode\", \"sslRootCert\", \"uri\", \"ssh\"."},
         {SOURCE("\"port\": \"5432\""),
          "p.json:1:21: source.port must be a whole number (1 to 65535), not a string", NULL},
         {SOURCE("\"port\": 65536"),
@@ -354,10 +354,6 @@ static void test_mappings(void)
 static void test_not_offered(void)
 {
     static const struct refusal refusals[] = {
-        {SOURCE("\"ssh\": {\"host\": \"bastion\"}"),
-         "p.json:1:20: source.ssh is not offered by this version",
-         "Open the tunnel yourself (ssh -L), and give its near end as \"serverName\" and "
-         "\"port\"."},
         {SOURCE("\"encryptConnection\": true"),
          "p.json:1:34: source.encryptConnection is not offered by this version",
          "Say \"sslMode\": \"require\" (encrypted) or \"verify-full\" (and the certificate "
@@ -915,9 +911,8 @@ static void test_set_refused(void)
     check_set(&plan, "name.x", "x", "command line: \"name.x\" cannot be set there",
               "Write it into the plan.");
     check_set(&plan, "", "x", "command line: unknown key \"\"", NULL);
-    check_set(
-        &plan, "target.ssh", "x", "command line: target.ssh is not offered by this version",
-        "Open the tunnel yourself (ssh -L), and give its near end as \"serverName\" and \"port\".");
+    check_set(&plan, "target.ssh", "x", "command line: \"target.ssh\" cannot be set there",
+              "Write it into the plan.");
     check_set(&plan, "sync.mode", "sync-only",
               "command line: sync.mode \"sync-only\" is not offered by this version",
               "Offered is \"load-and-sync\" or \"load-only\".");
@@ -952,6 +947,74 @@ static void test_set_passwords(void)
     check_set(&plan, "source.password", NULL, NULL, NULL);
     CHECK_STR(plan.source.password.text, NULL);
     plan_release(&plan);
+}
+
+#define SSH_SOURCE(more) SOURCE("\"serverName\": \"db1\", \"port\": 5433, \"databaseName\": \"d\", \"ssh\": {" more "}")
+
+static void test_ssh(void)
+{
+    struct plan plan;
+    struct err err = ERR_INIT;
+    struct conninfo info = CONNINFO_INIT;
+    char *host = NULL;
+    int port = 0;
+
+    read_ok(&plan, SSH_SOURCE("\"host\": \"bastion\", \"port\": 2222, \"user\": \"dba\", \"identityFile\": \"~/key\", "
+                              "\"knownHosts\": \"/kh\", \"jumpHost\": \"j@first:23\", \"password\": \"open\", "
+                              "\"passphrase\": \"sesame\""));
+    CHECK_STR(plan.source.ssh.host, "bastion");
+    CHECK_INT(plan.source.ssh.port, 2222);
+    CHECK_STR(plan.source.ssh.jump, "j@first:23");
+    CHECK_STR(plan.target.ssh.host, NULL);
+    CHECK_TRUE(plan_tunnel_end(&plan.source, &host, &port, &err));
+    CHECK_STR(host, "db1");
+    CHECK_INT(port, 5433);
+    free(host);
+    CHECK_TRUE(!plan_conninfo(&plan.source, NULL, &info, &err));
+    CHECK_STR(err.message, "the SSH tunnel through \"bastion\" is not open");
+    err_clear(&err);
+    plan.source.ssh.tunnel_port = 40000;
+    check_set(&plan, "source.ssh.hostKeyFingerprint", "SHA256:AAgQGCAoMDhASFBYYGhweICIkJigqLC4wMjQ2ODo8Pg", NULL, NULL);
+    CHECK_STR(plan.source.ssh.password.text, "open");
+    CHECK_STR(plan.source.ssh.passphrase.text, "sesame");
+    CHECK_TRUE(plan_conninfo(&plan.source, "d", &info, &err));
+    char *label = conninfo_label(&info);
+    char *string = conninfo_string(&info);
+    CHECK_STR(label, "db1:5433/d");
+    CHECK_CONTAINS(string, "host='db1'");
+    CHECK_CONTAINS(string, "hostaddr='127.0.0.1'");
+    CHECK_CONTAINS(string, "port='40000'");
+    char *text = plan_text(&plan);
+    CHECK_TRUE(!strstr(text, "open") && !strstr(text, "sesame"));
+    CHECK_CONTAINS(text, "SHA256:AAgQGCAoMDhASFBYYGhweICIkJigqLC4wMjQ2ODo8Pg");
+    free(text);
+    free(string);
+    free(label);
+    conninfo_release(&info);
+    plan_release(&plan);
+}
+
+static void test_ssh_refused(void)
+{
+    static const struct refusal refusals[] = {
+        {SSH_SOURCE("\"user\": \"x\""), "source.ssh has no \"host\"", NULL},
+        {SSH_SOURCE("\"host\": \"b\", \"hostKeyFingerprint\": \"MD5:00\""),
+         "source.ssh.hostKeyFingerprint must be as ssh-keygen -l prints it: SHA256: and 43 letters", NULL},
+        {SSH_SOURCE("\"host\": \"b\", \"jumpHost\": \"a,b\""),
+         "source.ssh.jumpHost must be one host: [USER@]HOST[:PORT], or \"none\"", NULL},
+        {SOURCE("\"serverName\": \"/tmp\", \"ssh\": {\"host\": \"b\"}"),
+         "source.ssh: an SSH tunnel ends at one server, by its name or address and port", NULL},
+        {SOURCE("\"uri\": \"postgresql://a,b/d\", \"ssh\": {\"host\": \"b\"}"),
+         "source.ssh: an SSH tunnel ends at one server, by its name or address and port", NULL},
+    };
+
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        struct plan plan;
+        struct err err = ERR_INIT;
+        CHECK_TRUE(!plan_parse(&plan, refusals[i].text, "p.json", &err));
+        CHECK_CONTAINS(err.message, refusals[i].message);
+        err_clear(&err);
+    }
 }
 
 static void check_glob(const char *glob, const char *text, bool want)
@@ -1194,6 +1257,8 @@ static const struct unit_test tests[] = {
     {"set", test_set},
     {"set refused", test_set_refused},
     {"set passwords", test_set_passwords},
+    {"SSH servers", test_ssh},
+    {"SSH servers, refused", test_ssh_refused},
     {"globs", test_globs},
     {"selection", test_selection},
     {"selection by hand", test_selection_by_hand},
