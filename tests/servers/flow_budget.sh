@@ -34,13 +34,15 @@ chmod +x "$lock"
 after="[ ! -e $PGC_DIR/fails_after ] && echo switched > $PGC_DIR/switched"
 hooks="\"hooks\": {\"before\": \"$lock\", \"after\": \"$after\"}"
 
-plan shop '[{"name": "shop"}]' "\"cutover\": {\"maxDowntime\": \"3s\", $hooks}"
+plan shop '[{"name": "shop"}]' "\"verify\": {\"when\": \"continuous\"}, \"cutover\": {\"maxDowntime\": \"3s\", $hooks}"
 run --batch "$PGC_DIR/shop.json" --dry-run
 assert_run "dry run" 0
 assert_contains "dry run: the hooks" "$out$err" "before writes are stopped: $lock"
 run --batch "$PGC_DIR/shop.json"
 assert_run "ready" 0
 
+is_compared() { [ "$(status_of shop "SELECT count(*) FROM output WHERE type = 'TableLevelOutput' AND item->>'verifyState' = 'equal'")" = 2 ]; }
+wait_until 20 is_compared && pass "compared without being asked" || fail "not compared: $(status_of shop "SELECT item->>'tableName', item->>'verifyState' FROM output WHERE type = 'TableLevelOutput'")"
 run cutover shop --rehearse
 assert_run "rehearsal" 0
 assert_contains "rehearsal: what it takes" "$out" 'Database "shop": about '
