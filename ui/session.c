@@ -217,17 +217,29 @@ void session_serve(struct session *session)
     read_stored(session); /* its last word */
 }
 
-void session_command(struct session *session, const char *command, const char *database)
+static void send_command(struct session *session, const char *command, const char *database, const char *table)
 {
     cJSON *request = json_message("command");
 
     json_add_str(request, "command", command);
     if (database)
         json_add_str(request, "databaseName", database);
+    if (table)
+        cJSON_AddItemToArray(cJSON_AddArrayToObject(request, "tables"), cJSON_CreateString(table));
     err_clear(&session->answer);
     str_replace(&session->said, NULL);
     str_replace(&session->command, command);
     channel_queue(&session->channel, request);
+}
+
+void session_command(struct session *session, const char *command, const char *database)
+{
+    send_command(session, command, database, NULL);
+}
+
+void session_command_table(struct session *session, const char *command, const char *database, const char *table)
+{
+    send_command(session, command, database, table);
 }
 
 static void push(double *values, int count, double value)

@@ -41,6 +41,8 @@ void session_serve(struct session *session);
 void session_take(struct session *session, const cJSON *message);
 /* Sends a command; its answer comes later. databaseName may be NULL. */
 void session_command(struct session *session, const char *command, const char *database);
+/* The same for one table, named as in a plan. */
+void session_command_table(struct session *session, const char *command, const char *database, const char *table);
 /* Once a second: adds to the history. database: the one that is shown. */
 void session_sample(struct session *session, const cJSON *database, int64_t now_ms);
 

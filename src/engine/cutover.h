@@ -23,6 +23,7 @@ struct cutover_step {
     const char *name;
     bool (*act)(struct cutover *c, struct err *err);
     bool is_rehearsed;   /* it can be done before writes are stopped, and leaves less to do then */
+    bool (*is_wanted)(const struct plan *plan); /* NULL: always */
 };
 
 /* Of a migration that streams, in order; ended by a NULL name. */

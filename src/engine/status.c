@@ -398,6 +398,8 @@ static cJSON *table_json(const struct pipeline *p, const struct table *t)
     json_add_time(json, "verifiedOn", t->verified.compared_us);
     add_lsn(json, "verifiedLsn", t->verified.lsn);
     json_add_str(json, "verifyNote", t->verified.note);
+    json_add_num(json, "verifySourceRows", (double)t->verified.source_rows);
+    json_add_num(json, "verifyTargetRows", (double)t->verified.target_rows);
     add_error(json, "lastError", &t->error);
     free(finish);
     free(target);

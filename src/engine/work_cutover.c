@@ -90,10 +90,6 @@ static bool pause_bouncer(struct cutover *c, struct err *err)
     int64_t began_ms = clock_mono_ms();
     int seq;
 
-    if (!plan->bouncer_uri) {
-        cutover_say(c, "there is none in the plan");
-        return true;
-    }
     bool ok = bouncer_open(&console, plan->bouncer_uri, err) &&
               work_made(c->work, SIDE_SOURCE, "pgbouncer", NULL, database, NULL, &seq, err) &&
               bouncer_pause(&console, database, pause_timeout_ms(plan), err);
@@ -391,18 +387,25 @@ static bool hook_before(struct cutover *c, struct err *err)
     bool ok = cutover_hook(c->work, command, HOOK_TIMEOUT_MS, &line, err);
 
     if (ok)
-        cutover_say(c, "%s", !command ? "none" : line ? line : "done");
+        cutover_say(c, "%s", line ? line : "done");
     free(line);
     return ok;
 }
 
 /* Only who has a budget needs to know what it takes. */
-static bool rehearse(struct cutover *c, struct err *err)
+static bool has_budget(const struct plan *plan)
 {
-    if (c->work->m->plan.max_downtime_us)
-        return cutover_rehearse(c, err);
-    cutover_say(c, "not wanted: the plan has no cutover.maxDowntime");
-    return true;
+    return plan->max_downtime_us != 0;
+}
+
+static bool has_hook_before(const struct plan *plan)
+{
+    return plan->hook_before != NULL;
+}
+
+static bool has_bouncer(const struct plan *plan)
+{
+    return plan->bouncer_uri != NULL;
 }
 
 /* A session that the freeze did not stop would show itself behind the fence. */
@@ -428,27 +431,27 @@ static bool prove_silence(struct cutover *c, struct err *err)
 }
 
 const struct cutover_step cutover_steps[] = {
-    {"list writers", list_writers, false},
-    {"rehearse", rehearse, false},
-    {"hook before", hook_before, false},
-    {"pause PgBouncer", pause_bouncer, false},
-    {"stop writes", stop_writes, false},
-    {"last change applied", last_change, true},
-    {"tables outside of the stream", late_tables, true},
-    {"large objects", large_objects, true},
-    {"sequences", sequences, true},
-    {"materialized views", matviews, true},
-    {"verify", cutover_verify, true},
-    {"nothing written since", prove_silence, false},
-    {NULL, NULL, false},
+    {"list writers", list_writers, false, NULL},
+    {"rehearse", cutover_rehearse, false, has_budget},
+    {"hook before", hook_before, false, has_hook_before},
+    {"pause PgBouncer", pause_bouncer, false, has_bouncer},
+    {"stop writes", stop_writes, false, NULL},
+    {"last change applied", last_change, true, NULL},
+    {"tables outside of the stream", late_tables, true, NULL},
+    {"large objects", large_objects, true, NULL},
+    {"sequences", sequences, true, NULL},
+    {"materialized views", matviews, true, NULL},
+    {"verify", cutover_verify, true, NULL},
+    {"nothing written since", prove_silence, false, NULL},
+    {NULL, NULL, false, NULL},
 };
 
 /* The end of a copy without a stream (sync.mode load-only). */
 static const struct cutover_step copy_steps[] = {
-    {"sequences", sequences, false},
-    {"materialized views", matviews, false},
-    {"verify", cutover_verify_copy, false},
-    {NULL, NULL, false},
+    {"sequences", sequences, false, NULL},
+    {"materialized views", matviews, false, NULL},
+    {"verify", cutover_verify_copy, false, NULL},
+    {NULL, NULL, false, NULL},
 };
 
 static bool open_connections(struct cutover *c, struct err *err)
@@ -484,14 +487,14 @@ bool work_cutover(struct work *work, struct err *err)
     bool ok = open_connections(&c, err);
 
     for (; ok && step->name; step++)
-        ok = run_step(&c, step, err);
+        ok = (step->is_wanted && !step->is_wanted(&work->m->plan)) || run_step(&c, step, err);
     release(&c);
     return ok;
 }
 
 bool work_rehearse(struct work *work, struct err *err)
 {
-    static const struct cutover_step only = {"rehearse", cutover_rehearse, false};
+    static const struct cutover_step only = {"rehearse", cutover_rehearse, false, NULL};
     struct cutover c = {.work = work};
     bool ok = open_connections(&c, err) && run_step(&c, &only, err);
 

@@ -128,6 +128,23 @@ expect "left" "^The engine of .shop. goes on"
 
 press "$program open shop" Enter
 expect "in control again" "control  .*ready to cut over"
+press v
+expect "nothing is compared yet" "0 equal, 0 different, 3 not compared"
+press V
+expect "compared while changes are streamed" "3 equal, 0 different, 0 not compared"
+expect "as of a position" "public.item .* equal .* rows, as of [0-9A-F]*/"
+press Escape
+expect "the tables again" "public.item .*completed"
+press R
+expect "the key is wanted once more" "R once more: "
+press R
+expect "the table is to be loaded" "1 table is to be loaded again"
+expect "it is loaded" "the snapshot was let go"
+expect "and ready again" "control  .*ready to cut over"
+press t
+expect "the cutover is rehearsed" "about [0-9.]* s without the freeze"
+press Escape
+expect "the tables after the rehearsal" "public.item .*completed"
 press c
 expect "the word is asked for again" "Type the target database's name"
 press shop Enter

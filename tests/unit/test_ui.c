@@ -311,6 +311,24 @@ static void test_cutover(void)
     end(&d, &s);
     begin(&d, &s, "ready.json");
     draw_all(&d, "ready");
+    CHECK_TRUE(dashboard_key(&d, 'v'));
+    draw_all(&d, "verify");
+    CHECK_TRUE(dashboard_key(&d, 'V'));
+    CHECK_STR(s.command, "verify");
+    CHECK_INT(d.pane, PANE_VERIFY);
+    CHECK_TRUE(dashboard_key(&d, 't'));
+    CHECK_STR(s.command, "rehearse");
+    CHECK_INT(d.pane, PANE_CUTOVER);
+    dashboard_key(&d, KEY_ESCAPE);
+    dashboard_key(&d, 'R');
+    CHECK_STR(s.command, "rehearse"); /* asked first */
+    CHECK_CONTAINS(d.message, "R once more: ");
+    dashboard_key(&d, 'k');
+    dashboard_key(&d, 'R');
+    CHECK_STR(s.command, "rehearse"); /* another key came between */
+    dashboard_key(&d, 'R');
+    CHECK_STR(s.command, "reload");
+    str_replace(&s.command, NULL);
     dashboard_key(&d, 'c');
     type(&d, "shop");
     draw_all(&d, "confirm");

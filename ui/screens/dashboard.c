@@ -19,6 +19,10 @@ const struct key_help dashboard_keys[] = {
     {"Enter", "table", "Shows everything about the table under the cursor, with its error."},
     {"g", "lag", "Shows why the target is behind, positions, and what the slot keeps."},
     {"s", NULL, "Shows the steps of the cutover, each with its state and time."},
+    {"v", NULL, "Shows what comparing source and target gave, for each table."},
+    {"V", NULL, "Compares source and target, all tables, as of one position, while changes are streamed. Nothing stops."},
+    {"t", NULL, "Rehearses the cutover: everything but stopping writes and opening the target, and says how long it takes."},
+    {"R", NULL, "Loads the table under the cursor again. Asks by wanting the key a second time."},
     {"l", NULL, "Shows the last events, newest at the end."},
     {"e", NULL, "Shows the last error whole, with its detail and hint."},
     {"/", "filter", "Shows only tables whose name holds the text. Enter keeps it, Esc takes it away."},
@@ -342,6 +346,7 @@ static void draw_body(struct dashboard *d, struct canvas *c, int row, int rows)
     case PANE_LAG: pane_lag(d, c, row, rows); break;
     case PANE_EVENTS: pane_events(d, c, row, rows); break;
     case PANE_CUTOVER: pane_cutover(d, c, row, rows); break;
+    case PANE_VERIFY: pane_verify(d, c, row, rows); break;
     default: draw_tables(d, c, row, rows); break;
     }
 }
@@ -453,7 +458,7 @@ static bool key_pane(struct dashboard *d, int key)
     static const struct {
         int key;
         enum pane pane;
-    } panes[] = {{'g', PANE_LAG}, {'s', PANE_CUTOVER}, {'l', PANE_EVENTS}, {'e', PANE_ERROR}, {KEY_RETURN, PANE_TABLE}};
+    } panes[] = {{'g', PANE_LAG}, {'s', PANE_CUTOVER}, {'l', PANE_EVENTS}, {'e', PANE_ERROR}, {'v', PANE_VERIFY}, {KEY_RETURN, PANE_TABLE}};
 
     for (size_t i = 0; i < sizeof panes / sizeof *panes; i++) {
         if (panes[i].key != key)
@@ -486,11 +491,66 @@ static void confirm(struct dashboard *d, const char *command)
     d->confirming = command;
 }
 
+static void add_quoted(struct buf *out, const char *name, size_t len)
+{
+    buf_addch(out, '"');
+    for (size_t i = 0; i < len; i++) {
+        if (name[i] == '"')
+            buf_addch(out, '"');
+        buf_addch(out, name[i]);
+    }
+    buf_addch(out, '"');
+}
+
+/* Its name as SQL writes it, from "or|DATABASE|SCHEMA|NAME", which alone tells the two parts apart; owned. */
+static char *quoted_name(const cJSON *table)
+{
+    const char *at = session_text(table, "id");
+    const char *schema = NULL, *name = NULL;
+    struct buf out = BUF_INIT;
+
+    for (int part = 0; at && part < 3; part++) {
+        at = strchr(at, '|');
+        at = at ? at + 1 : NULL;
+        schema = part == 1 ? at : schema;
+        name = part == 2 ? at : name;
+    }
+    if (!schema || !name)
+        return xstrdup(session_text(table, "tableName"));
+    add_quoted(&out, schema, (size_t)(name - 1 - schema));
+    buf_addch(&out, '.');
+    add_quoted(&out, name, strlen(name));
+    return buf_take(&out);
+}
+
+/* Not the target database's name: nothing is lost by it but time. */
+static void reload(struct dashboard *d, const char *database)
+{
+    const char *name = d->selected < d->count ? session_text(d->tables[d->selected], "tableName") : NULL;
+    char *text;
+
+    if (!name || d->pane != PANE_TABLES) {
+        say(d, true, "Put the cursor on a table first.");
+        return;
+    }
+    if (d->reloads) {
+        d->reloads = false;
+        char *quoted = quoted_name(d->tables[d->selected]);
+        session_command_table(d->session, "reload", database, quoted);
+        free(quoted);
+        return;
+    }
+    d->reloads = true;
+    text = xasprintf("R once more: %s is emptied on the target and loaded again, while the others go on.", name);
+    say(d, false, text);
+    free(text);
+}
+
 static bool key_act(struct dashboard *d, int key)
 {
     const char *database = json_str(dashboard_database(d), "databaseName");
 
-    if (!strchr("cprxX", key) || !key || key > 'x')
+    if (!strchr("cprRtVxX", key) || !key || key > 'x')
         return false;
     if (!d->session->live) {
         say(d, true, "No engine runs.");
@@ -499,6 +559,9 @@ static bool key_act(struct dashboard *d, int key)
     switch (key) {
     case 'c': confirm(d, "cutover"); break;
     case 'X': confirm(d, "cancel"); break;
+    case 'R': reload(d, database); break;
+    case 't': session_command(d->session, "rehearse", database); d->pane = PANE_CUTOVER; break;
+    case 'V': session_command(d->session, "verify", database); d->pane = PANE_VERIFY; break;
     case 'p': session_command(d->session, "pause", database); break;
     case 'r': session_command(d->session, "resume", database); break;
     default: session_ask_control(d->session, true); break;
@@ -517,6 +580,8 @@ bool dashboard_key(struct dashboard *d, int key)
         key_filter(d, key);
         return true;
     }
+    if (key != 'R')
+        d->reloads = false;
     if (key_move(d, key) || key_pane(d, key) || key_act(d, key))
         return true;
     switch (key) {

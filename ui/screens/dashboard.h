@@ -6,7 +6,7 @@
 #include "ui/keys.h"
 #include "ui/session.h"
 
-enum pane { PANE_TABLES, PANE_TABLE, PANE_ERROR, PANE_LAG, PANE_EVENTS, PANE_CUTOVER };
+enum pane { PANE_TABLES, PANE_TABLE, PANE_ERROR, PANE_LAG, PANE_EVENTS, PANE_CUTOVER, PANE_VERIFY };
 
 struct dashboard {
     struct session *session; /* borrowed */
@@ -21,6 +21,7 @@ struct dashboard {
     bool errors_only;
     char word[128];          /* the target database's name, being typed */
     const char *confirming;  /* the command that waits for it, NULL: none */
+    bool reloads;            /* R was pressed: once more loads the table again */
     char message[256];
     bool is_error;
     int64_t now_us, now_ms;  /* set before drawing; tests choose them */

@@ -70,6 +70,9 @@ void pane_table(const struct dashboard *d, struct canvas *c, int row, int rows)
     row = number(c, row, end, "Updates applied", session_num(t, "cdcUpdateCounter"));
     row = number(c, row, end, "Deletes applied", session_num(t, "cdcDeleteCounter"));
     row = number(c, row, end, "Truncates applied", session_num(t, "cdcTruncateCounter"));
+    row = line(c, row, end, "Compared", session_text(t, "verifyState"));
+    row = line(c, row, end, "As of", session_text(t, "verifiedLsn"));
+    row = line(c, row, end, "What was found", session_text(t, "verifyNote"));
     error_lines(c, row, end, json_get(t, "lastError"));
 }
 
@@ -153,6 +156,8 @@ void pane_events(const struct dashboard *d, struct canvas *c, int row, int rows)
     }
 }
 
+#define STEP_ROWS 12
+
 static int cutover_step(struct canvas *c, int row, int end, const cJSON *step)
 {
     const char *state = session_text(step, "state");
@@ -167,6 +172,29 @@ static int cutover_step(struct canvas *c, int row, int end, const cJSON *step)
     canvas_put(c, row, 31, 9, role, state);
     int used = canvas_wrap(c, row, 41, c->cols - 42, end - row, ROLE_TEXT, session_text(step, "text"));
     return row + (used ? used : 1);
+}
+
+/* Rows that a step takes where there is room for it. */
+static int step_rows(const struct canvas *c, const cJSON *step)
+{
+    struct canvas scratch;
+
+    canvas_init(&scratch, STEP_ROWS, c->cols, c->glyphs);
+    int rows = cutover_step(&scratch, 0, STEP_ROWS, step);
+    canvas_release(&scratch);
+    return rows;
+}
+
+/* The first that is drawn, so that the last one is; scrolling goes back. */
+static const cJSON *first_step(const struct dashboard *d, const struct canvas *c, const cJSON *steps, int rows)
+{
+    const cJSON *step;
+    int total = 0, skipped = 0;
+
+    cJSON_ArrayForEach(step, steps) total += step_rows(c, step);
+    for (step = steps->child; total > rows && step->next; step = step->next, skipped++)
+        total -= step_rows(c, step);
+    return cJSON_GetArrayItem(steps, skipped > d->scroll ? skipped - d->scroll : 0);
 }
 
 void pane_cutover(const struct dashboard *d, struct canvas *c, int row, int rows)
@@ -187,13 +215,61 @@ void pane_cutover(const struct dashboard *d, struct canvas *c, int row, int rows
             canvas_putf(c, row + 5, 1, -1, ROLE_WARNING, "%s Cannot be cut over yet: %s", c->glyphs->warning, why);
         return;
     }
-    cJSON_ArrayForEach(step, steps)
-    {
-        if (row < end - 2)
-            row = cutover_step(c, row, end - 2, step);
-    }
+    for (step = first_step(d, c, steps, rows - 2); step && row < end - 2; step = step->next)
+        row = cutover_step(c, row, end - 2, step);
     if (session_num(db, "downtimeSeconds") > 0)
         canvas_putf(c, end - 1, 1, -1, ROLE_HEADER, "Writes were stopped for %.1f s.", session_num(db, "downtimeSeconds"));
     else if (*stopped)
         canvas_putf(c, end - 1, 1, -1, ROLE_WARNING, "%s Writes on the source are stopped since %s.", c->glyphs->warning, stopped);
+}
+
+static struct look {
+    const char *glyph;
+    enum role role;
+} verify_look(const struct canvas *c, const char *state)
+{
+    if (strcmp(state, "different") == 0)
+        return (struct look){c->glyphs->error, ROLE_ERROR};
+    if (strcmp(state, "failed") == 0)
+        return (struct look){c->glyphs->warning, ROLE_WARNING};
+    return *state && strcmp(state, "skipped") != 0 ? (struct look){c->glyphs->ok, ROLE_OK} : (struct look){" ", ROLE_DIM};
+}
+
+static void verify_row(struct canvas *c, int row, const cJSON *t)
+{
+    const char *state = session_text(t, "verifyState");
+    struct look look = verify_look(c, state);
+    int name = c->cols / 3;
+    char time[16], rows[32];
+
+    local_time(session_text(t, "verifiedOn"), time);
+    canvas_put(c, row, 1, name - 1, ROLE_TEXT, session_text(t, "tableName"));
+    canvas_putf(c, row, name + 1, 15, look.role, "%s %s", look.glyph, *state ? state : "not compared");
+    if (strcmp(state, "equal") == 0) {
+        units_count((int64_t)session_num(t, "verifySourceRows"), rows, sizeof rows);
+        canvas_putf(c, row, name + 17, -1, ROLE_TEXT, "%s rows, as of %s at %s", rows, session_text(t, "verifiedLsn"), time);
+    } else {
+        canvas_put(c, row, name + 17, -1, look.role == ROLE_ERROR ? ROLE_ERROR : ROLE_TEXT, session_text(t, "verifyNote"));
+    }
+}
+
+void pane_verify(const struct dashboard *d, struct canvas *c, int row, int rows)
+{
+    int counts[3] = {0, 0, 0}; /* equal, different, the others */
+    int end = row + rows;
+
+    for (int i = 0; i < d->count; i++) {
+        const char *state = session_text(d->tables[i], "verifyState");
+        counts[strncmp(state, "equal", 5) == 0 ? 0 : strcmp(state, "different") == 0 ? 1 : 2]++;
+    }
+    canvas_putf(c, row++, 1, -1, counts[1] ? ROLE_ERROR : ROLE_HEADER, "%d equal, %d different, %d not compared", counts[0],
+                counts[1], counts[2]);
+    if (counts[2] == d->count)
+        canvas_wrap(c, row, 1, c->cols - 2, end - row, ROLE_TEXT,
+                    "V compares source and target as of one position while changes are streamed; nothing stops. What is found equal, "
+                    "and is not written to until then, is not compared again in the cutover. Rows that differ: \"pgcutover verify NAME "
+                    "TABLE\" shows them, and --repair copies them again.");
+    else
+        for (int i = d->scroll; i < d->count && row < end; i++)
+            verify_row(c, row++, d->tables[i]);
 }

@@ -9,6 +9,8 @@ void pane_error(const struct dashboard *d, struct canvas *c, int row, int rows);
 void pane_lag(const struct dashboard *d, struct canvas *c, int row, int rows);
 void pane_events(const struct dashboard *d, struct canvas *c, int row, int rows);
 void pane_cutover(const struct dashboard *d, struct canvas *c, int row, int rows);
+/* What comparing gave, a table a row. */
+void pane_verify(const struct dashboard *d, struct canvas *c, int row, int rows);
 void keys_draw(const struct key_help *keys, struct canvas *c, int row);
 
 #endif
