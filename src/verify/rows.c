@@ -82,10 +82,10 @@ static void add_value(const struct search *s, size_t i, struct buf *sql)
     if (is_key(&s->key, (int)i + 1))
         buf_addf(sql, ", (%s)::pg_catalog.text", value.data);
     else
-        buf_addf(sql, ", CASE WHEN pg_catalog.length((%s)::pg_catalog.text) <= %d THEN (%s)::pg_catalog.text ELSE "
+        buf_addf(sql, ", CASE WHEN pg_catalog.length((%s)::pg_catalog.text) > %d THEN "
                       "pg_catalog.concat(pg_catalog.left((%s)::pg_catalog.text, %d), '... (md5 ', "
-                      "pg_catalog.md5((%s)::pg_catalog.text), ')') END",
-                 value.data, VALUE_SHOWN, value.data, value.data, VALUE_SHOWN, value.data);
+                      "pg_catalog.md5((%s)::pg_catalog.text), ')') ELSE (%s)::pg_catalog.text END",
+                 value.data, VALUE_SHOWN, value.data, VALUE_SHOWN, value.data, value.data);
     buf_release(&value);
 }
 

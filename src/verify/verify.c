@@ -71,42 +71,6 @@ void verify_summary_add(struct verify_summary *summary, const struct verify_job 
     free(name);
 }
 
-bool verify_tables(struct conn *src, struct conn *dst, const struct verify_job *jobs, size_t count,
-                   const struct verify_progress *progress, struct verify_summary *summary,
-                   struct err *err)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct verify_result result;
-        if (!verify_table(src, dst, &jobs[i], &result, err))
-            return false;
-        verify_summary_add(summary, &jobs[i], "table", &result);
-        if (progress && progress->report)
-            progress->report(progress->arg, i, &result);
-        verify_result_release(&result);
-    }
-    return true;
-}
-
-bool verify_matviews(struct conn *src, struct conn *dst, struct verify_summary *summary,
-                     struct err *err)
-{
-    PGresult *res = conn_exec(src, sql_verify_matviews, err);
-    bool ok = res != NULL;
-
-    for (int i = 0; ok && i < PQntuples(res); i++) {
-        const char *schema = PQgetvalue(res, i, 0), *name = PQgetvalue(res, i, 1);
-        struct verify_job job = {.schema = schema, .name = name, .target_schema = schema,
-                                 .target_name = name};
-        struct verify_result result;
-        ok = verify_table(src, dst, &job, &result, err);
-        if (ok)
-            verify_summary_add(summary, &job, "materialized view", &result);
-        verify_result_release(&result);
-    }
-    PQclear(res);
-    return ok;
-}
-
 bool verify_lobs(struct conn *src, struct conn *dst, bool only_ours, struct verify_summary *summary,
                  struct err *err)
 {

@@ -59,29 +59,17 @@ void verify_summary_release(struct verify_summary *summary);
 /* False with ERR_DIFFERENT, the differences in the detail, when there are any. */
 bool verify_summary_check(const struct verify_summary *summary, struct err *err);
 
-/* Takes one result in; kind: "table", "materialized view". */
+/* Takes one result in; kind: "table". */
 void verify_summary_add(struct verify_summary *summary, const struct verify_job *job, const char *kind,
                         const struct verify_result *result);
 
-/* Called after each table; index of the job in the list. NULL report: nobody listens. */
-struct verify_progress {
-    void (*report)(void *arg, size_t index, const struct verify_result *result);
-    void *arg;
-};
-
-/* Each adds to the summary, which may hold earlier findings. A difference is no error; on error the
+/* These add to the summary, which may hold earlier findings. A difference is no error; on error the
  * summary keeps what was found so far. */
-bool verify_tables(struct conn *src, struct conn *dst, const struct verify_job *jobs, size_t count,
-                   const struct verify_progress *progress, struct verify_summary *summary,
-                   struct err *err);
 /* All sequences of the source, filter as of sequences_read(). */
 bool verify_sequences(struct conn *src, struct conn *dst, const struct sequence_filter *filter,
                       struct verify_summary *summary, struct err *err);
 /* All large objects: bytes, owners, privileges and comments. only_ours as of lobs_copy(). */
 bool verify_lobs(struct conn *src, struct conn *dst, bool only_ours, struct verify_summary *summary,
                  struct err *err);
-/* All populated materialized views of the source, rows and checksums. */
-bool verify_matviews(struct conn *src, struct conn *dst, struct verify_summary *summary,
-                     struct err *err);
 
 #endif
