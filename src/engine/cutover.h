@@ -15,6 +15,7 @@ struct cutover {
     lsn_t last_change;
     struct sequence_list on_target;
     struct sequence_filter filter;
+    char *relations;     /* owned: which tables the source had when they were looked at last (cutover_relations.sql) */
     bool rehearses;      /* writes have not been stopped: differences are no error */
     char *said;          /* what the step that just ended says for itself; owned */
 };
@@ -39,6 +40,10 @@ bool cutover_verify_copy(struct cutover *c, struct err *err);
 /* Does every step that can be done without stopping writes, measures them, and says what the cutover would take. False with
  * ERR_TIMEOUT when that is more than the plan's cutover.maxDowntime: nothing is frozen then. */
 bool cutover_rehearse(struct cutover *c, struct err *err);
+
+/* Is every table of the source that the plan picks in the target's state? With the stream drained. ERR_PREREQUISITE names those that
+ * are not. Quick where no table came or went since the last look. */
+bool cutover_knows_all_tables(struct cutover *c, struct err *err);
 
 /* What PgBouncer calls the database; borrowed. */
 const char *cutover_bouncer_database(const struct work *work);

@@ -191,9 +191,21 @@ static bool last_change(struct cutover *c, struct err *err)
 {
     char text[LSN_TEXT_SIZE];
 
-    if (!fence_lsn(&c->source, &c->fence, err) || !drain(c, c->fence, err) || !nothing_missing(c, err))
+    if (!fence_lsn(&c->source, &c->fence, err) || !drain(c, c->fence, err) || !nothing_missing(c, err) ||
+        !cutover_knows_all_tables(c, err))
         return false;
     cutover_say(c, "everything up to %s is applied", lsn_format(c->fence, text));
+    return true;
+}
+
+/* Before anything is frozen, for it takes a while where there are many. */
+static bool all_tables(struct cutover *c, struct err *err)
+{
+    lsn_t now;
+
+    if (!fence_lsn(&c->source, &now, err) || !drain(c, now, err) || !cutover_knows_all_tables(c, err))
+        return false;
+    cutover_say(c, "every table that the plan picks is moved");
     return true;
 }
 
@@ -432,6 +444,7 @@ static bool prove_silence(struct cutover *c, struct err *err)
 
 const struct cutover_step cutover_steps[] = {
     {"list writers", list_writers, false, NULL},
+    {"all tables", all_tables, false, NULL},
     {"rehearse", cutover_rehearse, false, has_budget},
     {"hook before", hook_before, false, has_hook_before},
     {"pause PgBouncer", pause_bouncer, false, has_bouncer},
@@ -464,6 +477,7 @@ static bool open_connections(struct cutover *c, struct err *err)
 static void release(struct cutover *c)
 {
     free(c->said);
+    free(c->relations);
     sequence_list_release(&c->on_target);
     conn_close(&c->source);
     conn_close(&c->target);

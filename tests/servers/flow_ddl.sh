@@ -255,6 +255,14 @@ stop() {
     on target stop -c "ALTER TABLE child RENAME COLUMN u TO w; ALTER TABLE child ADD COLUMN u text"
     run resume stop
     assert_run "stop: resume after a rename" 0
+    # A table that nothing in the stream tells of: it is found before anything is frozen.
+    on source stop -c 'CREATE TABLE "Came late" (id int PRIMARY KEY, v text)' -c "INSERT INTO \"Came late\" SELECT i, 'row ' || i FROM generate_series(1, 100) i"
+    applied stop
+    run cutover stop
+    assert_run "stop: a table came" 1 '1 table that the plan picks came to the source and is not moved: public."Came late"' "pgcutover add stop 'public.\"Came late\"'"
+    assert_equal "stop: nothing was frozen" "$(on source stop -c 'SHOW default_transaction_read_only')" off
+    run add stop 'public."Came late"'
+    assert_run "stop: the table is added" 0
     cut_over stop
 }
 
