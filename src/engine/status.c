@@ -168,24 +168,25 @@ static double percent(int64_t bytes, int64_t expected, bool complete)
     return expected > 0 ? (double)(int64_t)(1000 * (double)bytes / (double)expected) / 10 : 0;
 }
 
-/* Of a table that is being copied, now; of one that was copied, while it was. */
-static double bytes_per_s(const struct table *t)
+/* Of a table that is being copied, now; of one that was copied, while it was. One status has one "now": so that the rates of
+ * tables add up to their database's. */
+static double bytes_per_s(const struct table *t, int64_t now_us)
 {
-    int64_t until = t->state == TABLE_LOADING ? clock_wall_us() : t->load_ended_us;
+    int64_t until = t->state == TABLE_LOADING ? now_us : t->load_ended_us;
 
     return t->load_started_us > 0 && until > t->load_started_us
                ? (double)t->bytes * 1e6 / (double)(until - t->load_started_us) : 0;
 }
 
 /* When the rest is there at that rate; the epoch stands for "no estimate", as in Azure DMS. */
-static int64_t finish_us(int64_t left_bytes, double rate)
+static int64_t finish_us(int64_t left_bytes, double rate, int64_t now_us)
 {
-    return left_bytes > 0 && rate >= 1 ? clock_wall_us() + (int64_t)((double)left_bytes / rate * 1e6) : 0;
+    return left_bytes > 0 && rate >= 1 ? now_us + (int64_t)((double)left_bytes / rate * 1e6) : 0;
 }
 
-static void add_load(cJSON *json, const struct totals *sum, size_t tables)
+static void add_load(cJSON *json, const struct totals *sum, size_t tables, int64_t now_us)
 {
-    char *finish = clock_iso(finish_us(sum->expected_bytes - sum->bytes, sum->bytes_per_s));
+    char *finish = clock_iso(finish_us(sum->expected_bytes - sum->bytes, sum->bytes_per_s, now_us));
     size_t complete = sum->states[TABLE_COMPLETED] + sum->states[TABLE_LOADED] + sum->states[TABLE_INDEXING];
 
     json_add_num(json, "fullLoadRows", (double)sum->rows);
@@ -197,7 +198,7 @@ static void add_load(cJSON *json, const struct totals *sum, size_t tables)
     free(finish);
 }
 
-static void add_totals(cJSON *json, const struct pipeline *p)
+static void add_totals(cJSON *json, const struct pipeline *p, int64_t now_us)
 {
     struct totals sum = {0};
 
@@ -207,14 +208,14 @@ static void add_totals(cJSON *json, const struct pipeline *p)
         sum.deletes += t->deletes;
         sum.rows += t->rows;
         sum.bytes += t->bytes;
-        sum.bytes_per_s += t->state == TABLE_LOADING ? bytes_per_s(t) : 0;
+        sum.bytes_per_s += t->state == TABLE_LOADING ? bytes_per_s(t, now_us) : 0;
         sum.expected_bytes += expected_bytes(t);
         sum.states[t->state]++;
     }
     json_add_num(json, "cdcInsertCounter", (double)sum.inserts);
     json_add_num(json, "cdcUpdateCounter", (double)sum.updates);
     json_add_num(json, "cdcDeleteCounter", (double)sum.deletes);
-    add_load(json, &sum, p->table_count);
+    add_load(json, &sum, p->table_count, now_us);
     json_add_num(json, "fullLoadCompletedTables", (double)sum.states[TABLE_COMPLETED]);
     json_add_num(json, "fullLoadErroredTables", (double)sum.states[TABLE_ERROR]);
     json_add_num(json, "fullLoadLoadingTables", (double)(sum.states[TABLE_LOADING] + sum.states[TABLE_LOADED] +
@@ -300,13 +301,13 @@ static cJSON *builds_json(const struct pipeline *p)
     return builds;
 }
 
-static cJSON *database_json(const struct migration *m, const struct pipeline *p)
+static cJSON *database_json(const struct migration *m, const struct pipeline *p, int64_t now_us)
 {
     cJSON *json = cJSON_CreateObject();
     char *id = xasprintf("db|%s", p->name);
     char *why = NULL;
 
-    add_totals(json, p);
+    add_totals(json, p, now_us);
     add_stream(json, p);
     add_lag(json, m, p);
     pipeline_is_ready(p, m->plan.max_lag_us, &why);
@@ -350,21 +351,21 @@ static const char *const load_phases[] = {
     [TABLE_INDEXING] = "indexes",     [TABLE_COMPLETED] = "completed", [TABLE_ERROR] = "error",
 };
 
-static int64_t estimated_finish_us(const struct table *t)
+static int64_t estimated_finish_us(const struct table *t, int64_t now_us)
 {
-    int64_t finish = t->state == TABLE_LOADING ? finish_us(t->est_bytes - t->bytes, bytes_per_s(t)) : 0;
+    int64_t finish = t->state == TABLE_LOADING ? finish_us(t->est_bytes - t->bytes, bytes_per_s(t, now_us), now_us) : 0;
 
     return finish ? finish : t->load_ended_us;
 }
 
-static cJSON *table_json(const struct pipeline *p, const struct table *t)
+static cJSON *table_json(const struct pipeline *p, const struct table *t, int64_t now_us)
 {
     cJSON *json = cJSON_CreateObject();
     char *id = xasprintf("or|%s|%s|%s", p->name, t->schema, t->name);
     char *name = xasprintf("%s.%s", t->schema, t->name);
     char *target = xasprintf("%s.%s", t->target_schema, t->target_name);
     bool cancelled = p->state == PIPE_CANCELLED && t->state != TABLE_COMPLETED;
-    char *finish = clock_iso(estimated_finish_us(t));
+    char *finish = clock_iso(estimated_finish_us(t, now_us));
 
     json_add_num(json, "cdcDeleteCounter", (double)t->deletes);
     json_add_num(json, "cdcInsertCounter", (double)t->inserts);
@@ -379,7 +380,7 @@ static cJSON *table_json(const struct pipeline *p, const struct table *t)
     json_add_num(json, "fullLoadTotalVolumeBytes", (double)t->bytes);
     json_add_num(json, "fullLoadExpectedBytes", (double)expected_bytes(t));
     json_add_num(json, "fullLoadPercent", percent(t->bytes, expected_bytes(t), is_copied(t)));
-    json_add_num(json, "fullLoadBytesPerSecond", (double)(int64_t)bytes_per_s(t));
+    json_add_num(json, "fullLoadBytesPerSecond", (double)(int64_t)bytes_per_s(t, now_us));
     json_add_num(json, "estimatedRows", (double)t->est_rows);
     json_add_num(json, "estimatedBytes", (double)t->est_bytes);
     json_add_str(json, "id", id);
@@ -454,23 +455,24 @@ static cJSON *errors_json(const struct migration *m)
     return errors;
 }
 
-static void add_tables(cJSON *output, const struct pipeline *p, uint64_t since)
+static void add_tables(cJSON *output, const struct pipeline *p, uint64_t since, int64_t now_us)
 {
     for (size_t k = 0; p->by_size && k < p->table_count; k++)
         if (since == 0 || p->by_size[k]->version > since)
-            cJSON_AddItemToArray(output, table_json(p, p->by_size[k]));
+            cJSON_AddItemToArray(output, table_json(p, p->by_size[k], now_us));
 }
 
 static cJSON *output_json(const struct migration *m, uint64_t since, bool tables)
 {
     cJSON *output = cJSON_CreateArray();
+    int64_t now_us = clock_wall_us();
 
     for (size_t i = 0; i < m->pipeline_count; i++)
         if (since == 0 || m->pipelines[i].version > since)
-            cJSON_AddItemToArray(output, database_json(m, &m->pipelines[i]));
+            cJSON_AddItemToArray(output, database_json(m, &m->pipelines[i], now_us));
     cJSON_AddItemToArray(output, migration_json(m));
     for (size_t i = 0; tables && i < m->pipeline_count; i++)
-        add_tables(output, &m->pipelines[i], since);
+        add_tables(output, &m->pipelines[i], since, now_us);
     return output;
 }
 
@@ -553,7 +555,7 @@ cJSON *status_part(const struct migration *m, uint64_t *cursor, size_t most)
     for (size_t n = 0; n < most && (table = next_table(m, cursor, &p)); n++) {
         if (!part)
             part = cJSON_CreateArray();
-        cJSON_AddItemToArray(part, table_json(p, table));
+        cJSON_AddItemToArray(part, table_json(p, table, clock_wall_us()));
     }
     return part;
 }
@@ -569,7 +571,7 @@ static bool write_tables(const struct migration *m, FILE *file)
     bool first = true;
 
     while (!ferror(file) && (table = next_table(m, &cursor, &p))) {
-        cJSON *json = table_json(p, table);
+        cJSON *json = table_json(p, table, clock_wall_us());
         char *text = json_pretty_at(json, OUTPUT_DEPTH);
         fprintf(file, "%s%s", first ? "" : ",\n      ", text);
         first = false;

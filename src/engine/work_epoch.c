@@ -1,5 +1,6 @@
 /* epoch: makes and holds a snapshot whose LSN is known. The first one comes with the main slot. */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -70,6 +71,14 @@ static void name_blockers(struct conn *source, struct err *err)
     buf_release(&text);
 }
 
+/* "initial slot snapshot too large": so many transactions came and went meanwhile that they do not fit into a snapshot.
+ * Another moment is another chance, on another connection: this one's snapshot is not let go of after it. */
+static void mark_too_busy(struct err *err)
+{
+    if (err->message && strstr(err->message, "snapshot too large"))
+        err->retryable = true;
+}
+
 /* Old minor releases before 10 may wait for a transaction that has ended already: another try does not. */
 static bool create_slot(struct conn *source, struct conn *repl, const char *name, int timeout_ms,
                         struct repl_slot *slot, struct err *err)
@@ -85,6 +94,7 @@ static bool create_slot(struct conn *source, struct conn *repl, const char *name
             break;
     }
     if (!ok) {
+        mark_too_busy(err);
         name_blockers(source, err);
         slot_drop(source, name, NULL);
     }
@@ -141,6 +151,8 @@ bool work_make_snapshot(struct work *work, struct conn *repl, int timeout_ms, st
     repl->timeout_ms = timeout_ms;
     bool ok = repl_create_slot(repl, name, true, slot, err);
     repl->timeout_ms = 0;
+    if (!ok)
+        mark_too_busy(err);
     free(name);
     return ok;
 }
