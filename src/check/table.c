@@ -76,6 +76,12 @@ const struct check check_table[] = {
      .run = check_clock},
 
     /* --- the source's configuration --- */
+    {.id = "old-snapshots", .severity = FINDING_WARN, .side = SIDE_SOURCE, .when = WHEN_SYNC, .max_version = 100000,
+     .found = "the source is {items}, whose slots may export a wrong snapshot",
+     .why = "Rows that are written while a slot is made may be copied twice, or not at all. The cutover's comparison finds that, and is "
+            "then refused; \"pgcutover verify\" may report differences that are none.",
+     .fix = "Update the source to its last minor release (9.5.25, 9.6.24); that needs a restart, and nothing else.",
+     .sql = sql_check_old_snapshots},
     {.id = "standby-src", .severity = FINDING_FAIL, .side = SIDE_SOURCE, .when = WHEN_SYNC,
      .found = "the source is a standby: {items}",
      .why = "A publication can be made on a primary only, and before 16 a standby has no logical decoding.",

@@ -63,8 +63,14 @@ fi
 timeout 90 "$PGCUTOVER" --batch "$PGC_DIR/pair.json" --state-dir "$STATE" --until ready -q
 assert_equal "$what: ready" $? 0
 # The text of some types differs between versions, and old ones have no hash of 64 bits.
-compared=$(timeout 90 "$PGCUTOVER" verify pair --state-dir "$STATE" 2>&1)
-assert_equal "$what: compared under load: $compared" $? 0
+source_number=$(on source postgres -c 'SHOW server_version_num')
+if [ "$source_number" -lt 90508 ] || { [ "$source_number" -ge 90600 ] && [ "$source_number" -lt 90604 ]; }; then
+    echo "### SKIPPED: the snapshots of $(on source postgres -c 'SHOW server_version') are not reliable: not compared under load ###"
+    assert_contains "$what: it is said" "$(pgc check "$PGC_DIR/pair.json" 2>&1)" "may export a wrong snapshot"
+else
+    compared=$(timeout 90 "$PGCUTOVER" verify pair --state-dir "$STATE" 2>&1)
+    assert_equal "$what: compared under load: $compared" $? 0
+fi
 # Ready is what it was a moment ago: on a loaded machine it may be behind again (exit status 2).
 for try in 1 2 3 4 5; do
     wait_until 60 in_state pair READY_TO_COMPLETE
