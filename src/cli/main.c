@@ -29,6 +29,9 @@ static const struct command commands[] = {
     {"connect", cmd_connect, 1, 2, "PLAN [source|target]",
      "Tries the plan's servers: which version answers, how fast, and which databases it has. Changes nothing."},
     {"tables", cmd_tables, 1, 1, "PLAN", "The tables of the source, and which of them the plan picks. Changes nothing."},
+    {"schema", cmd_schema, 1, 1, "--script PLAN [--database-name DB]",
+     "Prints the statements that the schema step would run on the target, in their order, as a script that\n"
+     "psql takes on an empty database; what is held back until the cutover comes last. Changes nothing."},
     {"open", cmd_open, 1, 1, "NAME | PLAN.json [--theme NAME] [--plain]",
      "The dashboard of a migration: attaches to its engine, which goes on when you leave. Of a plan: the\n"
      "wizard, with everything filled in. Without a command pgcutover shows the list of migrations, or the\n"
@@ -80,7 +83,7 @@ enum {
     OPT_SOURCE = 256, OPT_TARGET, OPT_DATABASES, OPT_NAME, OPT_STATE_DIR, OPT_UNTIL, OPT_DETACH,
     OPT_DRY_RUN, OPT_YES, OPT_JSON, OPT_LOG_LEVEL, OPT_WATCH, OPT_DATABASE_NAME, OPT_VERSION,
     OPT_HELP, OPT_BATCH, OPT_LOAD_JOBS, OPT_SYNC_JOBS, OPT_RATE, OPT_SLOT_WAL, OPT_THEME, OPT_CHECK,
-    OPT_PLAIN, OPT_REPAIR, OPT_REHEARSE,
+    OPT_PLAIN, OPT_REPAIR, OPT_REHEARSE, OPT_SCRIPT,
 };
 
 static const struct option long_options[] = {
@@ -107,6 +110,7 @@ static const struct option long_options[] = {
     {"plain", no_argument, NULL, OPT_PLAIN},
     {"repair", no_argument, NULL, OPT_REPAIR},
     {"rehearse", no_argument, NULL, OPT_REHEARSE},
+    {"script", no_argument, NULL, OPT_SCRIPT},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -170,6 +174,7 @@ static void take_option(struct options *o, int opt)
     case OPT_PLAIN: o->plain = true; break;
     case OPT_REPAIR: o->repair = true; break;
     case OPT_REHEARSE: o->rehearse = true; break;
+    case OPT_SCRIPT: o->script = true; break;
     case 'q': o->quiet = true; break;
     case 'v': o->verbose = true; break;
     default: break;
@@ -188,6 +193,7 @@ static const struct belongs belongings[] = {
     {"check", " name "},
     {"connect", " name "},
     {"tables", " name "},
+    {"schema", " script name database-name "},
     {"status", " watch "},
     {"cutover", " rehearse database-name "},
     {"reload", " database-name "},

@@ -41,6 +41,17 @@ static bool open_both(struct flight *f, struct err *err)
            conn_open(&f->pre->source, &f->source_info, &options, err) && open_target(f, err);
 }
 
+bool preflight_open(struct preflight *pre, const struct plan *plan, const struct plan_database *database,
+                    struct err *err)
+{
+    struct flight f = {.pre = pre, .plan = plan, .database = database};
+    bool ok = open_both(&f, err);
+
+    conninfo_release(&f.source_info);
+    conninfo_release(&f.target_info);
+    return ok;
+}
+
 static bool pick(struct flight *f, struct err *err)
 {
     struct preflight *pre = f->pre;

@@ -1,6 +1,7 @@
 /* How it works: pg_dump writes an archive, pg_restore makes the script and the two lists of it (pre-data
  * and post-data); script.c cuts the script into objects; what table an object belongs to and what state
- * a trigger or rule has comes from the source's catalog, by OID. The rows go through one COPY. */
+ * a trigger or rule has comes from the source's catalog, by OID. Each object with its place goes to whoever wants
+ * it: the state schema, where the rows go through one COPY, or a preview. */
 #include "schema/dump.h"
 
 #include <errno.h>
@@ -42,13 +43,25 @@ struct placed {
     uint32_t table_oid;
 };
 
-struct store {
-    struct conn *target;
+/* Where the objects belong. */
+struct places {
     struct catalog_entry *catalog; /* hash into entries */
     struct catalog_entry *entries;
     struct placed *placed;
-    size_t placed_size;
-    struct script_reader *reader;
+    size_t size;
+};
+
+/* Somebody who wants all objects, in the dump's order. */
+struct wish {
+    bool (*take)(void *arg, const struct script_object *object, const struct placed *placed, struct err *err);
+    void *arg;
+    struct script_reader *reader; /* while it lasts */
+    struct places places;
+};
+
+struct store {
+    struct conn *target;
+    struct wish wish;
     struct buf rows;
     bool begun;
     int count;
@@ -140,62 +153,62 @@ static bool make_script(const struct schema_dump *dump, const char *archive, con
 
 /* --- the source's catalog --- */
 
-static bool load_catalog(struct store *store, struct conn *source, struct err *err)
+static bool load_catalog(struct places *places, struct conn *source, struct err *err)
 {
     PGresult *res = conn_exec(source, source->version >= 100000 ? sql_schema_catalog
                                                                 : sql_schema_catalog_pg96, err);
     int count = res ? PQntuples(res) : 0;
 
-    store->entries = xcalloc((size_t)count + 1, sizeof *store->entries);
+    places->entries = xcalloc((size_t)count + 1, sizeof *places->entries);
     for (int i = 0; i < count; i++) {
-        struct catalog_entry *entry = &store->entries[i];
+        struct catalog_entry *entry = &places->entries[i];
         entry->key.class_oid = (uint32_t)strtoul(PQgetvalue(res, i, 0), NULL, 10);
         entry->key.object_oid = (uint32_t)strtoul(PQgetvalue(res, i, 1), NULL, 10);
         entry->table_oid = (uint32_t)strtoul(PQgetvalue(res, i, 2), NULL, 10);
         entry->flag = PQgetvalue(res, i, 3)[0];
-        HASH_ADD(hh, store->catalog, key, sizeof entry->key, entry);
+        HASH_ADD(hh, places->catalog, key, sizeof entry->key, entry);
     }
     PQclear(res);
     return res != NULL;
 }
 
-static const struct catalog_entry *catalog_find(const struct store *store,
+static const struct catalog_entry *catalog_find(const struct places *places,
                                                 const struct script_object *object)
 {
     struct catalog_key key = {object->class_oid, object->object_oid};
     struct catalog_entry *entry = NULL;
 
-    HASH_FIND(hh, store->catalog, &key, sizeof key, entry);
+    HASH_FIND(hh, places->catalog, &key, sizeof key, entry);
     return entry;
 }
 
 /* --- placing and storing --- */
 
-static struct placed *placed_at(struct store *store, int dump_id)
+static struct placed *placed_at(struct places *places, int dump_id)
 {
     size_t id = (size_t)dump_id;
 
-    if (id >= store->placed_size) {
+    if (id >= places->size) {
         size_t size = id * 2 + 1024;
-        store->placed = xrealloc(store->placed, size * sizeof *store->placed);
-        memset(store->placed + store->placed_size, 0,
-               (size - store->placed_size) * sizeof *store->placed);
-        store->placed_size = size;
+        places->placed = xrealloc(places->placed, size * sizeof *places->placed);
+        memset(places->placed + places->size, 0,
+               (size - places->size) * sizeof *places->placed);
+        places->size = size;
     }
-    return &store->placed[id];
+    return &places->placed[id];
 }
 
 /* A table's own job builds what stands on a plain table alone: indexes of partitioned tables wait for
  * all partitions, those of materialized views for other tables. */
-static struct placed place(struct store *store, const struct script_object *object)
+static struct placed place(struct places *places, const struct script_object *object)
 {
-    const struct catalog_entry *entry = catalog_find(store, object);
+    const struct catalog_entry *entry = catalog_find(places, object);
     char flag = entry ? entry->flag : '\0';
     enum schema_phase phase = schema_phase_of(object->type, object->post, flag);
     struct placed placed = {.table_oid = entry ? entry->table_oid : 0};
 
     for (size_t i = 0; i < object->depend_count; i++) {
-        const struct placed *other = placed_at(store, object->depends[i]);
+        const struct placed *other = placed_at(places, object->depends[i]);
         if (other->phase > phase)
             phase = other->phase;
         if (i == 0 && schema_type_follows(object->type))
@@ -204,7 +217,7 @@ static struct placed place(struct store *store, const struct script_object *obje
     placed.phase = (unsigned char)phase;
     if (!schema_type_follows(object->type))
         placed.by_table = phase == PHASE_INDEX && flag == 'r';
-    *placed_at(store, object->dump_id) = placed;
+    *placed_at(places, object->dump_id) = placed;
     return placed;
 }
 
@@ -253,7 +266,7 @@ static bool begin_copy(struct store *store, struct err *err)
     struct buf sql = BUF_INIT;
 
     buf_addstr(&sql, "SET LOCAL client_encoding = ");
-    literal_add(&sql, script_reader_encoding(store->reader));
+    literal_add(&sql, script_reader_encoding(store->wish.reader));
     store->begun =
         conn_command(store->target, sql.data, err) &&
         copy_in_begin(store->target,
@@ -273,19 +286,35 @@ static bool flush_rows(struct store *store, size_t least, struct err *err)
     return ok;
 }
 
-static bool store_object(void *arg, const struct script_object *object, struct err *err)
+static bool store_object(void *arg, const struct script_object *object, const struct placed *placed,
+                         struct err *err)
 {
     struct store *store = arg;
-    struct placed placed = place(store, object);
 
     if (!store->begun && !begin_copy(store, err))
         return false;
-    add_row(&store->rows, object, &placed, store->offset);
+    add_row(&store->rows, object, placed, store->offset);
     store->count++;
     return flush_rows(store, FLUSH_BYTES, err);
 }
 
-static bool read_script(struct store *store, const char *path, struct err *err)
+/* --- reading --- */
+
+/* The log of schema changes of another migration is nobody's schema. */
+static bool is_ours(const struct script_object *object)
+{
+    return strcmp(object->type, "EVENT TRIGGER") == 0 && strncmp(object->name, "pgcutover_", 10) == 0;
+}
+
+static bool take_object(void *arg, const struct script_object *object, struct err *err)
+{
+    struct wish *wish = arg;
+    struct placed placed = place(&wish->places, object);
+
+    return is_ours(object) || wish->take(wish->arg, object, &placed, err);
+}
+
+static bool read_script(struct wish *wish, const char *path, struct err *err)
 {
     FILE *file = fopen(path, "re");
     char *line = NULL;
@@ -296,50 +325,69 @@ static bool read_script(struct store *store, const char *path, struct err *err)
     if (!file)
         err_errno(err, "could not open \"%s\"", path);
     while (ok && (len = getline(&line, &cap, file)) > 0)
-        ok = script_reader_line(store->reader, line, (size_t)len, err);
+        ok = script_reader_line(wish->reader, line, (size_t)len, err);
     if (ok && ferror(file)) {
         err_errno(err, "could not read \"%s\"", path);
         ok = false;
     }
-    ok = ok && script_reader_end(store->reader, err) && flush_rows(store, 0, err);
+    ok = ok && script_reader_end(wish->reader, err);
     free(line);
     if (file)
         fclose(file);
     return ok;
 }
 
-static bool store_script(struct store *store, struct script_toc *toc, const char *script,
-                         struct err *err)
+static void places_release(struct places *places)
 {
-    struct script_sink sink = {store_object, store};
+    HASH_CLEAR(hh, places->catalog);
+    free(places->entries);
+    free(places->placed);
+}
 
-    store->reader = script_reader_new(toc, &sink);
-    bool ok = conn_command(store->target, "BEGIN", err) && read_script(store, script, err) &&
-              (!store->begun || copy_in_end(store->target, NULL, err)) &&
-              conn_command(store->target, "COMMIT", err);
+static bool dump_files(const struct schema_dump *dump, struct places *places, struct script_toc *toc,
+                       const char *archive, const char *script, struct err *err)
+{
+    return run_pg_dump(dump, archive, err) && add_list(dump, archive, false, toc, err) &&
+           add_list(dump, archive, true, toc, err) && make_script(dump, archive, script, err) &&
+           load_catalog(places, dump->source, err);
+}
+
+/* Dumps, then hands over every object; transaction (may be NULL) calls read_script() itself. */
+static bool dump_and_take(const struct schema_dump *dump, struct wish *wish,
+                          bool (*transaction)(void *arg, const char *script, struct err *err), struct err *err)
+{
+    struct script_toc toc = SCRIPT_TOC_INIT;
+    struct script_sink sink = {take_object, wish};
+    char *archive = xasprintf("%s/schema.dump", dump->work_dir);
+    char *script = xasprintf("%s/schema.sql", dump->work_dir);
+    bool ok = dump_files(dump, &wish->places, &toc, archive, script, err);
+
+    wish->reader = script_reader_new(&toc, &sink);
+    ok = ok && (transaction ? transaction(wish->arg, script, err) : read_script(wish, script, err));
+    script_reader_free(wish->reader);
+    wish->reader = NULL;
+    places_release(&wish->places);
+    script_toc_release(&toc);
+    unlink(archive);
+    unlink(script);
+    free(archive);
+    free(script);
+    return ok;
+}
+
+static bool store_script(void *arg, const char *script, struct err *err)
+{
+    struct store *store = arg;
+    bool ok = conn_command(store->target, "BEGIN", err) && read_script(&store->wish, script, err) &&
+              flush_rows(store, 0, err) && (!store->begun || copy_in_end(store->target, NULL, err)) &&
+              conn_command(store->target, "COMMIT", err) &&
+              conn_command(store->target, "ANALYZE pgcutover.objects", err);
+
     if (!ok) {
         if (conn_is_open(store->target) && PQtransactionStatus(store->target->pg) == PQTRANS_ACTIVE)
             copy_in_abort(store->target, "the schema could not be stored");
         conn_rollback(store->target);
     }
-    script_reader_free(store->reader);
-    return ok;
-}
-
-static bool dump_and_store(const struct schema_dump *dump, struct store *store, const char *archive,
-                           const char *script, struct err *err)
-{
-    struct script_toc toc = SCRIPT_TOC_INIT;
-    bool ok = run_pg_dump(dump, archive, err) && add_list(dump, archive, false, &toc, err) &&
-              add_list(dump, archive, true, &toc, err) &&
-              make_script(dump, archive, script, err) && load_catalog(store, dump->source, err) &&
-              store_script(store, &toc, script, err) &&
-              /* The log of schema changes of another migration. */
-              conn_command(store->target, "DELETE FROM pgcutover.objects WHERE object_type = 'EVENT TRIGGER' "
-                                          "AND object_name LIKE 'pgcutover\\_%'", err) &&
-              conn_command(store->target, "ANALYZE pgcutover.objects", err);
-
-    script_toc_release(&toc);
     return ok;
 }
 
@@ -358,21 +406,40 @@ bool schema_dump_store(const struct schema_dump *dump, int *count, struct err *e
     else
         store.count = atoi(stored);
     free(stored);
-    bool ok = true;
-    if (store.count == 0) {
-        char *archive = xasprintf("%s/schema.dump", dump->work_dir);
-        char *script = xasprintf("%s/schema.sql", dump->work_dir);
-        ok = dump_and_store(dump, &store, archive, script, err);
-        unlink(archive);
-        unlink(script);
-        free(archive);
-        free(script);
-    }
+    store.wish.take = store_object;
+    store.wish.arg = &store;
+    bool ok = store.count || dump_and_take(dump, &store.wish, store_script, err);
     if (count)
         *count = store.count;
-    HASH_CLEAR(hh, store.catalog);
-    free(store.entries);
-    free(store.placed);
     buf_release(&store.rows);
     return ok;
+}
+
+/* --- somebody else's --- */
+
+struct visit {
+    struct wish wish;
+    const struct schema_visitor *visitor;
+    bool begun;
+};
+
+static bool visit_object(void *arg, const struct script_object *object, const struct placed *placed,
+                         struct err *err)
+{
+    struct visit *visit = arg;
+    const struct schema_visitor *visitor = visit->visitor;
+
+    if (!visit->begun)
+        visitor->encoding(visitor->arg, script_reader_encoding(visit->wish.reader));
+    visit->begun = true;
+    return visitor->object(visitor->arg, object, placed->phase, err);
+}
+
+bool schema_dump_visit(const struct schema_dump *dump, const struct schema_visitor *visitor, struct err *err)
+{
+    struct visit visit = {.visitor = visitor};
+
+    visit.wish.take = visit_object;
+    visit.wish.arg = &visit;
+    return dump_and_take(dump, &visit.wish, NULL, err);
 }

@@ -301,35 +301,60 @@ static bool make_roles(struct copying *copying, struct buf *made, struct err *er
     return ok;
 }
 
+/* Fills copying->sql and ->roles; passwords: with those that the source lets us read. */
+static bool read_missing(struct copying *copying, struct conn *source, const struct conninfo *source_info,
+                         const struct schema_tools *tools, bool passwords, struct err *err)
+{
+    struct buf script = BUF_INIT;
+    struct buf missing = BUF_INIT;
+    bool readable = false;
+    bool ok = schema_missing_roles(source, copying->target, &missing, err);
+
+    if (ok && missing.len) {
+        ok = load_roles(&copying->roles, source, copying->target, err) &&
+             is_true(source, "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')",
+                     &readable, err) &&
+             is_true(copying->target, "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user",
+                     &copying->superuser, err) &&
+             dump_roles(source_info, tools, passwords && readable, &script, err);
+        if (ok && script.data) {
+            take_script(copying, script.data);
+            explicit_bzero(script.data, script.len);
+        }
+    }
+    buf_release(&script);
+    buf_release(&missing);
+    return ok;
+}
+
+static void copying_release(struct copying *copying)
+{
+    if (copying->sql.data)
+        explicit_bzero(copying->sql.data, copying->sql.len);
+    roles_release(&copying->roles);
+    buf_release(&copying->sql);
+}
+
 bool schema_roles_copy(struct conn *source, const struct conninfo *source_info,
                        const struct schema_tools *tools, struct conn *target, struct buf *made,
                        struct err *err)
 {
     struct copying copying = {.target = target};
-    struct buf script = BUF_INIT;
-    struct buf missing = BUF_INIT;
-    bool passwords = false;
+    bool ok = read_missing(&copying, source, source_info, tools, true, err) &&
+              (!copying.sql.len || make_roles(&copying, made, err));
 
-    bool ok = schema_missing_roles(source, target, &missing, err);
-    if (!ok || !missing.len)
-        goto out;
-    ok = load_roles(&copying.roles, source, target, err) &&
-         is_true(source, "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')",
-                 &passwords, err) &&
-         is_true(target, "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user",
-                 &copying.superuser, err) &&
-         dump_roles(source_info, tools, passwords, &script, err);
-    if (ok && script.data) {
-        take_script(&copying, script.data);
-        explicit_bzero(script.data, script.len);
-    }
-    ok = ok && (!copying.sql.len || make_roles(&copying, made, err));
-out:
-    if (copying.sql.data)
-        explicit_bzero(copying.sql.data, copying.sql.len);
-    roles_release(&copying.roles);
-    buf_release(&copying.sql);
-    buf_release(&script);
-    buf_release(&missing);
+    copying_release(&copying);
+    return ok;
+}
+
+bool schema_roles_script(struct conn *source, const struct conninfo *source_info,
+                         const struct schema_tools *tools, struct conn *target, struct buf *sql, struct err *err)
+{
+    struct copying copying = {.target = target};
+    bool ok = read_missing(&copying, source, source_info, tools, false, err);
+
+    if (ok && copying.sql.len)
+        buf_addstr(sql, copying.sql.data);
+    copying_release(&copying);
     return ok;
 }

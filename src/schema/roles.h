@@ -21,4 +21,8 @@ bool schema_roles_copy(struct conn *source, const struct conninfo *source_info,
                        const struct schema_tools *tools, struct conn *target, struct buf *made,
                        struct err *err);
 
+/* Appends the statements that schema_roles_copy() would run, without passwords; "" when no role is missing. */
+bool schema_roles_script(struct conn *source, const struct conninfo *source_info,
+                         const struct schema_tools *tools, struct conn *target, struct buf *sql, struct err *err);
+
 #endif

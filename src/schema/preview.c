@@ -1,0 +1,81 @@
+#include "schema/preview.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "pg/ident.h"
+
+#define PHASES (PHASE_HELD + 1)
+
+struct preview {
+    struct buf phases[PHASES];
+    size_t counts[PHASES];
+    char *encoding; /* owned */
+};
+
+static const char *const titles[PHASES] = {
+    [PHASE_PRE] = "before any data",
+    [PHASE_INDEX] = "after each table's load: indexes of several tables next to each other; of a key first the\n"
+                    "-- index, then the constraint on it",
+    [PHASE_FOREIGN_KEY] = "after all indexes: foreign keys, added NOT VALID where they may be, then validated",
+    [PHASE_POST] = "when everything is loaded and indexed: triggers, which do not fire on the changes of the\n"
+                   "-- stream, rules, views, privileges",
+    [PHASE_HELD] = "HELD BACK until the cutover: what would act on the changes that are still applied",
+};
+
+static const char settings[] =
+    "SET statement_timeout = 0;\nSET check_function_bodies = false;\nSET xmloption = content;\n"
+    "SET client_min_messages = warning;\nSET row_security = off;\nSET standard_conforming_strings = on;\n"
+    "SET search_path = '';\n";
+
+static void on_encoding(void *arg, const char *name)
+{
+    struct preview *preview = arg;
+
+    str_replace(&preview->encoding, name);
+}
+
+static bool on_object(void *arg, const struct script_object *object, enum schema_phase phase, struct err *err)
+{
+    struct preview *preview = arg;
+    struct buf *out = &preview->phases[phase];
+    bool in_schema = strcmp(object->schema, "-") != 0;
+
+    (void)err;
+    if (!*object->statement)
+        return true;
+    preview->counts[phase]++;
+    buf_addf(out, "\n-- %s %s%s%s\n%s\n", object->type, in_schema ? object->schema : "", in_schema ? "." : "",
+             object->name, object->statement);
+    return true;
+}
+
+static void put_together(const struct preview *preview, struct buf *script)
+{
+    if (preview->encoding) {
+        buf_addstr(script, "SET client_encoding = ");
+        literal_add(script, preview->encoding);
+        buf_addstr(script, ";\n");
+    }
+    buf_addstr(script, settings);
+    for (size_t i = 0; i < PHASES; i++) {
+        if (!preview->counts[i])
+            continue;
+        buf_addf(script, "\n--\n-- %zu statements %s\n--\n", preview->counts[i], titles[i]);
+        buf_add(script, preview->phases[i].data, preview->phases[i].len);
+    }
+}
+
+bool schema_preview(const struct schema_dump *dump, struct buf *script, struct err *err)
+{
+    struct preview preview = {.encoding = NULL};
+    struct schema_visitor visitor = {on_encoding, on_object, &preview};
+    bool ok = schema_dump_visit(dump, &visitor, err);
+
+    if (ok)
+        put_together(&preview, script);
+    for (size_t i = 0; i < PHASES; i++)
+        buf_release(&preview.phases[i]);
+    free(preview.encoding);
+    return ok;
+}

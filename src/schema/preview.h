@@ -1,0 +1,16 @@
+/* What the schema step is going to run, as a script that can be read, and run by psql, before anything is. */
+#ifndef PGC_SCHEMA_PREVIEW_H
+#define PGC_SCHEMA_PREVIEW_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "schema/dump.h"
+
+/* Appends the statements of dump->source's schema in the order in which they are applied, a section for each phase with a
+ * comment that says when; what is held back until the cutover comes last. psql -v ON_ERROR_STOP=1 takes it on an empty
+ * database. Texts are as pg_dump has them: that a key is made in two steps is said, not shown. On error script is unchanged. */
+bool schema_preview(const struct schema_dump *dump, struct buf *script, struct err *err);
+
+#endif
