@@ -44,6 +44,23 @@ char *clock_iso(int64_t wall_us)
     return xasprintf("%s%s+00:00", date, fraction);
 }
 
+bool clock_parse_iso(const char *text, int64_t *wall_us)
+{
+    struct tm tm = {0};
+    const char *rest = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+    int64_t fraction = 0;
+
+    if (!rest)
+        return false;
+    if (*rest == '.')
+        for (int64_t unit = 100000; *++rest >= '0' && *rest <= '9'; unit /= 10)
+            fraction += (*rest - '0') * unit;
+    if (strcmp(rest, "+00:00") != 0)
+        return false;
+    *wall_us = (int64_t)timegm(&tm) * 1000000 + fraction;
+    return true;
+}
+
 void clock_hms(int64_t wall_us, char out[16])
 {
     time_t seconds = (time_t)(wall_us / 1000000);

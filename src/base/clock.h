@@ -2,6 +2,7 @@
 #ifndef PGC_BASE_CLOCK_H
 #define PGC_BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Microseconds from 1970-01-01 to 2000-01-01, PostgreSQL's epoch (datatype/timestamp.h). */
@@ -14,6 +15,8 @@ int64_t clock_mono_us(void);
 /* "2018-07-05T23:36:02.27839+00:00", the form that Azure DMS prints: UTC, trailing zeros of the
  * fraction dropped, no fraction when it is zero. Owned by the caller. */
 char *clock_iso(int64_t wall_us);
+/* Back from that form; false where text (may be NULL) is none. */
+bool clock_parse_iso(const char *text, int64_t *wall_us);
 
 /* "14:02:11" of the local time zone, into out. */
 void clock_hms(int64_t wall_us, char out[16]);

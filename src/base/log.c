@@ -48,6 +48,11 @@ void log_component(const char *component)
     snprintf(log_name, sizeof log_name, "%s", component);
 }
 
+const char *log_name_of_process(void)
+{
+    return log_name;
+}
+
 int log_descriptor(void)
 {
     return log_fd;

@@ -17,6 +17,8 @@ bool log_open(const char *path, enum log_level least, struct err *err);
 bool log_level_parse(const char *text, enum log_level *level);
 /* Names the part of the program that this process is, as "engine", "copy-1"; copied. */
 void log_component(const char *component);
+/* That name. Borrowed. */
+const char *log_name_of_process(void);
 
 /* The log's descriptor, -1 when none is open: what closes descriptors must leave it. Borrowed. */
 int log_descriptor(void);

@@ -12,11 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/xalloc.h"
 #include "cdc/apply_internal.h"
 #include "cdc/ddl.h"
 #include "pg/ident.h"
+#include "pg/recording.h"
 #include "sql/sql.h"
 
 #define LOG_TABLE "ddl"
@@ -61,8 +63,11 @@ static PGresult *query(struct applier *applier, const char *sql, int count, cons
 static bool run(struct applier *applier, const char *sql, int count, const char *const *values,
                 struct err *err)
 {
+    int64_t began_us = clock_mono_us();
     PGresult *res = query(applier, sql, count, values, err);
 
+    if (res)
+        recording_note(applier->lanes[0].conn, sql, count, values, began_us, res, NULL);
     PQclear(res);
     return res != NULL;
 }

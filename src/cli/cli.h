@@ -27,6 +27,7 @@ struct options {
     const char *database_name;
     const char *log_level;
     const char *theme;
+    const char *format; /* report */
     const char *load_jobs, *sync_jobs, *bytes_per_second, *source_slot_wal; /* limits */
     bool json, quiet, verbose, yes, detach, dry_run, watch, check, plain, repair, rehearse, script;
     struct cli_outer *outer; /* NULL: none */
@@ -45,6 +46,7 @@ int cmd_command(const struct options *options); /* pause, resume, cancel, cutove
 int cmd_rehearse(const struct options *options); /* cutover --rehearse */
 int cmd_change(const struct options *options); /* reload, add */
 int cmd_verify(const struct options *options);
+int cmd_report(const struct options *options);
 int cmd_limits(const struct options *options);
 int cmd_open(const struct options *options); /* open NAME, or the list */
 int cmd_schema(const struct options *options); /* schema --script */
@@ -95,6 +97,11 @@ int cli_follow(const struct options *options, const char *dir, const char *name,
 
 /* What the engine of a migration's directory stored last, NULL when nothing. Owned. */
 cJSON *cli_stored_status(const char *dir);
+/* From the engine (*live), or, when none answers, what it stored last. NULL with ERR_NOT_FOUND where there is no such
+ * migration, or no status of it. Owned. */
+cJSON *cli_fetch_status(const char *state_dir, const char *name, bool tables, bool *live, struct err *err);
+/* The report of a migration as make has it; NULL with err. Owned. */
+char *cli_report(const char *state_dir, const char *name, char *(*make)(const cJSON *report), struct err *err);
 
 /* The objects of a status by resultType; borrowed. */
 const cJSON *cli_output(const cJSON *status);

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/stop.h"
 #include "cli/cli.h"
+#include "control/client.h"
 #include "pg/conn.h"
 
 int cli_fail(const struct options *options, struct err *err)
@@ -192,6 +193,41 @@ cJSON *cli_stored_status(const char *dir)
 
     buf_release(&text);
     free(path);
+    return status;
+}
+
+static cJSON *live_status(const char *dir, bool tables, struct err *err)
+{
+    struct control control;
+    cJSON *status = NULL;
+
+    if (control_open(&control, dir, "status", false, err)) {
+        status = control_status(&control, tables, err);
+        control_close(&control);
+    }
+    return status;
+}
+
+cJSON *cli_fetch_status(const char *state_dir, const char *name, bool tables, bool *live, struct err *err)
+{
+    char *dir = xasprintf("%s/%s", state_dir, name);
+    char *identity = xasprintf("%s/migration.json", dir);
+    cJSON *status = NULL;
+
+    *live = false;
+    if (!plan_name_is_valid(name) || !file_exists(identity)) {
+        err_set(err, ERR_NOT_FOUND, "there is no migration \"%s\" in \"%s\"", name, state_dir);
+        err_hint(err, "\"pgcutover status\" lists what is there.");
+    } else {
+        status = live_status(dir, tables, err);
+        *live = status != NULL;
+        if (!status && (status = cli_stored_status(dir))) /* its engine has ended */
+            err_clear(err);
+        if (!status && !err_is_set(err))
+            err_set(err, ERR_NOT_FOUND, "migration \"%s\" has no status yet", name);
+    }
+    free(identity);
+    free(dir);
     return status;
 }
 

@@ -26,6 +26,7 @@
 #include "control/client.h"
 #include "demo/sql.h"
 #include "engine/engine.h"
+#include "report/report.h"
 #include "ui/ui.h"
 
 #define NAME "demo"
@@ -325,6 +326,21 @@ static bool cut_over(struct demo *d, struct err *err)
            demo_writers_join(&d->writers, WRITERS_GRACE_MS, &d->rounds, err);
 }
 
+/* What a change ticket would get; before the migration is forgotten. */
+static bool report(struct demo *d, struct err *err)
+{
+    if (d->options->json || d->options->quiet)
+        return true;
+    char *text = cli_report(d->state_dir, NAME, report_text, err);
+    if (text) {
+        say(d, "the report, as \"pgcutover report\" gives it:");
+        printf("\n%s\n", text);
+        fflush(stdout);
+    }
+    free(text);
+    return !err_is_set(err);
+}
+
 static bool forget(struct demo *d, struct err *err)
 {
     struct migration m;
@@ -376,7 +392,7 @@ static bool look_for_leftovers(struct demo *d, struct err *err)
 typedef bool (*demo_step)(struct demo *d, struct err *err);
 
 static const demo_step steps[] = {
-    make_servers, load_sample, start_writers, migrate, keep_in_sync, cut_over, compare, forget, look_for_leftovers, NULL,
+    make_servers, load_sample, start_writers, migrate, keep_in_sync, cut_over, compare, report, forget, look_for_leftovers, NULL,
 };
 
 /* --- on a terminal: the user does it --- */

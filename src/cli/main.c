@@ -55,6 +55,11 @@ static const struct command commands[] = {
      "Compares source and target while changes are streamed, all tables or these, both sides as of one\n"
      "position, without stopping anything. Exit code 4: they differ; the rows are shown.\n"
      "  --repair    copies the rows that differ again, and compares once more"},
+    {"report", cmd_report, 1, 1, "NAME [--format text|json|html]",
+     "What a migration did, for a change ticket: servers, checks, rows and times of every table and how it\n"
+     "was found equal, the cutover with its downtime, every statement that changed something on a server,\n"
+     "warnings, conflicts, what is left. Until \"delete\"; of a running one: as far as it is.\n"
+     "  --format F  text; json; html: one page with charts, which needs nothing else"},
     {"limits", cmd_limits, 1, 1,
      "NAME [--load-jobs N] [--sync-jobs N] [--bytes-per-second X] [--source-slot-wal X]",
      "Shows what a migration may use, or changes it while it runs; it outlives the engine.\n"
@@ -83,7 +88,7 @@ enum {
     OPT_SOURCE = 256, OPT_TARGET, OPT_DATABASES, OPT_NAME, OPT_STATE_DIR, OPT_UNTIL, OPT_DETACH,
     OPT_DRY_RUN, OPT_YES, OPT_JSON, OPT_LOG_LEVEL, OPT_WATCH, OPT_DATABASE_NAME, OPT_VERSION,
     OPT_HELP, OPT_BATCH, OPT_LOAD_JOBS, OPT_SYNC_JOBS, OPT_RATE, OPT_SLOT_WAL, OPT_THEME, OPT_CHECK,
-    OPT_PLAIN, OPT_REPAIR, OPT_REHEARSE, OPT_SCRIPT,
+    OPT_PLAIN, OPT_REPAIR, OPT_REHEARSE, OPT_SCRIPT, OPT_FORMAT,
 };
 
 static const struct option long_options[] = {
@@ -111,6 +116,7 @@ static const struct option long_options[] = {
     {"repair", no_argument, NULL, OPT_REPAIR},
     {"rehearse", no_argument, NULL, OPT_REHEARSE},
     {"script", no_argument, NULL, OPT_SCRIPT},
+    {"format", required_argument, NULL, OPT_FORMAT},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -175,6 +181,7 @@ static void take_option(struct options *o, int opt)
     case OPT_REPAIR: o->repair = true; break;
     case OPT_REHEARSE: o->rehearse = true; break;
     case OPT_SCRIPT: o->script = true; break;
+    case OPT_FORMAT: o->format = optarg; break;
     case 'q': o->quiet = true; break;
     case 'v': o->verbose = true; break;
     default: break;
@@ -199,6 +206,7 @@ static const struct belongs belongings[] = {
     {"reload", " database-name "},
     {"add", " database-name "},
     {"verify", " repair database-name "},
+    {"report", " format "},
     {"limits", " load-jobs sync-jobs bytes-per-second source-slot-wal "},
     {"resume", " yes "},
     {"cancel", " yes "},

@@ -9,36 +9,12 @@
 #include "base/stop.h"
 #include "base/units.h"
 #include "cli/cli.h"
-#include "control/client.h"
-#include "engine/engine.h"
 
 static double num(const cJSON *object, const char *key)
 {
     const cJSON *item = json_get(object, key);
 
     return cJSON_IsNumber(item) ? item->valuedouble : 0;
-}
-
-/* From the engine, or, when none runs, what it stored last; *live says which. */
-static cJSON *fetch(const char *state_dir, const char *name, bool tables, bool *live, struct err *err)
-{
-    char *dir = xasprintf("%s/%s", state_dir, name);
-    struct control control;
-    cJSON *status = NULL;
-
-    *live = control_open(&control, dir, "status", false, err);
-    if (*live) {
-        status = control_status(&control, tables, err);
-        control_close(&control);
-        *live = status != NULL; /* it may have ended in between */
-    }
-    if (!*live) {
-        status = cli_stored_status(dir);
-        if (status)
-            err_clear(err);
-    }
-    free(dir);
-    return status;
 }
 
 static bool has_ended(const cJSON *status)
@@ -209,25 +185,13 @@ static int show_one(const struct options *o, const char *state_dir, const char *
 {
     struct err err = ERR_INIT;
     bool live = false;
-    char *identity = xasprintf("%s/%s/migration.json", state_dir, name);
-    bool known = plan_name_is_valid(name) && file_exists(identity);
-    cJSON *status = known ? fetch(state_dir, name, true, &live, &err) : NULL;
-    int code;
+    cJSON *status = cli_fetch_status(state_dir, name, true, &live, &err);
 
-    free(identity);
-    if (status) {
-        code = judge(o, status, live, name);
-        cJSON_Delete(status);
-        return code;
-    }
-    if (known && !err_is_set(&err))
-        err_set(&err, ERR_NOT_FOUND, "migration \"%s\" has no status yet", name);
-    if (!known) {
-        err_clear(&err);
-        err_set(&err, ERR_NOT_FOUND, "there is no migration \"%s\" in \"%s\"", name, state_dir);
-        err_hint(&err, "\"pgcutover status\" lists what is there.");
-    }
-    return cli_fail(o, &err);
+    if (!status)
+        return cli_fail(o, &err);
+    int code = judge(o, status, live, name);
+    cJSON_Delete(status);
+    return code;
 }
 
 static int by_name(const void *a, const void *b)
@@ -284,7 +248,7 @@ static int show_all(const struct options *o, const char *state_dir)
     for (size_t i = 0; i < count; i++) {
         struct err err = ERR_INIT;
         bool live = false;
-        cJSON *status = fetch(state_dir, names[i], o->json, &live, &err);
+        cJSON *status = cli_fetch_status(state_dir, names[i], o->json, &live, &err);
         if (status && !o->json)
             print_summary(names[i], status, live);
         if (status)
@@ -308,7 +272,7 @@ static int watch(const struct options *o, const char *state_dir, const char *nam
     stop_catch_signals(true);
     for (;;) {
         bool live = false;
-        cJSON *status = fetch(state_dir, name, true, &live, &err);
+        cJSON *status = cli_fetch_status(state_dir, name, true, &live, &err);
         if (!status)
             return cli_fail(o, &err);
         if (isatty(1) && !o->json)

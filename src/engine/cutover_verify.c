@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 
+#include "base/json.h"
+#include "base/record.h"
+#include "engine/verification.h"
 #include "verify/pool.h"
 #include "verify/verify.h"
 
@@ -15,6 +18,7 @@ struct comparing {
     struct verify_pair pairs[PAIRS_MAX];
     size_t pair_count;
     struct verify_job *jobs; /* owned */
+    const struct table **tables; /* owned array of borrowed, one a job */
     size_t count, next;
     struct verify_summary *summary;
     struct err failed;       /* the first that could not be compared */
@@ -28,10 +32,32 @@ static long next_table(void *arg, int *pause_ms)
     return it->next < it->count && !err_is_set(&it->failed) ? (long)it->next++ : -1;
 }
 
+/* Clients see it as they see what the background comparison found. */
+static void tell_compared(struct work *work, const struct table *table, lsn_t lsn, const struct verify_result *result)
+{
+    cJSON *message = json_message("verified");
+    enum verified state = !result->equal ? VERIFIED_DIFFERENT : result->note ? VERIFIED_PARTLY : VERIFIED_EQUAL;
+
+    json_add_str(message, "oid", table->oid);
+    json_add_str(message, "state", verification_state_name(state));
+    json_add_str(message, "note", result->note);
+    json_add_i64(message, "sourceRows", result->source_rows);
+    json_add_i64(message, "targetRows", result->target_rows);
+    json_add_bool(message, "again", true);
+    work_json_add_lsn(message, "lsn", lsn);
+    work_send(work, message);
+}
+
 static void compared(void *arg, size_t index, const struct verify_result *result)
 {
     struct comparing *it = arg;
+    struct cutover *c = it->cutover;
 
+    if (!c->rehearses) {
+        lsn_t lsn = c->work->p->load_only ? c->work->p->epoch_lsn : c->fence;
+        work_record_compared(c->work, it->tables[index], lsn, result);
+        tell_compared(c->work, it->tables[index], lsn, result);
+    }
     verify_summary_add(it->summary, &it->jobs[index], "table", result);
 }
 
@@ -51,10 +77,12 @@ static void make_jobs(struct comparing *it, const struct known_tables *known)
     const struct pipeline *p = it->cutover->work->p;
 
     it->jobs = xcalloc(p->table_count + 1, sizeof *it->jobs);
+    it->tables = xcalloc(p->table_count + 1, sizeof *it->tables);
     for (size_t i = 0; i < p->table_count; i++) {
         const struct table *t = p->by_size[i];
         if (known && work_is_known(known, t))
             continue;
+        it->tables[it->count] = t;
         it->jobs[it->count++] = (struct verify_job){.schema = t->schema, .name = t->name, .where = t->where,
                                                     .target_schema = t->target_schema,
                                                     .target_name = t->target_name, .columns = t->columns,
@@ -100,7 +128,21 @@ static bool verify_rows(struct cutover *c, const struct known_tables *known, str
         conn_close(&it.ends[i][1]);
     }
     free(it.jobs);
+    free(it.tables);
     return ok;
+}
+
+/* Equal earlier, and not written to until the fence. */
+static void record_known(const struct work *work, const struct table *table, lsn_t fence)
+{
+    cJSON *line = cJSON_CreateObject();
+
+    json_add_str(line, "database", work->p->name);
+    json_add_str(line, "oid", table->oid);
+    json_add_str(line, "schema", table->schema);
+    json_add_str(line, "name", table->name);
+    work_json_add_lsn(line, "lsn", fence);
+    record_add("known-equal", line);
 }
 
 /* What was compared while changes were streamed is not compared again where nothing has changed since. */
@@ -110,6 +152,8 @@ static bool verify_unknown_rows(struct cutover *c, size_t *known_count, struct v
     struct known_tables known;
     bool ok = work_known_equal(c->work, &c->target, &known, err) && verify_rows(c, &known, summary, err);
 
+    for (size_t i = 0; ok && i < known.count && !c->rehearses; i++)
+        record_known(c->work, known.tables[i], c->fence);
     *known_count = known.count;
     summary->compared += known.count;
     free(known.tables);

@@ -15,6 +15,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "base/proc.h"
+#include "base/record.h"
 #include "base/stop.h"
 #include "engine/supervisor.h"
 
@@ -269,6 +270,7 @@ static void run_engine(struct migration *m, const struct engine_options *options
     struct supervisor s;
     struct err err = ERR_INIT;
     char *log_path = in_dir(m, "log.jsonl");
+    char *record_path = in_dir(m, "record.jsonl");
     int keep[2] = {lock_fd, report_fd};
 
     proc_close_fds_except(keep, 2);
@@ -282,8 +284,9 @@ static void run_engine(struct migration *m, const struct engine_options *options
     stop_catch_signals(false);
     log_component("engine");
     bool ok = !err_is_set(&err) && log_open(log_path, options->log_level, &err) &&
-              supervisor_open(&s, m, &err);
+              record_open(record_path, &err) && supervisor_open(&s, m, &err);
     free(log_path);
+    free(record_path);
     if (ok && options->command && !supervisor_command(&s, options->command, &err)) {
         supervisor_close(&s);
         ok = false;

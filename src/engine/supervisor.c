@@ -282,6 +282,7 @@ bool supervisor_open(struct supervisor *s, struct migration *m, struct err *err)
     }
     for (size_t i = 0; i < m->pipeline_count; i++)
         pipeline_restore(s, &m->pipelines[i]);
+    history_open(&s->history, m);
     return true;
 }
 
@@ -293,6 +294,7 @@ void supervisor_close(struct supervisor *s)
     s->server = NULL;
     if (s->journal.path)
         journal_close(&s->journal);
+    history_close(&s->history);
     loop_free(s->loop);
     s->loop = NULL;
 }
@@ -326,6 +328,8 @@ static void on_tick(void *arg)
         s->leaving = true;
     }
     server_publish(s->server);
+    if (!s->leaving)
+        history_turn(&s->history, s->m);
     if (s->stored_version != s->m->version && clock_mono_ms() > s->store_after_ms)
         store_status(s);
 }

@@ -5,6 +5,7 @@
 
 #include "base/loop.h"
 #include "control/server.h"
+#include "engine/history.h"
 #include "engine/journal.h"
 #include "engine/model.h"
 #include "engine/tunnels.h"
@@ -13,6 +14,7 @@
 struct supervisor {
     struct migration *m;
     struct journal journal;
+    struct history history;
     struct loop *loop;
     struct server *server;
     struct worker *workers; /* list */

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/record.h"
 #include "engine/preflight.h"
 #include "engine/works.h"
 #include "load/lobs.h"
@@ -80,8 +81,18 @@ static void send_servers(struct work *work, struct preflight *pre)
     work_send(work, message);
 }
 
+static void record_findings(const struct work *work, const struct findings *findings)
+{
+    cJSON *line = cJSON_CreateObject();
+
+    json_add_str(line, "database", work->p->name);
+    cJSON_AddItemToObject(line, "findings", findings_to_json(findings));
+    record_add("checks", line);
+}
+
 static void tell_findings(struct work *work, const struct findings *findings)
 {
+    record_findings(work, findings);
     for (size_t i = 0; i < findings->count; i++) {
         const struct finding *f = &findings->items[i];
         if (f->severity == FINDING_WARN)

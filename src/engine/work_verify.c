@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/record.h"
 #include "base/rate.h"
 #include "base/stop.h"
 #include "engine/verification.h"
@@ -97,6 +98,24 @@ static void make_jobs(struct verifier *v)
 }
 
 /* --- telling --- */
+
+void work_record_compared(const struct work *work, const struct table *table, lsn_t lsn, const struct verify_result *result)
+{
+    cJSON *line = cJSON_CreateObject();
+
+    json_add_str(line, "database", work->p->name);
+    json_add_str(line, "oid", table->oid);
+    json_add_str(line, "schema", table->schema);
+    json_add_str(line, "name", table->name);
+    work_json_add_lsn(line, "lsn", lsn);
+    json_add_bool(line, "equal", result->equal);
+    json_add_num(line, "sourceRows", (double)result->source_rows);
+    json_add_num(line, "targetRows", (double)result->target_rows);
+    json_add_str(line, "sourceChecksum", result->source_sum);
+    json_add_str(line, "targetChecksum", result->target_sum);
+    json_add_str(line, "note", result->note);
+    record_add("compared", line);
+}
 
 static cJSON *verified_json(const struct verifier *v, size_t index, enum verified state, const char *note)
 {
@@ -319,6 +338,7 @@ static void compared(void *arg, size_t index, const struct verify_result *result
 {
     struct verifier *v = arg;
 
+    work_record_compared(v->work, v->items[index].table, v->lsn, result);
     if (!result->equal && result->source_sum[0]) {
         struct item *item = &v->items[index];
         item->is_different = true; /* which rows is looked for afterwards */

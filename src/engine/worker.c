@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "base/record.h"
 #include "base/stop.h"
 #include "engine/limit_pipe.h"
 
@@ -57,8 +58,8 @@ static void become_worker(const struct migration *m, struct pipeline *pipeline,
 
     proc_die_with_parent(parent);
     /* The log's descriptor stays: log.c holds it. */
-    int keep[4] = {fd, log_descriptor(), pipeline->limit_pipe[0], pipeline->limit_pipe[1]};
-    proc_close_fds_except(keep, 4);
+    int keep[] = {fd, log_descriptor(), record_descriptor(), pipeline->limit_pipe[0], pipeline->limit_pipe[1]};
+    proc_close_fds_except(keep, sizeof keep / sizeof *keep);
     snprintf(title, sizeof title, "pgc-%s", kind->name);
     prctl(PR_SET_NAME, title);
     snprintf(component, sizeof component, "%s:%.40s", kind->name, pipeline->name);

@@ -65,6 +65,10 @@ bool work_is_known(const struct known_tables *known, const struct table *table);
 /* Is everything that the target's database holds of this migration? */
 bool work_owns_target(const struct work *work);
 
+struct verify_result;
+/* A table was compared as of that position: into the record, for the report. */
+void work_record_compared(const struct work *work, const struct table *table, lsn_t lsn, const struct verify_result *result);
+
 struct table_entry;
 /* A picked table as "tables" messages have it. Owned. */
 cJSON *work_entry_json(const struct table_entry *entry);

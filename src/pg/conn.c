@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stop.h"
+#include "pg/recording.h"
 
 #define CONNECT_TIMEOUT_MS 15000
 #define CANCEL_GRACE_MS 5000
@@ -29,6 +30,8 @@ bool conn_is_open(const struct conn *c)
 
 void conn_close(struct conn *c)
 {
+    if (PQtransactionStatus(c->pg) != PQTRANS_IDLE)
+        recording_rolled_back(c); /* what is open ends with the connection */
     if (c->pg)
         PQfinish(c->pg);
     free(c->label);
@@ -306,6 +309,18 @@ static PGresult *collect(struct conn *c, const char *sql, struct err *err)
     return last;
 }
 
+static PGresult *collect_noted(struct conn *c, const char *sql, int count, const char *const *values, int64_t began_us,
+                               struct err *err)
+{
+    struct err own = ERR_INIT;
+    PGresult *res = collect(c, sql, &own);
+
+    recording_note(c, sql, count, values, began_us, res, res ? NULL : own.sqlstate[0] ? own.sqlstate : "?????");
+    if (err_is_set(&own))
+        err_move(err, &own);
+    return res;
+}
+
 static bool is_usable(struct conn *c, struct err *err)
 {
     if (stop_check(err))
@@ -320,11 +335,12 @@ PGresult *conn_exec(struct conn *c, const char *sql, struct err *err)
 {
     if (!is_usable(c, err))
         return NULL;
+    int64_t began_us = clock_mono_us();
     if (!PQsendQuery(c->pg, sql)) {
         conn_error(c, NULL, sql, err);
         return NULL;
     }
-    return collect(c, sql, err);
+    return collect_noted(c, sql, 0, NULL, began_us, err);
 }
 
 PGresult *conn_exec_params(struct conn *c, const char *sql, int count, const char *const *values,
@@ -332,11 +348,12 @@ PGresult *conn_exec_params(struct conn *c, const char *sql, int count, const cha
 {
     if (!is_usable(c, err))
         return NULL;
+    int64_t began_us = clock_mono_us();
     if (!PQsendQueryParams(c->pg, sql, count, NULL, values, NULL, NULL, 0)) {
         conn_error(c, NULL, sql, err);
         return NULL;
     }
-    return collect(c, sql, err);
+    return collect_noted(c, sql, count, values, began_us, err);
 }
 
 bool conn_command(struct conn *c, const char *sql, struct err *err)
@@ -383,6 +400,7 @@ bool conn_scalar(struct conn *c, const char *sql, int count, const char *const *
 void conn_rollback(struct conn *c)
 {
     if (conn_is_open(c) && PQtransactionStatus(c->pg) != PQTRANS_IDLE) {
+        recording_rolled_back(c);
         PGresult *res = PQexec(c->pg, "ROLLBACK");
         PQclear(res);
     }

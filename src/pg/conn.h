@@ -41,6 +41,7 @@ struct conn {
     int version;         /* PQserverVersion: 150020 */
     int timeout_ms;      /* deadline of each statement, 0 none; the caller may set it */
     bool replica_role;   /* CONN_WRITER: session_replication_role could be set */
+    int recorded;        /* statements of the open transaction that are in the record */
 };
 
 #define CONN_INIT {0}

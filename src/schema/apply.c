@@ -10,8 +10,10 @@
 #include <uthash.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/stop.h"
+#include "pg/recording.h"
 #include "schema/apply_run.h"
 #include "schema/constraint.h"
 #include "sql/sql.h"
@@ -43,6 +45,7 @@ static bool run_text(struct conn *c, const char *sql, struct refusal *refusal, b
             err->retryable = true;
         return false;
     }
+    int64_t began_us = clock_mono_us();
     if (!PQsendQuery(c->pg, sql)) {
         conn_error(c, NULL, NULL, err);
         return false;
@@ -62,6 +65,7 @@ static bool run_text(struct conn *c, const char *sql, struct refusal *refusal, b
         }
         PQclear(res);
     }
+    recording_note(c, sql, 0, NULL, began_us, NULL, *refused ? refusal->sqlstate : NULL);
     if (!*refused)
         return true;
     if (!conn_is_open(c) || refusal_ends_session(refusal)) {

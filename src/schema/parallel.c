@@ -9,11 +9,13 @@
 #include "base/clock.h"
 #include "base/stop.h"
 #include "base/xalloc.h"
+#include "pg/recording.h"
 
 struct lane {
     struct conn *conn;
     struct parallel_task *task; /* borrowed; NULL idle */
     bool refused;
+    int64_t began_us; /* when its task was sent */
     struct err why;
 };
 
@@ -53,6 +55,7 @@ static bool start(struct lane *lane, struct parallel_task *task, struct err *err
     task->tries++;
     lane->task = task;
     lane->refused = false;
+    lane->began_us = clock_mono_us();
     if (PQsendQuery(lane->conn->pg, task->text))
         return conn_flush(lane->conn, err);
     conn_error(lane->conn, NULL, NULL, err);
@@ -89,6 +92,7 @@ static bool end_try(struct parallel *par, struct lane *lane, struct err *err)
 
     lane->task = NULL;
     task->running = false;
+    recording_note(lane->conn, task->text, 0, NULL, lane->began_us, NULL, lane->refused ? task->refusal.sqlstate : NULL);
     if (!lane->refused) {
         end_task(par, task, false);
         return true;

@@ -4,6 +4,7 @@
 #include "pg/conninfo.h"
 #include "pg/ident.h"
 #include "pg/lsn.h"
+#include "pg/statement.h"
 
 static void test_lsn(void)
 {
@@ -112,12 +113,55 @@ static void test_unreachable(void)
     conninfo_release(&info);
 }
 
+/* --- statements --- */
+
+static void test_statement_changes(void)
+{
+    static const char *const changing[] = {
+        "CREATE TABLE a (b int)", "  -- why\n/* and /* how */ */ drop index c", "BEGIN; SET x = 1; TRUNCATE a; COMMIT",
+        "SELECT 'it''s; fine'; ALTER TABLE a ADD b int", "SELECT pg_catalog.setval('s', 1)", "SELECT lo_create ($1)",
+        "CREATE_REPLICATION_SLOT \"s\" LOGICAL pgoutput", "DO $x$ BEGIN END $x$", "ANALYZE", "GRANT SELECT ON a TO b",
+        "SELECT $$ $1; $$; VACUUM a", "SELECT E'\\';'; REFRESH MATERIALIZED VIEW m"};
+    static const char *const others[] = {
+        "SELECT 1", "BEGIN", "INSERT INTO pgcutover.tables VALUES ('CREATE TABLE x')", "SELECT 'a; DROP TABLE b'",
+        "SELECT \"x; DROP\"", "SELECT $q$; DROP TABLE b$q$", "CREATE TEMP TABLE t (a int)", "create temporary table t (a int)",
+        "SELECT setval FROM a", "-- DROP TABLE a", "/* DROP TABLE a */ SELECT 1", "COPY a FROM STDIN", "SET work_mem = 1", ""};
+
+    for (size_t i = 0; i < sizeof changing / sizeof *changing; i++)
+        if (!statement_changes_server(changing[i]))
+            CHECK_STR("does not change", changing[i]);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (statement_changes_server(others[i]))
+            CHECK_STR("changes", others[i]);
+    CHECK_TRUE(statement_changes_server("DROP TABLE a"));
+}
+
+static void check_secret(const char *sql, const char *want)
+{
+    char *text = statement_without_secrets(sql);
+
+    CHECK_STR(text, want);
+    free(text);
+}
+
+static void test_statement_secrets(void)
+{
+    check_secret("ALTER ROLE a WITH LOGIN PASSWORD 'SCRAM$x''y' VALID UNTIL 'then'",
+                 "ALTER ROLE a WITH LOGIN PASSWORD '***' VALID UNTIL 'then'");
+    check_secret("CREATE USER MAPPING FOR a SERVER s OPTIONS (user 'u', password /* here */ E'x\\'y')",
+                 "CREATE USER MAPPING FOR a SERVER s OPTIONS (user 'u', password /* here */ '***')");
+    check_secret("ALTER TABLE a RENAME password TO \"PASSWORD\"; SELECT 'kept'", "ALTER TABLE a RENAME password TO \"PASSWORD\"; SELECT 'kept'");
+    check_secret("", "");
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
         {"LSNs", test_lsn},           {"identifiers", test_ident},
         {"conninfo", test_conninfo},  {"retryable", test_retryable},
-        {"unreachable", test_unreachable}, {NULL, NULL},
+        {"unreachable", test_unreachable}, {"statements that change a server", test_statement_changes},
+        {"statements without secrets", test_statement_secrets},
+        {NULL, NULL},
     };
     return unit_main("pg", tests);
 }
