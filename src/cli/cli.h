@@ -29,7 +29,7 @@ struct options {
     const char *theme;
     const char *format; /* report */
     const char *load_jobs, *sync_jobs, *bytes_per_second, *source_slot_wal; /* limits */
-    bool json, quiet, verbose, yes, detach, dry_run, watch, check, plain, repair, rehearse, script;
+    bool json, quiet, verbose, yes, detach, dry_run, watch, check, plain, repair, rehearse, script, remove;
     struct cli_outer *outer; /* NULL: none */
     int64_t since_us;        /* events before it have been told or are of no interest */
     char **args;             /* what is left, borrowed from argv */
@@ -47,6 +47,7 @@ int cmd_rehearse(const struct options *options); /* cutover --rehearse */
 int cmd_change(const struct options *options); /* reload, add */
 int cmd_verify(const struct options *options);
 int cmd_report(const struct options *options);
+int cmd_residue(const struct options *options);
 int cmd_limits(const struct options *options);
 int cmd_open(const struct options *options); /* open NAME, or the list */
 int cmd_schema(const struct options *options); /* schema --script */

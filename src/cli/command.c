@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "control/client.h"
 #include "engine/engine.h"
+#include "engine/undo.h"
 
 struct verb {
     const char *name;
@@ -113,6 +114,46 @@ static int wait_for_end(const struct options *o, const char *state_dir, const ch
     return code;
 }
 
+/* --- --dry-run --- */
+
+static void print_undo(const cJSON *list, const struct verb *verb, const char *dir)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, list)
+    {
+        const char *statement = json_str(item, "statement");
+        const char *side = json_str(item, "side");
+        printf("%s%s%s %s \"%s\": %s\n", json_str(item, "databaseName"), side ? ", " : "", side ? side : "", json_str(item, "kind"),
+               json_str(item, "name"), statement ? statement : "would be kept");
+    }
+    if (!cJSON_GetArraySize(list))
+        puts("Nothing of it is on either server.");
+    if (strcmp(verb->name, "delete") == 0)
+        printf("The directory \"%s\" would be removed.\n", dir);
+}
+
+/* What the journal has, and so what would be taken back. Nothing is asked of the servers. */
+static int dry_run(const struct options *o, const char *state_dir, const struct verb *verb)
+{
+    struct migration m;
+    struct err err = ERR_INIT;
+    cJSON *list = cJSON_CreateArray();
+
+    if (engine_load(&m, state_dir, o->args[0], &err)) {
+        if (undo_list(&m, list, &err) && o->json) {
+            char *text = json_pretty_sorted(list);
+            puts(text);
+            free(text);
+        } else if (!err_is_set(&err)) {
+            print_undo(list, verb, m.dir);
+        }
+        migration_release(&m);
+    }
+    cJSON_Delete(list);
+    return err_is_set(&err) ? cli_fail(o, &err) : 0;
+}
+
 int cmd_command(const struct options *o)
 {
     const struct verb *verb = find_verb(o->command);
@@ -124,6 +165,11 @@ int cmd_command(const struct options *o)
         return cmd_rehearse(o);
     char *state_dir = cli_state_dir(o, NULL);
     follow.since_us = clock_wall_us();
+    if (o->dry_run) {
+        code = dry_run(o, state_dir, verb);
+        free(state_dir);
+        return code;
+    }
     if (!send_command(o, state_dir, o->args[0], verb, &err))
         code = cli_fail(o, &err);
     else

@@ -332,8 +332,11 @@ static bool report(struct demo *d, struct err *err)
     if (d->options->json || d->options->quiet)
         return true;
     char *text = cli_report(d->state_dir, NAME, report_text, err);
+    char *statements = text ? strstr(text, "\nStatements that changed") : NULL;
+    if (statements)
+        *statements = '\0';
     if (text) {
-        say(d, "the report, as \"pgcutover report\" gives it:");
+        say(d, "the report, as \"pgcutover report\" gives it, but for its list of statements:");
         printf("\n%s\n", text);
         fflush(stdout);
     }

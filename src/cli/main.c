@@ -70,10 +70,17 @@ static const struct command commands[] = {
     {"pause", cmd_command, 1, 1, "NAME", "Stops all work; slot and place are kept."},
     {"resume", cmd_command, 1, 1, "NAME",
      "Goes on: after a pause, after an error was mended, after the engine was killed."},
-    {"cancel", cmd_command, 1, 1, "NAME",
-     "Stops, and undoes everything that was made on the source."},
-    {"delete", cmd_command, 1, 1, "NAME",
-     "Forgets a migration that has ended, and leaves nothing behind on either server."},
+    {"cancel", cmd_command, 1, 1, "NAME [--dry-run]",
+     "Stops, and undoes everything that was made on the source.\n"
+     "  --dry-run   says what would be undone on which server, and does nothing"},
+    {"delete", cmd_command, 1, 1, "NAME [--dry-run]",
+     "Forgets a migration that has ended, and leaves nothing behind on either server.\n"
+     "  --dry-run   says what would be removed from which server, and does nothing"},
+    {"residue", cmd_residue, 1, 1, "PLAN [--remove]",
+     "What lost migrations have left on the plan's servers: slots, publications, event triggers, schemas\n"
+     "and origins that are named pgcutover..., and settings that may be of one. What a migration of this\n"
+     "host still needs, and what is in use, is told apart.\n"
+     "  --remove    removes what is left behind; never what is in use, needed, or may be a DBA's own"},
     {"demo", cmd_demo, 0, 0, "",
      "One whole migration on this machine, in about half a minute: two private servers in a\n"
      "temporary directory, sample data, a workload that writes all the time, cutover, and a\n"
@@ -88,7 +95,7 @@ enum {
     OPT_SOURCE = 256, OPT_TARGET, OPT_DATABASES, OPT_NAME, OPT_STATE_DIR, OPT_UNTIL, OPT_DETACH,
     OPT_DRY_RUN, OPT_YES, OPT_JSON, OPT_LOG_LEVEL, OPT_WATCH, OPT_DATABASE_NAME, OPT_VERSION,
     OPT_HELP, OPT_BATCH, OPT_LOAD_JOBS, OPT_SYNC_JOBS, OPT_RATE, OPT_SLOT_WAL, OPT_THEME, OPT_CHECK,
-    OPT_PLAIN, OPT_REPAIR, OPT_REHEARSE, OPT_SCRIPT, OPT_FORMAT,
+    OPT_PLAIN, OPT_REPAIR, OPT_REHEARSE, OPT_SCRIPT, OPT_FORMAT, OPT_REMOVE,
 };
 
 static const struct option long_options[] = {
@@ -117,6 +124,7 @@ static const struct option long_options[] = {
     {"rehearse", no_argument, NULL, OPT_REHEARSE},
     {"script", no_argument, NULL, OPT_SCRIPT},
     {"format", required_argument, NULL, OPT_FORMAT},
+    {"remove", no_argument, NULL, OPT_REMOVE},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -182,6 +190,7 @@ static void take_option(struct options *o, int opt)
     case OPT_REHEARSE: o->rehearse = true; break;
     case OPT_SCRIPT: o->script = true; break;
     case OPT_FORMAT: o->format = optarg; break;
+    case OPT_REMOVE: o->remove = true; break;
     case 'q': o->quiet = true; break;
     case 'v': o->verbose = true; break;
     default: break;
@@ -209,8 +218,9 @@ static const struct belongs belongings[] = {
     {"report", " format "},
     {"limits", " load-jobs sync-jobs bytes-per-second source-slot-wal "},
     {"resume", " yes "},
-    {"cancel", " yes "},
-    {"delete", " yes "},
+    {"cancel", " yes dry-run "},
+    {"delete", " yes dry-run "},
+    {"residue", " remove name yes "},
     {"open", " theme plain "},
     {"theme", " check "},
     {"demo", ""},

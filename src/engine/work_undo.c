@@ -4,10 +4,13 @@
 #include <string.h>
 
 #include "base/files.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "cutover/bouncer.h"
 #include "cutover/freeze.h"
 #include "engine/journal.h"
+#include "engine/residue.h"
+#include "engine/undo.h"
 #include "engine/works.h"
 #include "load/ddl_log.h"
 #include "load/publication.h"
@@ -248,6 +251,35 @@ static void add_left(struct buf *left, const struct made *made)
     free(statement);
 }
 
+/* The server's own catalogs have the last word: nothing that is named as this migration's is on it. */
+static bool prove_gone_from(struct undo *u, struct conn *c, struct err *err)
+{
+    struct residues found = RESIDUES_INIT;
+    struct buf left = BUF_INIT;
+    const struct pipeline *p = u->work->p;
+    bool ok = residue_find(c, p->name, NULL, &found, err);
+
+    for (size_t i = 0; ok && i < found.count; i++)
+        if (found.items[i].owner && strcmp(found.items[i].owner, p->slot) == 0)
+            buf_addf(&left, "\n    on the %s: %s;", side_name(c->side), found.items[i].fix);
+    if (ok && left.len) {
+        err_set(err, ERR_SERVER, "%s: something of the migration is still there after it was undone", c->label);
+        err_hint(err, "\"pgcutover resume %s\" looks again. It can be removed by hand:%s", u->work->m->name, left.data);
+        ok = false;
+    } else if (ok) {
+        work_event(u->work, "info", "%s: the %s's catalogs have nothing of \"%s\" any more", p->name, side_name(c->side), p->slot);
+    }
+    buf_release(&left);
+    residues_release(&found);
+    return ok;
+}
+
+static bool prove_gone(struct undo *u, struct err *err)
+{
+    return (!conn_is_open(&u->source) || prove_gone_from(u, &u->source, err)) &&
+           (!conn_is_open(&u->target) || prove_gone_from(u, &u->target, err));
+}
+
 bool work_undo_kinds(struct work *work, const char *kinds, struct err *err)
 {
     struct undo u = {.work = work, .source = CONN_INIT, .target = CONN_INIT};
@@ -273,6 +305,8 @@ bool work_undo_kinds(struct work *work, const char *kinds, struct err *err)
         err_hint(&first, "\"pgcutover resume %s\" tries again. What is left can be undone by hand as "
                          "well:%s", work->m->name, left.data);
     buf_release(&left);
+    if (ok && !kinds && !err_is_set(&first))
+        prove_gone(&u, &first);
     if (ok)
         journal_close(&journal);
     conn_close(&u.source);
@@ -282,6 +316,37 @@ bool work_undo_kinds(struct work *work, const char *kinds, struct err *err)
         err_move(err, &first);
         return false;
     }
+    return ok;
+}
+
+static cJSON *listed(const struct migration *m, const struct made *made)
+{
+    const struct undo_kind *kind = find_undo(made->kind);
+    char *statement = kind && kind->by_hand ? kind->by_hand(made) : NULL;
+    cJSON *item = cJSON_CreateObject();
+
+    json_add_str(item, "databaseName", (size_t)made->db < m->pipeline_count ? m->pipelines[made->db].name : NULL);
+    json_add_str(item, "side", kind && kind->side == NOWHERE ? NULL : made->side);
+    json_add_str(item, "kind", made->kind);
+    json_add_str(item, "schema", made->schema);
+    json_add_str(item, "name", made->name);
+    json_add_str(item, "statement", statement);
+    free(statement);
+    return item;
+}
+
+bool undo_list(const struct migration *m, cJSON *list, struct err *err)
+{
+    struct journal journal;
+    char *path = xasprintf("%s/journal.jsonl", m->dir);
+    bool ok = journal_read(&journal, path, err);
+
+    for (size_t i = ok ? journal.made_count : 0; i-- > 0;)
+        if (!journal.made[i].gone)
+            cJSON_AddItemToArray(list, listed(m, &journal.made[i]));
+    if (ok)
+        journal_close(&journal);
+    free(path);
     return ok;
 }
 

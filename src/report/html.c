@@ -69,7 +69,7 @@ static void add_fact(struct buf *out, const char *name, const char *text)
 
 static void add_server(struct buf *out, const cJSON *r, const char *name, const char *server, const char *version)
 {
-    char *text = xasprintf("%s, PostgreSQL %s", words_of(r, server, "not reached yet"), words_of(r, version, "?"));
+    char *text = xasprintf("%s, %s", words_of(r, server, "not reached yet"), words_of(r, version, "?"));
 
     add_fact(out, name, text);
     free(text);

@@ -47,8 +47,8 @@ static void add_head(struct buf *out, const cJSON *r)
     char a[WORDS_SIZE], b[WORDS_SIZE], c[WORDS_SIZE];
 
     buf_addf(out, "Migration %s: %s\n", words_of(r, "name", "?"), words_of(r, "state", "?"));
-    buf_addf(out, "Source    %s (PostgreSQL %s)\n", words_of(r, "sourceServer", "not reached yet"), words_of(r, "sourceVersion", "?"));
-    buf_addf(out, "Target    %s (PostgreSQL %s)\n", words_of(r, "targetServer", "not reached yet"), words_of(r, "targetVersion", "?"));
+    buf_addf(out, "Source    %s (%s)\n", words_of(r, "sourceServer", "not reached yet"), words_of(r, "sourceVersion", "?"));
+    buf_addf(out, "Target    %s (%s)\n", words_of(r, "targetServer", "not reached yet"), words_of(r, "targetVersion", "?"));
     buf_addf(out, "Started   %s\nEnded     %s\n", words_time(r, "startedOn", a), words_time(r, "endedOn", b));
     buf_addf(out, "Reported  %s by %s\n", words_time(r, "reportedOn", c), words_of(r, "program", "pgcutover"));
 }
