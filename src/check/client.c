@@ -307,20 +307,6 @@ static bool report_blockers(struct check_run *run, const struct check *check, st
     return true;
 }
 
-/* Release notes of 9.5.7 and 9.6.3: "Fix possibly-incorrect initial snapshot for logical decoding". */
-bool check_old_minor(struct check_run *run, const struct check *check, struct err *err)
-{
-    int version = run->context->source->version;
-    struct items items = ITEMS_INIT;
-
-    (void)err;
-    if (version % 100 >= (version < 90600 ? 7 : 3))
-        return true;
-    items_add(&items, run->context->source_catalog->server.version_text, NULL, NULL);
-    items_report(run, check, &items);
-    return true;
-}
-
 /* Before 10 no slot is temporary, so one statement makes and drops it. Otherwise, should anything go wrong, the server
  * drops it with the error or the session. */
 static bool probe_slot(struct conn *c, struct err *err)

@@ -95,10 +95,11 @@ bool check_version_order(struct check_run *run, const struct check *check, struc
 bool check_pooler(struct check_run *run, const struct check *check, struct err *err);
 bool check_clock(struct check_run *run, const struct check *check, struct err *err);
 bool check_repl_conn(struct check_run *run, const struct check *check, struct err *err);
-bool check_old_minor(struct check_run *run, const struct check *check, struct err *err);
 bool check_slot_probe(struct check_run *run, const struct check *check, struct err *err);
 bool check_srr(struct check_run *run, const struct check *check, struct err *err);
 bool check_leftover_schema(struct check_run *run, const struct check *check, struct err *err);
+/* On what one server is set to and the other is not, see servers.c. */
+bool check_auth(struct check_run *run, const struct check *check, struct err *err);
 /* On what the catalogs hold, see objects.c. */
 bool check_always(struct check_run *run, const struct check *check, struct err *err);
 bool check_standby(struct check_run *run, const struct check *check, struct err *err);

@@ -26,7 +26,11 @@ setting_is() {
 }
 
 cluster_start good max_prepared_transactions=3 fsync=off || exit 1
-cluster_start bad wal_level=replica max_replication_slots=1 max_wal_senders=1 max_slot_wal_keep_size=512MB fsync=off || exit 1
+major=$("$PGC_BIN/postgres" --version | sed -E 's/.* ([0-9]+).*/\1/')
+old_snapshots= # gone in 17
+[ "$major" -ge 17 ] || old_snapshots=old_snapshot_threshold=60
+cluster_start bad wal_level=replica max_replication_slots=1 max_wal_senders=1 max_slot_wal_keep_size=512MB \
+    max_locks_per_transaction=10 wal_sender_timeout=5s fsync=off $old_snapshots || exit 1
 for name in good bad; do
     on $name postgres -c 'CREATE DATABASE shop'
     on $name shop -c 'CREATE TABLE public.t (id int PRIMARY KEY); INSERT INTO t VALUES (1)'
@@ -40,6 +44,7 @@ found_not "a good source has no failure" '^F '
 
 # a source that is not set up
 on bad postgres -c "SELECT pg_create_physical_replication_slot('taken')" >/dev/null
+echo "SELECT 'CREATE TABLE public.many_' || g || ' (id int PRIMARY KEY)' FROM generate_series(1, 260) AS g \\gexec" | on bad shop
 check "$(uri bad shop)" "$(uri good empty)"
 assert_equal "failures give exit code 3" "$status" 3
 found_is "wal-level" '^F source wal-level wal_level is replica, not logical'
@@ -50,8 +55,11 @@ found_is "senders-free" '^F source senders-free .*max_wal_senders is 1 and 0 are
 found_is "slot-wal-limit" '^W source slot-wal-limit .*max_slot_wal_keep_size is 512MB'
 found_is "idle-slots" '^W source idle-slots .*taken'
 found_not "slot-probe says nothing new" ' slot-probe '
+found_is "locks" '^W source locks .*52[0-9] relations, and room for 600 locks'
+found_is "locks: fix" 'ALTER SYSTEM SET max_locks_per_transaction = 64;'
+[ "$major" -ge 17 ] || found_is "snapshot-old" '^W source snapshot-old old_snapshot_threshold is 60min'
 check "$(uri good shop)" "$(uri good empty)"
-for id in wal-level slots-free senders-free slot-wal-limit idle-slots repl-conn slot-probe same-cluster; do
+for id in wal-level slots-free senders-free slot-wal-limit idle-slots repl-conn slot-probe same-cluster locks snapshot-old failover-slot tls; do
     found_not "$id: not on a good source" " $id "
 done
 
@@ -89,6 +97,22 @@ found_is "standby-src" '^F source standby-src '
 check "$(uri good shop)" "$(uri standby shop)"
 found_is "t-recovery" '^F target t-recovery '
 found_not "a copy of the cluster is another one" ' same-cluster '
+found_is "failover-slot" '^W source failover-slot .*walreceiver \(streaming\)'
+
+# over a network without encryption, and over the loopback
+address=$(hostname -I 2>/dev/null | tr ' ' '\n' | grep -m1 '^[0-9.]*$')
+if [ -n "$address" ]; then
+    port=$((20000 + RANDOM % 30000))
+    printf "listen_addresses = '127.0.0.1,%s'\nport = %s\n" "$address" $port | as_server tee -a "$PGC_DIR/standby/data/postgresql.conf" >/dev/null
+    echo "host all all $address/32 trust" | as_server tee -a "$PGC_DIR/standby/data/pg_hba.conf" >/dev/null
+    cluster_stop standby && cluster_again standby
+    check "postgresql://postgres@$address:$port/shop" "$(uri bad postgres)"
+    found_is "tls" "^W source tls .*role postgres from $address; ssl is off"
+    check "postgresql://postgres@127.0.0.1:$port/shop" "$(uri bad postgres)"
+    found_not "tls: the loopback" ' tls '
+    check "$(uri good shop)" "postgresql://postgres@$address:$port/shop"
+    found_is "tls of the target" '^W target tls '
+fi
 
 # "*" among the synchronous standbys, with that standby's name in the fix
 for value in '*' 'ANY 1 ("*")' 'FIRST 2 (a, *)'; do

@@ -15,6 +15,7 @@ struct expectation {
     char severity;
     const char *message; /* a part of it; NULL: the finding must not be there */
     const char *fix;     /* a part of it, or NULL */
+    int min_version;     /* of the source; before, nothing is expected */
 };
 
 struct fixture {
@@ -348,12 +349,12 @@ static const struct fixture fixtures[] = {
      .target_sql = "REVOKE CREATE ON DATABASE c_dst FROM PUBLIC",
      .expected = {{"select-priv", S, 'F', "cannot be read: hidden.t",
                    "GRANT USAGE ON SCHEMA \"hidden\" TO \"plain\"; GRANT SELECT ON \"hidden\".\"t\" TO \"plain\";"},
-                  {"table-owner", S, 'F', "public.keyed, hidden.t, public.secret", "GRANT \"postgres\" TO \"plain\""},
+                  {"table-owner", S, 'F', "public.keyed, hidden.t, public.secret", "GRANT \"postgres\" TO \"plain\"", 100000},
                   {"rls", S, 'F', ": public.secret", "ALTER ROLE \"plain\" BYPASSRLS"},
                   {"repl-role", S, 'F', "role plain", "ALTER ROLE plain REPLICATION;"},
                   {"repl-conn", S, 'F', "could not connect", "ALTER ROLE \"plain\" REPLICATION;"},
                   {"slot-probe", S, 'F', NULL, NULL},
-                  {"db-create", S, 'F', "database c_src", "GRANT CREATE ON DATABASE c_src TO plain;"},
+                  {"db-create", S, 'F', "database c_src", "GRANT CREATE ON DATABASE c_src TO plain;", 100000},
                   {"db-create", T, 'F', "database c_dst", NULL},
                   {"srr", T, 'F', "\"plain\"", "/*!15 GRANT SET ON PARAMETER session_replication_role TO \"plain\";*//*!-14 ALTER ROLE \"plain\" SUPERUSER;*/"},
                   {"k-owner", S, 'F', "database c_src belongs to postgres", "GRANT postgres TO plain;"},
@@ -397,7 +398,7 @@ static const struct fixture fixtures[] = {
      .expected = {{"same-cluster", T, 'F', "database \"c_src\" of the cluster", NULL}}},
     {.name = "an older target", .min_version = 110000, .source_sql = KEYED, .change = old_target,
      .expected = {{"version-order", S, 'F', ", the target is ", NULL}}},
-    {.name = "a source of version 10", .source_sql = KEYED, .change = source_of_10,
+    {.name = "a source of version 10", .min_version = 110000, .source_sql = KEYED, .change = source_of_10,
      .expected = {{"truncate-10", S, 'W', "does not send TRUNCATE", NULL},
                   {"version-order", S, 'F', NULL, NULL}}},
     {.name = "settings",
@@ -416,7 +417,7 @@ static const struct fixture fixtures[] = {
      .cleanup = "ALTER ROLE plain CONNECTION LIMIT -1",
      .expected = {{"connections", S, 'W', "role plain (CONNECTION LIMIT) has 3 free, database c_src (CONNECTION LIMIT) has 5 free", NULL},
                   {"connections", T, 'W', NULL, NULL}}},
-    {.name = "slots and leftovers",
+    {.name = "slots and leftovers", .min_version = 100000,
      .source_sql = KEYED "SELECT pg_catalog.pg_create_physical_replication_slot('idle_one', true);"
                    "CREATE PUBLICATION pgcutover_old; CREATE SCHEMA pgcutover;"
                    "CREATE SUBSCRIPTION feed CONNECTION 'dbname=nowhere' PUBLICATION x WITH (connect = false);",
@@ -431,14 +432,37 @@ static const struct fixture fixtures[] = {
                    "DROP PUBLICATION pgcutover_old;"},
                   {"leftovers", T, 'F', "\"shop\" of database \"olddb\"", "DROP SCHEMA pgcutover CASCADE;"},
                   {"subs-src", S, 'W', ": feed", NULL}}},
-    {.name = "an origin left behind", .source_sql = KEYED, /* by the fixture before */
+    {.name = "an origin left behind", .min_version = 100000, .source_sql = KEYED, /* by the fixture before */
      .expected = {{"leftovers", T, 'W', "replication origin pgcutover_old",
                    "SELECT pg_replication_origin_drop('pgcutover_old');"}}},
+    {.name = "passwords, transactions and publications", .min_version = 100000, .source_sql = KEYED
+                 "ALTER DATABASE c_src SET password_encryption = 'md5'; CREATE PUBLICATION \"All\" FOR ALL TABLES;"
+                 "/*!13 ALTER DATABASE c_src SET logical_decoding_work_mem = '64MB';*/"
+                 "UPDATE pg_catalog.pg_database SET datfrozenxid = ((pg_catalog.txid_current() + 4294967296 - 1100000000)"
+                 " % 4294967296)::text::pg_catalog.xid WHERE datname = 'c_src'",
+     .target_sql = "ALTER DATABASE c_dst SET password_encryption = 'scram-sha-256'",
+     .expected = {{"auth", T, 'W', "password_encryption is md5 on the source, scram-sha-256 on the target", "pg_hba.conf"},
+                  {"decode-mem", S, 'I', "is 64 MB", "ALTER ROLE postgres SET logical_decoding_work_mem = '256MB';", 130000},
+                  {"wraparound", S, 'W', ": c_src is 11", "VACUUM FREEZE; -- in database c_src"},
+                  {"pubs-all", S, 'I', ": \"All\"", NULL}}},
+    {.name = "passwords and publications without fault", .min_version = 100000, .source_sql = KEYED
+                 "ALTER DATABASE c_src SET password_encryption = 'scram-sha-256'; CREATE PUBLICATION one FOR TABLE public.keyed",
+     .target_sql = "ALTER DATABASE c_dst SET password_encryption = 'scram-sha-256'",
+     .expected = {{"auth", T, 'W', NULL, NULL}, {"pubs-all", S, 'I', NULL, NULL}}},
+    {.name = "decoders that spill", .min_version = 140000, .source_sql = KEYED,
+     .held_sql = "SET logical_decoding_work_mem = '64kB';"
+                 "SELECT pg_catalog.pg_create_logical_replication_slot('spiller', 'test_decoding');"
+                 "BEGIN; INSERT INTO public.keyed SELECT g, 'some text that takes space'"
+                 " FROM pg_catalog.generate_series(1, 5000) AS g; COMMIT;"
+                 "SELECT pg_catalog.count(*) FROM pg_catalog.pg_logical_slot_get_changes('spiller', NULL, NULL);"
+                 "SELECT pg_catalog.pg_sleep(0.6)", /* until the statistics are there */
+     .cleanup = "SELECT pg_catalog.pg_drop_replication_slot('spiller')",
+     .expected = {{"spill", S, 'W', "slot spiller: 1 transactions, ", "logical_decoding_work_mem"}}},
     {.name = "an open transaction", .source_sql = KEYED, .change = impatient,
      .held_sql = "BEGIN; INSERT INTO public.keyed VALUES (1, 'held'); SELECT pg_catalog.pg_sleep(1.2)",
      .expected = {{"long-xact", S, 'F', "user postgres, database c_src, open for 00:00:01, idle in transaction: BEGIN; INSERT INTO public.keyed",
                    "SELECT pg_terminate_backend("},
-                  {"slot-probe", S, 'F', "within 5 seconds; it waited for: pid", "pg_terminate_backend("}}},
+                  {"slot-probe", S, 'F', "it waited for: pid", "pg_terminate_backend("}}},
     {.name = "an open transaction that only reads", .source_sql = KEYED, .change = impatient,
      .held_sql = "BEGIN; SELECT * FROM public.keyed; SELECT pg_catalog.pg_sleep(1.2)",
      .expected = {{"long-xact", S, 'F', NULL, NULL}, {"slot-probe", S, 'F', NULL, NULL}}},
@@ -519,7 +543,7 @@ static void check_fixture(const struct fixture *f)
         b.context.target_catalog = NULL;
     bench_run(&b);
     for (const struct expectation *want = f->expected; want->id; want++) {
-        bool met = is_met(&b.findings, want);
+        bool met = b.source.version < want->min_version || is_met(&b.findings, want);
         if (!met) {
             char *text = findings_text(&b.findings);
             fprintf(stderr, "\n%s: %s of %s%s\n%s", f->name, want->id, side_name(want->side),
@@ -558,8 +582,10 @@ static void test_faultless(void)
     char *text = findings_text(&b.findings);
     if (source_version() >= 110000)
         CHECK_STR(text, "0 to be fixed, 0 warnings, 0 for information\n");
-    else /* truncate-10 */
+    else if (source_version() >= 100000) /* truncate-10 */
         CHECK_CONTAINS(text, "0 to be fixed, 1 warnings, 0 for information\n");
+    else /* ddl-log */
+        CHECK_CONTAINS(text, "0 to be fixed, 2 warnings, 0 for information\n");
     free(text);
     CHECK_TRUE(conn_scalar(&b.source, "SELECT pg_catalog.count(*) FROM pg_catalog.pg_replication_slots",
                            0, NULL, &left, NULL));
@@ -636,6 +662,16 @@ static int print_findings(const char *target_db)
     return status;
 }
 
+/* What the defaults of every server would be told about, so that a database without faults has none. Many databases
+ * are made and dropped, each with a checkpoint. Autovacuum would take back the age of a database at once. */
+static void prepare_server(const char *uri)
+{
+    run_in(uri, "postgres", "ALTER SYSTEM SET fsync = off");
+    run_in(uri, "postgres", "/*!13 ALTER SYSTEM SET logical_decoding_work_mem = '128MB'*/");
+    run_in(uri, "postgres", "ALTER SYSTEM SET autovacuum_naptime = '1h'");
+    run_in(uri, "postgres", "SELECT pg_catalog.pg_reload_conf()");
+}
+
 int main(int argc, char **argv)
 {
     static const struct unit_test tests[] = {
@@ -652,11 +688,8 @@ int main(int argc, char **argv)
         return print_findings(argc > 3 ? argv[3] : NULL);
     if (!source_uri || !target_uri)
         return 77;
-    /* Many databases are made and dropped, each with a checkpoint. */
-    run_in(source_uri, "postgres", "ALTER SYSTEM SET fsync = off");
-    run_in(target_uri, "postgres", "ALTER SYSTEM SET fsync = off");
-    run_in(source_uri, "postgres", "SELECT pg_catalog.pg_reload_conf()");
-    run_in(target_uri, "postgres", "SELECT pg_catalog.pg_reload_conf()");
+    prepare_server(source_uri);
+    prepare_server(target_uri);
     run_in(source_uri, "postgres", "CREATE ROLE plain LOGIN");
     run_in(target_uri, "postgres", "CREATE ROLE plain LOGIN");
     int status = unit_main("checks on servers", tests);

@@ -1,0 +1,33 @@
+/* Checks that compare how the two servers are set up. Each wants a target connection, which a check of
+ * that side has. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "check/run.h"
+#include "sql/sql.h"
+
+static bool setting_of(struct conn *c, const char *name, char **value, struct err *err)
+{
+    const char *args[] = {name};
+
+    return conn_scalar(c, "SELECT pg_catalog.current_setting($1)", 1, args, value, err);
+}
+
+/* Before 10 the setting is on or off, and says md5 either way: a role that has a password has it as md5. */
+bool check_auth(struct check_run *run, const struct check *check, struct err *err)
+{
+    char *source = NULL, *target = NULL;
+    struct items items = ITEMS_INIT;
+    bool ok = setting_of(run->context->source, "password_encryption", &source, err) &&
+              setting_of(run->context->target, "password_encryption", &target, err);
+
+    if (ok && strcmp(source, "scram-sha-256") != 0 && strcmp(target, "scram-sha-256") == 0) {
+        char *item = xasprintf("password_encryption is %s on the source, %s on the target", source, target);
+        items_add(&items, item, NULL, NULL);
+        free(item);
+    }
+    items_report(run, check, &items);
+    free(source);
+    free(target);
+    return ok;
+}
