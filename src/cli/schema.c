@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "base/stop.h"
 #include "cli/cli.h"
+#include "engine/decide.h"
 #include "engine/preflight.h"
 #include "schema/preview.h"
 #include "schema/roles.h"
@@ -50,8 +51,11 @@ static bool add_database(const struct plan *plan, const struct plan_database *da
     if (ok) {
         struct schema_dump dump = {.source = &pre.source, .source_info = &info, .tools = &pre.tools,
                                    .work_dir = work_dir};
+        struct schema_edit *edits;
+        struct schema_decisions decisions = decide_of(plan, database->name, &edits);
         add_title(script, database, &pre.tools);
-        ok = add_roles(&pre, &info, plan, script, err) && schema_preview(&dump, script, err);
+        ok = add_roles(&pre, &info, plan, script, err) && schema_preview(&dump, &decisions, script, err);
+        free(edits);
     }
     conninfo_release(&info);
     preflight_release(&pre);

@@ -97,6 +97,21 @@ static void print_lag(const cJSON *database)
     puts("");
 }
 
+/* What of the schema is not as on the source, and why. */
+static void print_decisions(const cJSON *database)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, json_get(database, "schemaDecisions"))
+    {
+        const char *decision = json_str(item, "decision"), *message = json_str(item, "message");
+        const char *sqlstate = json_str(item, "sqlstate");
+        bool edited = decision && strcmp(decision, "edit") == 0;
+        printf("  schema: %s %s%s%s%s%s%s\n", json_str(item, "object"), edited ? "edited, " : "", json_str(item, "state"),
+               message ? ": " : "", message ? message : "", sqlstate ? " " : "", sqlstate ? sqlstate : "");
+    }
+}
+
 static void print_builds(const cJSON *database)
 {
     const cJSON *build;
@@ -122,6 +137,7 @@ static void print_database(const cJSON *status, const cJSON *database)
     free(line);
     print_lag(database);
     print_builds(database);
+    print_decisions(database);
     print_error(database);
     print_steps(database);
     printf("  %-34s %-10s %13s %9s %9s %9s %8s\n", "Table", "State", "Rows", "Size", "Insert",

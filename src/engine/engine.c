@@ -124,6 +124,53 @@ static void recall_passwords(struct migration *m, const cJSON *identity)
     err_clear(&err);
 }
 
+/* The plan file that the migration was started with; owned, NULL: it is not there any more. */
+static char *original_plan(const struct migration *m)
+{
+    char *identity = in_dir(m, "migration.json");
+    struct buf text = BUF_INIT;
+    cJSON *json = file_read(identity, &text, NULL) ? cJSON_Parse(text.data) : NULL;
+    const char *path = json_str(json, "planPath");
+    char *found = path && file_exists(path) ? xstrdup(path) : NULL;
+
+    cJSON_Delete(json);
+    buf_release(&text);
+    free(identity);
+    return found;
+}
+
+static bool store_plan(const struct migration *m, struct err *err)
+{
+    char *path = in_dir(m, "plan.json");
+    char *text = plan_text(&m->plan);
+    bool ok = file_write_atomic(path, text, strlen(text), err);
+
+    free(text);
+    free(path);
+    return ok;
+}
+
+bool engine_recall_decisions(struct migration *m, bool *changed, struct err *err)
+{
+    char *path = original_plan(m);
+    struct plan now = {0};
+    bool ok = true;
+
+    *changed = false;
+    if (path && (ok = plan_read_as(&now, path, m->name, err))) {
+        char *before = plan_text(&m->plan);
+        plan_take_decisions(&m->plan, &now);
+        char *after = plan_text(&m->plan);
+        *changed = strcmp(before, after) != 0;
+        ok = !*changed || store_plan(m, err);
+        free(before);
+        free(after);
+        plan_release(&now);
+    }
+    free(path);
+    return ok;
+}
+
 bool engine_load(struct migration *m, const char *state_dir, const char *name, struct err *err)
 {
     struct buf text = BUF_INIT;

@@ -25,6 +25,10 @@ bool engine_prepare_new(struct migration *m, struct plan *plan, enum goal goal,
  * that is still there. ERR_NOT_FOUND when there is none of that name. */
 bool engine_load(struct migration *m, const char *state_dir, const char *name, struct err *err);
 
+/* Takes schema.onError and schema.edits anew from the plan that m was started with, where that is still there; *changed: they
+ * are others. ERR_USAGE when it cannot be read. */
+bool engine_recall_decisions(struct migration *m, bool *changed, struct err *err);
+
 /* Starts the engine for m in a process of its own session and waits until its control socket listens.
  * ERR_USAGE when one runs already. *pid (may be NULL) is the engine's. m stays the caller's. */
 bool engine_start(struct migration *m, const struct engine_options *options, int *pid,

@@ -40,13 +40,13 @@ static void remember_made(struct journal *journal, const cJSON *line)
         journal->next_seq = (int)json_i64(line, "seq", 0) + 1;
 }
 
-static void remember_state(struct journal *journal, const cJSON *line)
+static void remember_last(cJSON *lines, const cJSON *line)
 {
     int db = (int)json_i64(line, "db", 0);
 
-    while (cJSON_GetArraySize(journal->states) <= db)
-        cJSON_AddItemToArray(journal->states, cJSON_CreateNull());
-    cJSON_ReplaceItemInArray(journal->states, db, cJSON_Duplicate(line, true));
+    while (cJSON_GetArraySize(lines) <= db)
+        cJSON_AddItemToArray(lines, cJSON_CreateNull());
+    cJSON_ReplaceItemInArray(lines, db, cJSON_Duplicate(line, true));
 }
 
 static bool is_number_below(const cJSON *line, const char *key, int64_t limit)
@@ -66,7 +66,7 @@ static bool is_sound(const cJSON *line)
     if (strcmp(op, "made") == 0)
         return is_number_below(line, "seq", MAX_SEQ) && is_number_below(line, "db", MAX_DATABASES) &&
                json_str(line, "side") && json_str(line, "kind") && json_str(line, "name");
-    if (strcmp(op, "state") == 0)
+    if (strcmp(op, "state") == 0 || strcmp(op, "statements") == 0)
         return is_number_below(line, "db", MAX_DATABASES);
     return strcmp(op, "gone") != 0 || is_number_below(line, "seq", MAX_SEQ);
 }
@@ -78,7 +78,9 @@ static void remember(struct journal *journal, const cJSON *line)
     if (op && strcmp(op, "made") == 0)
         remember_made(journal, line);
     if (op && strcmp(op, "state") == 0)
-        remember_state(journal, line);
+        remember_last(journal->states, line);
+    if (op && strcmp(op, "statements") == 0)
+        remember_last(journal->statements, line);
     if (op && strcmp(op, "gone") == 0)
         for (size_t i = 0; i < journal->made_count; i++)
             if (journal->made[i].seq == json_i64(line, "seq", 0))
@@ -115,6 +117,7 @@ static bool read_journal(struct journal *journal, const char *path, size_t *good
     *journal = (struct journal)JOURNAL_INIT;
     journal->path = xstrdup(path);
     journal->states = cJSON_CreateArray();
+    journal->statements = cJSON_CreateArray();
     journal->next_seq = 1;
     bool ok = !file_exists(path) || (file_read(path, &text, err) &&
                                      replay(journal, text.data, text.len, good, err));
@@ -156,6 +159,7 @@ void journal_close(struct journal *journal)
     free(journal->made);
     free(journal->path);
     cJSON_Delete(journal->states);
+    cJSON_Delete(journal->statements);
     if (journal->fd >= 0)
         close(journal->fd);
     *journal = (struct journal)JOURNAL_INIT;
@@ -242,6 +246,11 @@ const cJSON *journal_state(const struct journal *journal, int db)
     const cJSON *item = cJSON_GetArrayItem(journal->states, db);
 
     return cJSON_IsObject(item) ? item : NULL;
+}
+
+const cJSON *journal_statements(const struct journal *journal, int db)
+{
+    return json_get(cJSON_GetArrayItem(journal->statements, db), "statements");
 }
 
 bool journal_has(const struct journal *journal, int db, const char *kind)

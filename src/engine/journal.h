@@ -5,6 +5,7 @@
  *   {"op":"made","seq":N,"db":I,"side":"source","kind":"slot","name":...,"previous":...}
  *   {"op":"gone","seq":N}          what "made" N named is not there any more
  *   {"op":"state","db":I,"state":...,...}   a pipeline's decision
+ *   {"op":"statements","db":I,"statements":{...}}   how the schema's statements stand (schema_statements.sql)
  *   {"op":"note",...}
  * A torn last line (a crash while writing) is dropped when it is opened. */
 #ifndef PGC_ENGINE_JOURNAL_H
@@ -34,6 +35,7 @@ struct journal {
     struct made *made;
     size_t made_count, made_cap;
     cJSON *states; /* array: the last "state" line of each database */
+    cJSON *statements; /* the same of "statements" */
     int next_seq;
 };
 
@@ -53,6 +55,8 @@ bool journal_gone(struct journal *journal, int seq, struct err *err);
 bool journal_add(struct journal *journal, const char *op, cJSON *fields, struct err *err);
 /* The last "state" entry of a database, or NULL. Borrowed. */
 const cJSON *journal_state(const struct journal *journal, int db);
+/* The last "statements" of a database, or NULL. Borrowed. */
+const cJSON *journal_statements(const struct journal *journal, int db);
 /* Is anything of that kind (NULL: any) made and not gone? */
 bool journal_has(const struct journal *journal, int db, const char *kind);
 

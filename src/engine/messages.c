@@ -638,6 +638,57 @@ static void on_facts(struct supervisor *s, struct worker *w, const cJSON *messag
     pipeline_touch(s->m, w->pipeline);
 }
 
+static const cJSON *same_statement(const cJSON *list, const cJSON *item)
+{
+    const cJSON *other;
+
+    cJSON_ArrayForEach(other, list)
+        if (cJSON_Compare(other, item, true))
+            return other;
+    return NULL;
+}
+
+/* What was left out or edited is told once, and kept for good. */
+static void tell_statements(struct supervisor *s, const struct pipeline *p, const cJSON *list)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, list)
+    {
+        const char *decision = json_str(item, "decision"), *message = json_str(item, "message");
+        const char *sqlstate = json_str(item, "sqlstate"), *state = json_str(item, "state");
+        if (!decision || !state || same_statement(json_get(p->statements, "list"), item))
+            continue;
+        bool harmless = strcmp(decision, "harmless") == 0;
+        if (strcmp(decision, "edit") == 0)
+            migration_event(s->m, "info", "%s: %s: edited by the plan, %s", p->name, json_str(item, "object"), state);
+        else
+            migration_event(s->m, harmless ? "info" : "warning", "%s: %s: left out: %s%s%s%s", p->name,
+                            json_str(item, "object"), message ? message : "", sqlstate ? " (" : "",
+                            sqlstate ? sqlstate : "", sqlstate ? ")" : "");
+    }
+}
+
+static void on_statements(struct supervisor *s, struct worker *w, const cJSON *message)
+{
+    struct pipeline *p = w->pipeline;
+    const cJSON *now = json_get(message, "statements");
+    struct err err = ERR_INIT;
+
+    if (!now || (p->statements && cJSON_Compare(p->statements, now, true)))
+        return;
+    tell_statements(s, p, json_get(now, "list"));
+    cJSON *fields = cJSON_CreateObject();
+    json_add_num(fields, "db", p->index);
+    cJSON_AddItemToObject(fields, "statements", cJSON_Duplicate(now, true));
+    if (!journal_add(&s->journal, "statements", fields, &err))
+        log_err(LOG_ERROR, &err);
+    err_clear(&err);
+    cJSON_Delete(p->statements);
+    p->statements = cJSON_Duplicate(now, true);
+    pipeline_touch(s->m, p);
+}
+
 static void on_builds(struct supervisor *s, struct worker *w, const cJSON *message)
 {
     struct pipeline *p = w->pipeline;
@@ -699,7 +750,8 @@ static const struct handler handlers[] = {
     {"cut", on_cut},             {"part_copied", on_part_copied},
     {"indexed", on_indexed},     {"built", on_built},     {"table_failed", on_table_failed}, {"epoch", on_epoch},
     {"received", on_received},   {"want_limit", on_want_limit}, {"applied", on_applied},
-    {"reading", on_reading},     {"facts", on_facts},       {"builds", on_builds},       {"step", on_step},         {"drain", on_drain},
+    {"reading", on_reading},     {"facts", on_facts},       {"builds", on_builds}, {"statements", on_statements},
+         {"step", on_step},         {"drain", on_drain},
     {"verify_begun", verification_on_begun}, {"halt", verification_on_halt}, {"halted", verification_on_halted},
     {"verified", verification_on_verified},
 };

@@ -139,6 +139,7 @@ static void pipeline_release(struct pipeline *p)
     limit_pipe_close(p->limit_pipe);
     cJSON_Delete(p->asked);
     cJSON_Delete(p->builds);
+    cJSON_Delete(p->statements);
     cJSON_Delete(p->verification.oids);
     err_clear(&p->verification.error);
     err_clear(&p->rehearsal_error);

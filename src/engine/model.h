@@ -240,6 +240,7 @@ struct pipeline {
     struct step *steps;
     size_t step_count, step_cap;
     int64_t frozen_us, opened_us;     /* downtime: between them */
+    cJSON *statements;                /* of the schema, how they stand (schema_statements.sql); owned, may be NULL */
     cJSON *builds;                    /* indexes that are built now, as the monitor told; owned, may be NULL */
     char *phase_text;                 /* what the present worker says it does */
     int64_t phase_done, phase_total;

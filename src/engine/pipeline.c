@@ -505,6 +505,9 @@ void pipeline_restore(struct supervisor *s, struct pipeline *p)
     if (pipeline_state_parse(json_str(entry, "undoTo"), &undo_to))
         p->undo_to = undo_to;
     change_restore(p, entry);
+    cJSON_Delete(p->statements);
+    const cJSON *statements = journal_statements(&s->journal, p->index);
+    p->statements = statements ? cJSON_Duplicate(statements, true) : NULL;
     p->started_us = json_i64(entry, "startedUs", 0);
     p->ended_us = json_i64(entry, "endedUs", 0);
     p->frozen_us = json_i64(entry, "frozenUs", 0);

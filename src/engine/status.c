@@ -301,6 +301,15 @@ static cJSON *builds_json(const struct pipeline *p)
     return builds;
 }
 
+/* Numbers of the schema's statements by state, and each that was left out, edited or refused. */
+static void add_statements(cJSON *json, const struct pipeline *p)
+{
+    const cJSON *counts = json_get(p->statements, "counts"), *list = json_get(p->statements, "list");
+
+    cJSON_AddItemToObject(json, "schemaStatements", counts ? cJSON_Duplicate(counts, true) : cJSON_CreateNull());
+    cJSON_AddItemToObject(json, "schemaDecisions", list ? cJSON_Duplicate(list, true) : cJSON_CreateArray());
+}
+
 static cJSON *database_json(const struct migration *m, const struct pipeline *p, int64_t now_us)
 {
     cJSON *json = cJSON_CreateObject();
@@ -330,6 +339,7 @@ static cJSON *database_json(const struct migration *m, const struct pipeline *p,
     json_add_num(json, "tableCount", (double)p->table_count);
     json_add_bool(json, "cutoverFailed", p->cutover_refused);
     add_error(json, "lastError", &p->error);
+    add_statements(json, p);
     cJSON_AddItemToObject(json, "indexBuilds", builds_json(p));
     cJSON_AddItemToObject(json, "cutoverSteps", steps_json(p));
     json_add_time(json, "writesStoppedOn", p->frozen_us);

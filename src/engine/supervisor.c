@@ -214,13 +214,29 @@ static bool is_allowed(struct supervisor *s, const struct pipeline_command *comm
     return found && allowed && !refused;
 }
 
+/* Who decided on statements that failed did so in the plan: workers that are started from now on know it. */
+static bool recall_decisions(struct supervisor *s, struct err *err)
+{
+    bool changed;
+
+    if (!engine_recall_decisions(s->m, &changed, err))
+        return false;
+    for (struct worker *w = s->workers; changed && w; w = w->next)
+        if (strcmp(w->kind->name, "index") == 0)
+            worker_stop(w);
+    if (changed)
+        migration_event(s->m, "info", "schema.onError and schema.edits were read again from the plan");
+    return true;
+}
+
 /* For every database, or the one that is named. */
 static bool run_command(struct supervisor *s, const char *name, const char *database,
                         struct err *err)
 {
     const struct pipeline_command *command = pipeline_command_find(name);
 
-    if (!is_allowed(s, command, database, err))
+    if (!is_allowed(s, command, database, err) ||
+        (strcmp(name, "resume") == 0 && !recall_decisions(s, err)))
         return false;
     for (size_t i = 0; i < s->m->pipeline_count; i++) {
         struct pipeline *p = &s->m->pipelines[i];

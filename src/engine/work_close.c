@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "cutover/bouncer.h"
+#include "engine/decide.h"
 #include "schema/apply.h"
 #include "schema/identity.h"
 #include "schema/rename.h"
@@ -83,8 +84,9 @@ static bool open_target(struct work *work, struct err *err)
         work_step(work, "open the target", "running", NULL);
         ok = work_lock_schema(&target, "0", err) && schema_identity_restore(&target, err) &&
              (work->m->plan.schema_mode != SCHEMA_COPY ||
-              (schema_apply_phase(&target, "held", NULL, err) &&
+              (work_decide(work, &target, false, err) && schema_apply_phase(&target, "held", NULL, err) &&
                schema_rename_tables(&target, err)));
+        work_tell_statements(work, &target);
         work_step(work, "open the target", ok ? "done" : "failed", ok ? NULL : err->message);
         ok = ok && hook_after(work, err) && switch_bouncer(work, &target, err);
     }

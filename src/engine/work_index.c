@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "engine/decide.h"
 #include "engine/works.h"
 #include "schema/apply.h"
 
@@ -39,6 +40,7 @@ static bool index_one(struct work *work, struct conn *target, const struct table
     }
     if (ends_worker(target, err))
         return false;
+    work_tell_statements(work, target);
     work_report_failed(work, table, err);
     return true;
 }
@@ -86,7 +88,8 @@ static bool index_job(struct work *work, struct conn *target, const cJSON *messa
 bool work_index(struct work *work, struct err *err)
 {
     struct conn target = CONN_INIT;
-    bool ok = work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err) && work_share_memory(work, &target, err);
+    bool ok = work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err) && work_share_memory(work, &target, err) &&
+              work_decide(work, &target, false, err);
 
     while (ok) {
         work_send(work, json_message("ready"));

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/record.h"
+#include "engine/decide.h"
 #include "engine/preflight.h"
 #include "engine/works.h"
 #include "load/lobs.h"
@@ -268,8 +269,9 @@ static bool copy_schema(struct work *work, struct conn *source, struct conn *tar
     work_phase(work, "schema: pg_dump", 0, 0);
     struct schema_dump dump = {.source = source, .source_info = &info, .tools = &tools,
                                .target = target, .work_dir = work->p->dir};
-    ok = ok && schema_dump_store(&dump, NULL, err) &&
+    ok = ok && schema_dump_store(&dump, NULL, err) && work_decide(work, target, true, err) &&
          schema_apply_phase(target, "pre", &progress, err);
+    work_tell_statements(work, target);
     buf_release(&made);
     conninfo_release(&info);
     schema_tools_release(&tools);
@@ -343,12 +345,13 @@ static bool finish_schema(struct work *work, struct err *err)
     struct schema_progress progress = {.report = report, .arg = work};
     bool ok = work_connect(work, &source, SIDE_SOURCE, CONN_PLAIN, err) &&
               work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err) &&
-              work_lock_schema(&target, "0", err) &&
+              work_lock_schema(&target, "0", err) && work_decide(work, &target, true, err) &&
               schema_apply_phase(&target, "index", &progress, err) &&
               validate_keys(work, &source, &target, &progress, err) &&
               schema_apply_phase(&target, "post", &progress, err) &&
               schema_rename_rehearse(&target, err);
 
+    work_tell_statements(work, &target);
     conn_close(&source);
     conn_close(&target);
     return ok;

@@ -19,6 +19,7 @@
 #define SSH(member) .field = offsetof(struct plan_ssh, member)
 #define DATABASE(member) .field = offsetof(struct plan_database, member)
 #define MAPPING(member) .field = offsetof(struct plan_mapping, member)
+#define EDIT(member) .field = offsetof(struct plan_edit, member)
 #define COUNT(type, member) .count_field = offsetof(struct type, member)
 #define CHECKED_ONLY .field = KEY_NO_FIELD
 #define SECTION(of) .type = KEY_OBJECT, .scope = of, .field = 0
@@ -131,8 +132,17 @@ const struct key plan_keys[] = {
     {IN_SCHEMA, "triggers", KEY_WORD, .offered = "replica", CHECKED_ONLY},
     {IN_SCHEMA, "enums", KEY_WORD, .offered = "keep", CHECKED_ONLY},
     {IN_SCHEMA, "indexes", KEY_WORD, .offered = "after-load", CHECKED_ONLY},
+    {IN_SCHEMA, "onError", KEY_WORD, .offered = "stop skip-and-report", .otherwise = "stop",
+     PLAN(schema_on_error)},
+    {IN_SCHEMA, "edits", KEY_LIST, PLAN(schema_edits), COUNT(plan, schema_edit_count),
+     .item_size = sizeof(struct plan_edit), .scope = IN_EDIT},
     {IN_SCHEMA, "afterSchemaSql", KEY_NOT_OFFERED,
      .hint = "Run the SQL on the target yourself, and say \"schema\": {\"mode\": \"existing\"}."},
+
+    {IN_EDIT, "object", KEY_TEXT, EDIT(object)},
+    {IN_EDIT, "sql", KEY_TEXT, EDIT(sql)},
+    {IN_EDIT, "skip", KEY_BOOL, EDIT(skip)},
+    {IN_EDIT, "database", KEY_TEXT, EDIT(database)},
 
     {IN_LOAD, "jobs", KEY_INT, .offered = "1..64", .otherwise = "4", PLAN(load_jobs)},
     {IN_LOAD, "splitAbove", KEY_BYTES, .otherwise = "1GB", PLAN(split_above_bytes)},

@@ -13,6 +13,7 @@ enum key_scope {
     IN_DATABASE,
     IN_MAPPING,
     IN_SCHEMA,
+    IN_EDIT,
     IN_LOAD,
     IN_SYNC,
     IN_VERIFY,

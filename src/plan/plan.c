@@ -36,6 +36,7 @@ void plan_release(struct plan *plan)
     for (size_t i = 0; i < plan->database_count; i++)
         plan_database_release(&plan->databases[i]);
     free(plan->databases);
+    plan_edits_release(plan->schema_edits, plan->schema_edit_count);
     for (size_t i = 0; i < plan->note_count; i++)
         free(plan->notes[i]);
     free(plan->notes);
@@ -46,6 +47,47 @@ void plan_release(struct plan *plan)
     free(plan->bouncer_database);
     free(plan->bouncer_config);
     *plan = (struct plan){0};
+}
+
+static void put_dotted(cJSON *object, const char *dotted, cJSON *item);
+
+/* A member of "schema", or null. Owned. */
+static cJSON *schema_member(const struct plan *plan, const char *key)
+{
+    const cJSON *schema = cJSON_GetObjectItemCaseSensitive(plan->document, "schema");
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(schema, key);
+
+    return item ? cJSON_Duplicate(item, true) : cJSON_CreateNull();
+}
+
+static void take_schema_member(struct plan *plan, const struct plan *from, const char *key)
+{
+    cJSON *before = schema_member(plan, key), *after = schema_member(from, key);
+    char *dotted = xasprintf("schema.%s", key);
+
+    if (cJSON_Compare(before, after, true))
+        cJSON_Delete(after);
+    else
+        put_dotted(plan->document, dotted, after);
+    cJSON_Delete(before);
+    free(dotted);
+}
+
+void plan_take_decisions(struct plan *plan, const struct plan *from)
+{
+    take_schema_member(plan, from, "onError");
+    take_schema_member(plan, from, "edits");
+    plan_edits_release(plan->schema_edits, plan->schema_edit_count);
+    plan->schema_on_error = from->schema_on_error;
+    plan->schema_edit_count = from->schema_edit_count;
+    plan->schema_edits = xcalloc(from->schema_edit_count + 1, sizeof *plan->schema_edits);
+    for (size_t i = 0; i < from->schema_edit_count; i++) {
+        const struct plan_edit *edit = &from->schema_edits[i];
+        plan->schema_edits[i] = (struct plan_edit){.skip = edit->skip};
+        str_replace(&plan->schema_edits[i].object, edit->object);
+        str_replace(&plan->schema_edits[i].sql, edit->sql);
+        str_replace(&plan->schema_edits[i].database, edit->database);
+    }
 }
 
 char *plan_text(const struct plan *plan)

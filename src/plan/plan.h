@@ -77,6 +77,15 @@ struct plan_database {
 };
 
 enum plan_schema_mode { SCHEMA_COPY, SCHEMA_EXISTING };
+/* What becomes of a statement of the schema that the target refuses. */
+enum plan_on_error { ON_ERROR_STOP, ON_ERROR_SKIP };
+/* A decision on one statement of the schema, by the name that it has in messages and in schema --script. */
+struct plan_edit {
+    char *object;   /* "TYPE schema.name" */
+    char *sql;      /* runs instead of it; NULL: it is left out */
+    bool skip;
+    char *database; /* of the source; NULL in a plan of one */
+};
 enum plan_unlogged { UNLOGGED_AT_CUTOVER, UNLOGGED_EMPTY };
 enum plan_prepare { PREPARE_REFUSE, PREPARE_TRUNCATE };
 /* Plans do not give the last one: it is not carried out yet. */
@@ -101,6 +110,9 @@ struct plan {
 
     enum plan_schema_mode schema_mode;
     bool schema_roles;
+    enum plan_on_error schema_on_error;
+    struct plan_edit *schema_edits;
+    size_t schema_edit_count;
     enum plan_prepare load_prepare; /* TRUNCATE only where the plan says so */
     enum plan_unlogged load_unlogged;
     int load_jobs;
@@ -149,6 +161,9 @@ bool plan_parse(struct plan *plan, const char *text, const char *origin, struct 
 /* The document as JSON text, without passwords, indented; owned. Reading it gives the same plan. */
 char *plan_text(const struct plan *plan);
 void plan_release(struct plan *plan);
+
+/* schema.onError and schema.edits become those of from: what may be decided while a migration stands still. */
+void plan_take_decisions(struct plan *plan, const struct plan *from);
 
 /* Command-line values put over the plan's ("cutover.when", "ready"): the same rules and errors as in
  * the file; the document is changed too. value NULL: back to the default. On error the plan is as

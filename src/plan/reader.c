@@ -620,6 +620,41 @@ static bool finish_mapping(struct reader *reader, void *base, const struct spot 
                            mapping->excluded_count);
 }
 
+static bool finish_edit(struct reader *reader, void *base, const struct spot *from)
+{
+    const struct plan_edit *edit = base;
+
+    if (!edit->object)
+        return reader_fail(reader, from->item, "%s has no \"object\"", from->path);
+    return (edit->sql != NULL) != edit->skip ||
+           reader_fail(reader, from->item, "%s must have \"sql\", or \"skip\": true, and not both", from->path);
+}
+
+static bool names_database(const struct plan *plan, const char *name)
+{
+    for (size_t i = 0; i < plan->database_count; i++)
+        if (strcmp(plan->databases[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Each edit is of one database, so that one that names nothing is found out. */
+static bool finish_edits(struct reader *reader, const struct plan *plan, const struct spot *from)
+{
+    const cJSON *list = member(member(from->item, "schema"), "edits");
+
+    for (size_t i = 0; i < plan->schema_edit_count; i++) {
+        const struct plan_edit *edit = &plan->schema_edits[i];
+        const cJSON *item = cJSON_GetArrayItem(list, (int)i);
+        if (!edit->database && plan->database_count > 1)
+            return reader_fail(reader, item, "schema.edits[%zu] has no \"database\", and the plan has several", i);
+        if (edit->database && !names_database(plan, edit->database))
+            return reader_fail(reader, item, "schema.edits[%zu].database is \"%s\", which the plan does not have", i,
+                               edit->database);
+    }
+    return true;
+}
+
 static bool finish_plan(struct reader *reader, void *base, const struct spot *from)
 {
     struct plan *plan = base;
@@ -632,7 +667,7 @@ static bool finish_plan(struct reader *reader, void *base, const struct spot *fr
     }
     if (plan->bouncer_uri && plan->database_count > 1)
         return reader_fail(reader, from->item, "cutover.pgbouncer is for a plan of one database");
-    return plan->database_count || reader_default_database(reader);
+    return (plan->database_count || reader_default_database(reader)) && finish_edits(reader, plan, from);
 }
 
 static bool finish_bouncer(struct reader *reader, const struct plan *plan, const struct spot *from)
@@ -659,6 +694,8 @@ static bool finish(struct reader *reader, enum key_scope scope, void *base, cons
         return finish_database(reader, base, from);
     case IN_MAPPING:
         return finish_mapping(reader, base, from);
+    case IN_EDIT:
+        return finish_edit(reader, base, from);
     default:
         return true;
     }
@@ -710,6 +747,10 @@ static size_t gather(struct twin *twins, const struct spot *spot, bool target)
         if (spot->key->scope == IN_DATABASE) {
             const struct plan_database *database = (const struct plan_database *)items + i;
             twin.name = target ? database->target_name : database->name;
+        } else if (spot->key->scope == IN_EDIT) {
+            const struct plan_edit *edit = (const struct plan_edit *)items + i;
+            twin.schema = edit->database ? edit->database : "";
+            twin.name = target ? NULL : edit->object;
         } else {
             const struct plan_mapping *mapping = (const struct plan_mapping *)items + i;
             twin.schema = target ? mapping->to_schema : mapping->schema;
@@ -726,7 +767,7 @@ static bool finish_list(struct reader *reader, const struct spot *spot)
 {
     size_t total = *(size_t *)(spot->base + spot->key->count_field);
     struct twin *twins = xcalloc(total + 1, sizeof *twins);
-    const char *thing = spot->key->scope == IN_DATABASE ? "database" : "table";
+    const char *thing = spot->key->scope == IN_DATABASE ? "database" : spot->key->scope == IN_EDIT ? "object" : "table";
     bool ok = true;
 
     for (int target = 0; target < 2 && ok; target++) {
@@ -803,6 +844,16 @@ bool reader_databases(struct reader *reader, cJSON *list)
                         .base = (char *)reader->plan};
 
     return read_list(reader, &spot);
+}
+
+void plan_edits_release(struct plan_edit *edits, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(edits[i].object);
+        free(edits[i].sql);
+        free(edits[i].database);
+    }
+    free(edits);
 }
 
 void plan_database_release(struct plan_database *database)

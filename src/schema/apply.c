@@ -24,6 +24,7 @@
 
 struct bad_object {
     int dump_id;
+    char *name; /* owned: type and name */
     UT_hash_handle hh;
 };
 
@@ -113,41 +114,46 @@ static const char *hint_for(const char *sqlstate, const char *message)
     return "Mend the cause on the target.";
 }
 
-static void mark_bad(struct run *run, int dump_id)
+static void mark_bad(struct run *run, const struct object *object)
 {
     struct bad_object *bad = xcalloc(1, sizeof *bad);
 
-    bad->dump_id = dump_id;
+    bad->dump_id = object->dump_id;
+    bad->name = xasprintf("%s %s", object->type, object->name);
     HASH_ADD_INT(run->bad, dump_id, bad);
 }
 
-static bool waits_for_bad(struct run *run, const struct object *object)
+/* What it needs, and did not go; NULL: nothing of that kind. */
+static const struct bad_object *waits_for_bad(struct run *run, const struct object *object)
 {
     struct bad_object *bad = NULL;
 
     if (!run->bad)
-        return false;
+        return NULL;
     for (const char *at = object->depends; *at && !bad; at++) {
         if (*at != '{' && *at != ',')
             continue;
         int id = atoi(at + 1);
         HASH_FIND_INT(run->bad, &id, bad);
     }
-    return bad != NULL;
+    return bad;
 }
 
-/* The line that holds the position'th character (counted from 1), and its number. */
-static const char *line_at(const char *text, long position, int *number, size_t *len)
+/* The line that holds the position'th character (counted from 1), its number, and that of the character in it. */
+static const char *line_at(const char *text, long position, int *number, int *column, size_t *len)
 {
     const char *line = text;
 
-    *number = 1;
+    *number = *column = 1;
     for (const char *at = text; *at && position > 1; at++) {
-        if (((unsigned char)at[1] & 0xC0) != 0x80)
+        if (((unsigned char)at[1] & 0xC0) != 0x80) {
             position--;
+            ++*column;
+        }
         if (*at == '\n') {
             line = at + 1;
             ++*number;
+            *column = 1;
         }
     }
     *len = strcspn(line, "\n");
@@ -164,10 +170,10 @@ static void describe(struct run *run, const struct object *object, const struct 
     if (refusal->detail)
         buf_addf(out, " %s", refusal->detail);
     if (position > 0) {
-        int number;
+        int number, column;
         size_t len;
-        const char *line = line_at(object->statement, position, &number, &len);
-        buf_addf(out, ", line %d: %.*s", number, (int)(len < 200 ? len : 200), line);
+        const char *line = line_at(object->statement, position, &number, &column, &len);
+        buf_addf(out, ", line %d, character %d: %.*s", number, column, (int)(len < 200 ? len : 200), line);
     }
 }
 
@@ -191,21 +197,62 @@ bool run_set_state(struct conn *c, int dump_id, const char *state, const struct 
                                "WHERE dump_id = $1::integer", 4, values, err);
 }
 
+/* What holds rows, or is needed by what does, cannot be left out; nor is what may go when it is tried again. */
+static bool may_be_left_out(const struct object *object, const struct refusal *refusal)
+{
+    static const char *const needed[] = {"TABLE", "TABLE ATTACH", "SEQUENCE"};
+
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (strcmp(object->type, needed[i]) == 0)
+            return false;
+    return !sqlstate_is_retryable(refusal->sqlstate);
+}
+
+static bool know_policy(struct run *run, struct err *err)
+{
+    char *policy = NULL;
+
+    if (run->policy != POLICY_UNKNOWN)
+        return true;
+    if (!conn_scalar(run->target, "SELECT on_error FROM pgcutover.migration LIMIT 1", 0, NULL, &policy, err))
+        return false;
+    run->policy = policy && strcmp(policy, "skip-and-report") == 0 ? POLICY_SKIP : POLICY_STOP;
+    free(policy);
+    return true;
+}
+
+static bool leave_out(struct run *run, const struct object *object, const struct refusal *refusal,
+                      const char *decision, struct err *err)
+{
+    char id[16];
+    const char *values[] = {id, *refusal->sqlstate ? refusal->sqlstate : NULL, refusal->message, decision};
+
+    snprintf(id, sizeof id, "%d", object->dump_id);
+    log_msg(LOG_WARNING, "skipped: %s %s: %s%s%s%s", object->type, object->name, refusal->message ? refusal->message : "refused",
+            *refusal->sqlstate ? " (" : "", refusal->sqlstate, *refusal->sqlstate ? ")" : "");
+    return conn_command_params(run->target, "UPDATE pgcutover.objects SET state = 'skipped', sqlstate = $2, message = $3, "
+                               "decision = $4 WHERE dump_id = $1::integer", 4, values, err);
+}
+
 bool run_failed(struct run *run, const struct object *object,
                            const struct refusal *refusal, struct err *err)
 {
     bool retryable = sqlstate_is_retryable(refusal->sqlstate);
 
-    if (is_harmless(object, refusal)) {
-        log_msg(LOG_WARNING, "skipped: %s %s: %s", object->type, object->name, refusal->message);
-        return run_set_state(run->target, object->dump_id, "skipped", refusal, err);
+    if (is_harmless(object, refusal))
+        return leave_out(run, object, refusal, "harmless", err);
+    if (!know_policy(run, err))
+        return false;
+    if (run->policy == POLICY_SKIP && may_be_left_out(object, refusal)) {
+        mark_bad(run, object);
+        return leave_out(run, object, refusal, "on-error", err);
     }
     run->retryable = retryable && (run->failed == 0 || run->retryable);
     if (run->failed++ == 0)
         memcpy(run->sqlstate, refusal->sqlstate, sizeof run->sqlstate);
     if (run->failed <= FAILURES_SHOWN)
         describe(run, object, refusal);
-    mark_bad(run, object->dump_id);
+    mark_bad(run, object);
     return run_set_state(run->target, object->dump_id, object->built ? "built" : "failed", refusal, err);
 }
 
@@ -284,13 +331,31 @@ void run_report(struct run *run, const struct object *last)
         run->progress->report(run->progress->arg, run->done, run->total, last->name);
 }
 
+/* Not tried: it waits for the next run, or is left out like what it needs. */
+static bool run_waits(struct run *run, const struct object *object, const struct bad_object *needed, struct err *err)
+{
+    struct refusal why = {.message = xasprintf("it needs %s, which failed", needed->name)};
+    bool ok = true;
+
+    if (run->policy == POLICY_SKIP) {
+        ok = run_failed(run, object, &why, err);
+    } else {
+        if (run->waiting++ < FAILURES_SHOWN)
+            buf_addf(&run->waiters, "%s%s %s", run->waiters.len ? ", " : "", object->type, object->name);
+        mark_bad(run, object);
+    }
+    refusal_release(&why);
+    return ok;
+}
+
 bool run_singly(struct run *run, const struct object *objects, size_t count,
                          struct err *err)
 {
     for (size_t i = 0; i < count; i++) {
-        if (waits_for_bad(run, &objects[i])) {
-            run->waiting++;
-            mark_bad(run, objects[i].dump_id);
+        const struct bad_object *needed = waits_for_bad(run, &objects[i]);
+        if (needed) {
+            if (!run_waits(run, &objects[i], needed, err))
+                return false;
             continue;
         }
         if (!run_object(run, &objects[i], err))
@@ -346,7 +411,8 @@ static size_t read_objects(const PGresult *res, struct object *objects)
                                      .depends = PQgetvalue(res, i, 4),
                                      .statement = PQgetvalue(res, i, 5),
                                      .oid = PQgetvalue(res, i, 6),
-                                     .built = PQgetvalue(res, i, 7)[0] == 't'};
+                                     .built = PQgetvalue(res, i, 7)[0] == 't',
+                                     .edited = PQgetvalue(res, i, 8)[0] == 't'};
     return count;
 }
 
@@ -402,13 +468,15 @@ static void tell_failures(struct run *run, struct err *err)
     if (run->failed > FAILURES_SHOWN)
         buf_addf(&run->failures, "\nand %d more", run->failed - FAILURES_SHOWN);
     if (run->waiting)
-        buf_addf(&run->failures, "\n%d objects that depend on these were not tried.", run->waiting);
+        buf_addf(&run->failures, "\n%d objects that depend on these were not tried: %s%s", run->waiting,
+                 run->waiters.data, run->waiting > FAILURES_SHOWN ? ", ..." : "");
     if (run->failed == 1)
-        err_set(err, ERR_SERVER, "could not apply %s", first);
+        err_set(err, ERR_SERVER, "%s: could not apply %s", run->target->label, first);
     else
-        err_set(err, ERR_SERVER, "could not apply %d objects of the schema", run->failed);
+        err_set(err, ERR_SERVER, "%s: could not apply %d objects of the schema", run->target->label, run->failed);
     err_detail(err, "%s", run->failures.data);
-    err_hint(err, "%s Then go on: what is applied stays, the rest is tried again.",
+    err_hint(err, "%s Then go on: what is applied stays, the rest is tried again. Or decide in the plan, with schema.edits: "
+                  "another text for a statement, or \"skip\".",
              hint_for(run->sqlstate, message ? message + 2 : NULL));
     if (err) {
         memcpy(err->sqlstate, run->sqlstate, sizeof err->sqlstate);
@@ -429,8 +497,10 @@ bool run_phase(struct run *run, struct err *err)
         tell_failures(run, err);
     HASH_ITER(hh, run->bad, bad, next) {
         HASH_DEL(run->bad, bad);
+        free(bad->name);
         free(bad);
     }
+    buf_release(&run->waiters);
     buf_release(&run->failures);
     err_clear(&own);
     return ok && !run->failed;
@@ -522,12 +592,33 @@ static char *build_text(const PGresult *res)
     return buf_take(&text);
 }
 
+/* What was refused is left out where the plan says so. */
+static bool refused_is_left_out(struct conn *target, const PGresult *res, const struct refusal *refusal)
+{
+    struct run run = {.target = target};
+    struct object object = {.dump_id = atoi(PQgetvalue(res, 0, 0)), .type = PQgetvalue(res, 0, 2),
+                            .name = PQgetvalue(res, 0, 3)};
+    struct err own = ERR_INIT;
+    bool ok = know_policy(&run, &own) && run.policy == POLICY_SKIP && may_be_left_out(&object, refusal) &&
+              leave_out(&run, &object, refusal, "on-error", &own);
+
+    if (err_is_set(&own))
+        log_err(LOG_WARNING, &own);
+    err_clear(&own);
+    return ok;
+}
+
 static bool build(struct conn *target, const PGresult *res, const char *sql, struct err *err)
 {
     struct refusal refusal = {0};
     bool refused;
     bool ok = run_text(target, sql, &refusal, &refused, err);
 
+    if (!ok && refused && refused_is_left_out(target, res, &refusal)) {
+        err_clear(err);
+        refusal_release(&refusal);
+        return true;
+    }
     if (!ok)
         err_wrap(err, "could not apply %s %s", PQgetvalue(res, 0, 2), PQgetvalue(res, 0, 3));
     if (refused)

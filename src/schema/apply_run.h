@@ -21,6 +21,7 @@ struct object {
     const char *statement;
     const char *oid;
     bool built; /* a constraint whose index is there */
+    bool edited; /* the statement is somebody's own */
 };
 
 struct bad_object;
@@ -38,6 +39,8 @@ struct run {
     int done, total;
     struct bad_object *bad; /* failed, or dependent on one that did */
     int failed, waiting;
+    enum run_policy { POLICY_UNKNOWN, POLICY_STOP, POLICY_SKIP } policy; /* known from the first refusal on */
+    struct buf waiters; /* names */
     bool retryable; /* all failures are */
     char sqlstate[6];
     struct buf failures;

@@ -101,7 +101,7 @@ static bool apply_foreign_key(struct validations *v, const struct object *object
         return false;
     if (PQntuples(key) == 0) {
         ok = run_set_state(run->target, object->dump_id, "skipped", &gone, err);
-    } else if (PQgetvalue(key, 0, FK_PARTITIONED)[0] == 't' ||
+    } else if (object->edited || PQgetvalue(key, 0, FK_PARTITIONED)[0] == 't' ||
                PQgetvalue(key, 0, FK_VALIDATED)[0] == 'f') {
         ok = run_object(run, object, err);
     } else {

@@ -52,6 +52,22 @@ static bool pass(struct refresh *refresh, const struct schema_progress *progress
     return true;
 }
 
+/* Views that were left out by a decision are not there. */
+static bool pass_over_skipped(struct refresh *refresh, struct err *err)
+{
+    PGresult *skipped = conn_exec(refresh->target, "SELECT pg_catalog.format('%I.%I', object_schema, object_name) "
+                                  "FROM pgcutover.objects WHERE object_type = 'MATERIALIZED VIEW' AND state = 'skipped'", err);
+
+    for (int i = 0; skipped && i < PQntuples(skipped); i++)
+        for (int k = 0; k < PQntuples(refresh->views); k++)
+            if (!refresh->done[k] && strcmp(PQgetvalue(skipped, i, 0), PQgetvalue(refresh->views, k, 1)) == 0) {
+                refresh->done[k] = true;
+                refresh->done_count++;
+            }
+    PQclear(skipped);
+    return skipped != NULL;
+}
+
 bool schema_matviews_refresh(struct conn *source, struct conn *target,
                              const struct schema_progress *progress, struct err *err)
 {
@@ -62,6 +78,7 @@ bool schema_matviews_refresh(struct conn *source, struct conn *target,
     int before;
 
     refresh.done = xcalloc((size_t)count + 1, sizeof *refresh.done);
+    ok = ok && pass_over_skipped(&refresh, err);
     do {
         before = refresh.done_count;
         ok = ok && pass(&refresh, progress, err);

@@ -11,6 +11,8 @@ struct preview {
     struct buf phases[PHASES];
     size_t counts[PHASES];
     char *encoding; /* owned */
+    const struct schema_decisions *decisions;
+    bool *used; /* owned, one an edit */
 };
 
 static const char *const titles[PHASES] = {
@@ -40,13 +42,20 @@ static bool on_object(void *arg, const struct script_object *object, enum schema
     struct preview *preview = arg;
     struct buf *out = &preview->phases[phase];
     bool in_schema = strcmp(object->schema, "-") != 0;
+    char *name = xasprintf("%s %s%s%s", object->type, in_schema ? object->schema : "", in_schema ? "." : "", object->name);
+    const struct schema_edit *edit = schema_edit_of(preview->decisions, name);
 
     (void)err;
-    if (!*object->statement)
-        return true;
-    preview->counts[phase]++;
-    buf_addf(out, "\n-- %s %s%s%s\n%s\n", object->type, in_schema ? object->schema : "", in_schema ? "." : "",
-             object->name, object->statement);
+    if (edit)
+        preview->used[edit - preview->decisions->edits] = true;
+    if (*object->statement && edit && !edit->sql) {
+        buf_addf(out, "\n-- %s\n-- LEFT OUT by the plan (schema.edits)\n", name);
+    } else if (*object->statement) {
+        preview->counts[phase]++;
+        buf_addf(out, "\n-- %s%s\n%s\n%s", name, edit ? "\n-- EDITED by the plan (schema.edits)" : "",
+                 edit ? edit->sql : object->statement, edit ? ";\n" : "");
+    }
+    free(name);
     return true;
 }
 
@@ -66,16 +75,32 @@ static void put_together(const struct preview *preview, struct buf *script)
     }
 }
 
-bool schema_preview(const struct schema_dump *dump, struct buf *script, struct err *err)
+static bool all_used(const struct preview *preview, struct err *err)
 {
-    struct preview preview = {.encoding = NULL};
+    for (size_t i = 0; preview->decisions && i < preview->decisions->edit_count; i++) {
+        if (preview->used[i])
+            continue;
+        err_set(err, ERR_USAGE, "schema.edits: no statement of the schema is called \"%s\"",
+                preview->decisions->edits[i].object);
+        err_hint(err, "Names are as in the script without edits: \"TYPE schema.name\".");
+        return false;
+    }
+    return true;
+}
+
+bool schema_preview(const struct schema_dump *dump, const struct schema_decisions *decisions, struct buf *script,
+                    struct err *err)
+{
+    struct preview preview = {.decisions = decisions,
+                              .used = xcalloc(decisions ? decisions->edit_count + 1 : 1, sizeof *preview.used)};
     struct schema_visitor visitor = {on_encoding, on_object, &preview};
-    bool ok = schema_dump_visit(dump, &visitor, err);
+    bool ok = schema_dump_visit(dump, &visitor, err) && all_used(&preview, err);
 
     if (ok)
         put_together(&preview, script);
     for (size_t i = 0; i < PHASES; i++)
         buf_release(&preview.phases[i]);
+    free(preview.used);
     free(preview.encoding);
     return ok;
 }

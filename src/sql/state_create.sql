@@ -10,6 +10,7 @@ CREATE TABLE pgcutover.migration (
     source_database text NOT NULL,
     slot_name text NOT NULL,
     publication text NOT NULL,
+    on_error text NOT NULL DEFAULT 'stop', -- a refused statement of the schema: stop | skip-and-report
     start_lsn pg_lsn,               -- consistent point of the main slot: apply begins here
     created timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
@@ -101,7 +102,11 @@ CREATE TABLE pgcutover.objects (
     statement text NOT NULL,
     state text NOT NULL DEFAULT 'pending',  -- pending | built (a constraint's index) | applied | failed | skipped
     sqlstate text,
-    message text
+    message text,
+    -- Why it is not what the source has: skip, edit (the plan says so), on-error (refused, and the plan goes on),
+    -- harmless (refused, and nothing is lost).
+    decision text,
+    original text                   -- what statement was before the edit
 );
 CREATE INDEX objects_by_table ON pgcutover.objects (table_oid, phase);
 CREATE INDEX objects_by_phase ON pgcutover.objects (phase, position);

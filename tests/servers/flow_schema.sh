@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The schema step in batch: the script of it before anything runs.
+# The schema step in batch: the script of it before anything runs; decisions on statements that the target refuses.
 . "$(dirname "$0")/flow_tools.sh"
 cluster_start source || exit 1
 cluster_start target || exit 1
@@ -48,6 +48,127 @@ test_script() {
     assert_run "of a plan that makes none" 2 'schema.mode is "existing"'
 }
 
-for t in ${PGC_TESTS:-script}; do
+# --- statements that the target refuses: stop, edit, skip, or leave them out by themselves
+
+make_refused() { # DATABASE: a view that the target refuses, an index whose function finds its helper no more, orphans
+    on source postgres -c "CREATE DATABASE $1"
+    on target postgres -c "CREATE DATABASE $1"
+    on source "$1" -o /dev/null <<'SQL'
+CREATE SCHEMA app;
+CREATE TABLE app.ok (id int PRIMARY KEY, n int, t text);
+INSERT INTO app.ok SELECT i, i % 7, 't' || i FROM generate_series(1, 500) i;
+CREATE TABLE app.part (id int PRIMARY KEY, ok int REFERENCES app.ok);
+SET session_replication_role = replica;
+INSERT INTO app.part SELECT i, i + 300 FROM generate_series(1, 300) i;
+RESET session_replication_role;
+CREATE FUNCTION app.helper(i int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT i / 2';
+CREATE FUNCTION app.half(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN helper(i); END';
+SET search_path = app;
+CREATE INDEX ok_half ON app.ok (app.half(n));
+RESET search_path;
+CREATE INDEX ok_n ON app.ok (n);
+CREATE VIEW app.bad AS SELECT n FROM app.ok WHERE t <> 'refused';
+CREATE VIEW app.on_bad AS SELECT n FROM app.bad;
+CREATE MATERIALIZED VIEW app.filled AS SELECT n FROM app.bad;
+CREATE VIEW app.good AS SELECT n FROM app.ok;
+SQL
+    # Members of an extension are nobody's own objects: the database is still an empty one.
+    on target "$1" -o /dev/null <<'SQL'
+CREATE SCHEMA guard;
+CREATE FUNCTION guard.refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() WHERE object_type = 'view' AND pg_get_viewdef(objid) ~ 'refused'
+                                                              OR object_identity = 'app.never') THEN
+        RAISE EXCEPTION 'the guard says no' USING ERRCODE = '0A000';
+    END IF;
+END $$;
+CREATE EVENT TRIGGER guard ON ddl_command_end EXECUTE FUNCTION guard.refuse();
+ALTER EXTENSION plpgsql ADD FUNCTION guard.refuse();
+ALTER EXTENSION plpgsql ADD EVENT TRIGGER guard;
+ALTER EXTENSION plpgsql ADD SCHEMA guard;
+SQL
+}
+
+decisions_of() { # NAME: "OBJECT state decision SQLSTATE" lines
+    status_of "$1" "SELECT concat_ws(' ', d->>'object', d->>'state', d->>'decision', d->>'sqlstate')
+        FROM output, json_array_elements(item->'schemaDecisions') d WHERE type = 'DatabaseLevelOutput'"
+}
+
+error_of() { # NAME
+    status_of "$1" "SELECT item->>'lastError' FROM output WHERE type = 'DatabaseLevelOutput'"
+}
+
+says() { # NAME PART
+    case "$(error_of "$1")" in *"$2"*) return 0 ;; *) return 1 ;; esac
+}
+
+test_decisions() {
+    make_refused edits
+    plan edits '[{"name": "edits"}]'
+    run --batch "$PGC_DIR/edits.json"
+    assert_run "refused" 1 "target $PGC_DIR/target" "could not apply VIEW app.bad: the guard says no (0A000)" \
+        "2 objects that depend on these were not tried: MATERIALIZED VIEW app.filled, VIEW app.on_bad" schema.edits
+    assert_equal "refused: its state" "$(decisions_of edits)" "VIEW app.bad failed 0A000"
+    assert_equal "refused: what does not depend on it is there" "$(on target edits -c "SELECT 'app.good'::regclass")" app.good
+
+    # Decided in the plan, while it stands still.
+    plan edits '[{"name": "edits"}]' '"schema": {"edits": [{"object": "VIEW app.bat", "skip": true}]}'
+    run resume edits
+    assert_run "an edit that names nothing: resumed" 0
+    wait_until 20 says edits 'no statement of the schema is called \"VIEW app.bat\"' && pass "an edit that names nothing is told" || fail "an edit that names nothing: $(error_of edits)"
+    plan edits '[{"name": "edits"}]' '"schema": {"edits": [{"object": "VIEW app.bad"}]}'
+    run resume edits
+    assert_run "an edit that says nothing" 2 'schema.edits[0] must have "sql", or "skip": true'
+    plan edits '[{"name": "edits"}]' '"schema": {"edits": [
+        {"object": "VIEW app.bad", "sql": "CREATE VIEW app.bad AS SELECT n FROM app.ok -- mine"}, {"object": "INDEX app.ok_half", "skip": true}]}'
+    run schema --script "$PGC_DIR/edits.json"
+    assert_contains "the script has the edit" "$out" "EDITED by the plan"
+    assert_contains "the script has what is left out" "$out" "LEFT OUT by the plan"
+    run resume edits
+    assert_run "edited: resumed" 0
+    wait_until 30 says edits "could not apply FK CONSTRAINT app.part part_ok_fkey" && pass "the foreign key is refused" || fail "the foreign key: $(error_of edits)"
+    assert_equal "edited: states" "$(decisions_of edits)" "VIEW app.bad applied edit
+INDEX app.ok_half skipped skip
+FK CONSTRAINT app.part part_ok_fkey failed 23503"
+    plan edits '[{"name": "edits"}]' '"schema": {"edits": [
+        {"object": "VIEW app.bad", "sql": "CREATE VIEW app.bad AS SELECT n FROM app.ok -- mine"}, {"object": "INDEX app.ok_half", "skip": true},
+        {"object": "FK CONSTRAINT app.part part_ok_fkey", "sql": "ALTER TABLE app.part ADD CONSTRAINT mine FOREIGN KEY (ok) REFERENCES app.ok NOT VALID"}]}'
+    on target edits -c "ALTER TABLE app.part DROP CONSTRAINT IF EXISTS part_ok_fkey"
+    run resume edits
+    assert_run "the foreign key edited: resumed" 0
+    wait_until 60 in_state edits edits READY_TO_COMPLETE || fail "edits: not ready: $(error_of edits)"
+    run cutover edits
+    assert_run "edits: cutover" 0
+    assert_equal "edits: for good" "$(decisions_of edits)" "VIEW app.bad applied edit
+INDEX app.ok_half skipped skip
+FK CONSTRAINT app.part part_ok_fkey applied edit"
+    assert_equal "edits: counted" "$(status_of edits "SELECT item#>>'{schemaStatements,skipped}', item#>>'{schemaStatements,edited}', item#>>'{schemaStatements,failed}' FROM output WHERE type = 'DatabaseLevelOutput'")" "1|2|0"
+    assert_equal "edits: on the target" "$(on target edits -c "SELECT pg_get_viewdef('app.bad') ~ 'refused', to_regclass('app.ok_half'), (SELECT string_agg(conname || ' ' || convalidated, ',') FROM pg_constraint WHERE contype = 'f')")" "f||mine false"
+    assert_contains "edits: in the log" "$(cat "$STATE/edits/log.jsonl")" "INDEX app.ok_half: left out"
+    run status edits
+    assert_contains "edits: status" "$out" "INDEX app.ok_half skipped: left out by the plan"
+}
+
+test_skip() {
+    make_refused skips
+    plan skips '[{"name": "skips"}]' '"schema": {"onError": "skip-and-report"}'
+    run --batch "$PGC_DIR/skips.json" --until done
+    assert_run "skip-and-report" 0
+    assert_equal "skip-and-report: what was left out" "$(decisions_of skips | sort)" "FK CONSTRAINT app.part part_ok_fkey skipped on-error 23503
+INDEX app.ok_half skipped on-error 42883
+MATERIALIZED VIEW app.filled skipped on-error
+VIEW app.bad skipped on-error 0A000
+VIEW app.on_bad skipped on-error"
+    assert_equal "skip-and-report: the rest is there" "$(on target skips -c "SELECT to_regclass('app.good'), to_regclass('app.ok_n'), count(*) FROM app.part")" "app.good|app.ok_n|300"
+
+    # What holds rows is not left out.
+    on target skips -o /dev/null -c "SET client_min_messages = warning" -c "DROP SCHEMA app CASCADE"
+    PGOPTIONS="-c default_transaction_read_only=off" on source skips -c "CREATE TABLE app.never (id int PRIMARY KEY)"
+    plan never '[{"name": "skips"}]' '"schema": {"onError": "skip-and-report"}'
+    run --batch "$PGC_DIR/never.json" --until schema
+    assert_run "a table that is refused" 1 "could not apply TABLE app.never: the guard says no (0A000)"
+}
+
+for t in ${PGC_TESTS:-script decisions skip}; do
     "test_$t"
 done

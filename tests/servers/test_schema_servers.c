@@ -371,7 +371,7 @@ static void test_failures(void)
                     "é,\\n  nothing FROM app.hen;' WHERE object_name = 'v_check'", E));
     CHECK_TRUE(!schema_apply_phase(&pair.target, "pre", NULL, err));
     CHECK_CONTAINS(err->message, "could not apply VIEW app.v_check: column \"nothing\" does not exist (42703)");
-    CHECK_CONTAINS(err->detail, ", line 3:   nothing FROM app.hen;");
+    CHECK_CONTAINS(err->detail, ", line 3, character 3:   nothing FROM app.hen;");
     OK(conn_command(&pair.target, "UPDATE pgcutover.objects SET statement = 'CREATE VIEW app.v_check AS SELECT id, egg "
                     "FROM app.hen WHERE id > 0 WITH CASCADED CHECK OPTION;' WHERE object_name = 'v_check'", E));
     OK(schema_apply_phase(&pair.target, "pre", NULL, E));

@@ -1,0 +1,18 @@
+/* The plan's decisions on statements of the schema, on their way to the schema step; what became of them, on its way back. */
+#ifndef PGC_ENGINE_DECIDE_H
+#define PGC_ENGINE_DECIDE_H
+
+#include "plan/plan.h"
+#include "schema/decisions.h"
+
+struct work;
+
+/* Those of one database; edits is the caller's to free, all else borrowed from the plan. */
+struct schema_decisions decide_of(const struct plan *plan, const char *database, struct schema_edit **edits);
+
+/* Makes them those of the target's state; fits: an edit that names nothing is an error. Does nothing in mode existing. */
+bool work_decide(struct work *work, struct conn *target, bool fits, struct err *err);
+/* Tells the supervisor how the statements stand; what goes wrong with it is logged. */
+void work_tell_statements(struct work *work, struct conn *target);
+
+#endif

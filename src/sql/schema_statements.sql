@@ -1,0 +1,20 @@
+-- How the statements of the schema stand: numbers, and those that somebody decided on or that failed.
+-- Parameters: none. Minimum version: 9.5. Rows: one, JSON {"counts": {"applied", "pending", "held", "failed", "skipped", "edited"},
+-- "list": [{"object", "state", "decision", "sqlstate", "message"}]}, of the list the first 1000.
+SELECT pg_catalog.json_build_object(
+    'counts', pg_catalog.json_build_object(
+        'applied', pg_catalog.count(CASE WHEN o.state = 'applied' THEN 1 END),
+        'pending', pg_catalog.count(CASE WHEN o.state IN ('pending', 'built') AND o.phase <> 'held' THEN 1 END),
+        'held', pg_catalog.count(CASE WHEN o.state = 'pending' AND o.phase = 'held' THEN 1 END),
+        'failed', pg_catalog.count(CASE WHEN o.state = 'failed' THEN 1 END),
+        'skipped', pg_catalog.count(CASE WHEN o.state = 'skipped' THEN 1 END),
+        'edited', pg_catalog.count(CASE WHEN o.decision = 'edit' THEN 1 END)),
+    'list', (SELECT coalesce(pg_catalog.json_agg(l), '[]')
+             FROM (SELECT pg_catalog.concat_ws(' ', x.object_type, pg_catalog.concat_ws('.', x.object_schema, x.object_name)) AS object,
+                          x.state, x.decision, x.sqlstate, x.message
+                   FROM pgcutover.objects x
+                   WHERE x.decision IS NOT NULL OR x.state = 'failed' OR (x.state = 'built' AND x.sqlstate IS NOT NULL)
+                   ORDER BY x.position
+                   LIMIT 1000) l))
+FROM pgcutover.objects o
+WHERE o.statement <> ''
