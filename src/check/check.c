@@ -201,17 +201,36 @@ static void add_oids(struct buf *out, const struct table_list *tables, bool keyl
     buf_addch(out, '}');
 }
 
+static void add_name(struct buf *out, const char *name)
+{
+    buf_addstr(out, out->len > 1 ? ",\"" : "\"");
+    for (; *name; name++) {
+        if (*name == '"' || *name == '\\')
+            buf_addch(out, '\\');
+        buf_addch(out, *name);
+    }
+    buf_addch(out, '"');
+}
+
 static void add_extensions(struct buf *out, const struct catalog *catalog)
 {
     buf_addch(out, '{');
-    for (size_t i = 0; i < catalog->extension_count; i++) {
-        buf_addstr(out, i ? ",\"" : "\"");
-        for (const char *at = catalog->extensions[i].name; *at; at++) {
-            if (*at == '"' || *at == '\\')
-                buf_addch(out, '\\');
-            buf_addch(out, *at);
-        }
-        buf_addch(out, '"');
+    for (size_t i = 0; i < catalog->extension_count; i++)
+        add_name(out, catalog->extensions[i].name);
+    buf_addch(out, '}');
+}
+
+/* One that owns many tables in a row is named once; what is named twice does no harm. */
+static void add_owners(struct buf *out, const struct check_context *context)
+{
+    const char *last = NULL;
+
+    buf_addch(out, '{');
+    for (size_t i = 0; i < context->tables->count; i++) {
+        const struct catalog_table *table =
+            catalog_table_by_oid(context->source_catalog, context->tables->items[i].oid);
+        if (table && (!last || strcmp(last, table->owner) != 0))
+            add_name(out, last = table->owner);
     }
     buf_addch(out, '}');
 }
@@ -237,6 +256,9 @@ static void add_argument(const struct check_run *run, enum check_args args, stru
         break;
     case ARGS_EXTENSIONS:
         add_extensions(out, context->source_catalog);
+        break;
+    case ARGS_OWNERS:
+        add_owners(out, context);
         break;
     }
 }
@@ -346,11 +368,25 @@ static bool run_one(struct check_run *run, const struct check *check, struct err
     return run_tables(run, check);
 }
 
-/* A check that could not run says so; there is no point in going on without the connections. */
+/* The statements that let our role run the check. */
+static char *wanted_grant(const struct check_run *run, const struct check *check)
+{
+    struct buf out = BUF_INIT, user = BUF_INIT;
+
+    ident_add(&user, PQuser(check_conn(run, check)->pg));
+    const char *pairs[] = {"{user}", user.data, NULL};
+    add_expanded(&out, check->grant, pairs);
+    buf_release(&user);
+    return buf_take(&out);
+}
+
+/* A check that could not run says so, and what it wants where that is known; there is no point in going on without the
+ * connections. */
 static bool survive(struct check_run *run, const struct check *check, struct err *failed,
                     struct err *err)
 {
     const struct check_context *context = run->context;
+    bool grantable = check->grant && strcmp(failed->sqlstate, "42501") == 0;
 
     if (failed->code == ERR_STOPPED || !conn_is_open(context->source) ||
         (context->target && !conn_is_open(context->target))) {
@@ -361,12 +397,12 @@ static bool survive(struct check_run *run, const struct check *check, struct err
     conn_rollback(check_conn(run, check));
     findings_add(run->findings, (struct finding){
         .id = check->id,
-        .severity = FINDING_WARN,
+        .severity = grantable ? FINDING_INFO : FINDING_WARN,
         .side = check->side,
         .message = xasprintf("could not be checked: %s", failed->message),
         .why = xstrdup(check->why),
-        .fix = xstrdup(failed->hint ? failed->hint
-                                    : "Run the checks as a role that may do this, or look yourself."),
+        .fix = grantable ? wanted_grant(run, check)
+                         : xstrdup(failed->hint ? failed->hint : "Run the checks as a role that may do this, or look yourself."),
     });
     err_clear(failed);
     return true;

@@ -25,6 +25,7 @@ enum check_args {
     ARGS_AGE,         /* seconds: check_context.long_transaction_s */
     ARGS_CONNECTIONS, /* how many connections the migration opens on one side */
     ARGS_EXTENSIONS,  /* text[]: the extensions of the source */
+    ARGS_OWNERS,      /* text[]: the owners of the picked tables */
 };
 
 struct check_run {
@@ -56,6 +57,7 @@ struct check {
     const char *sql;
     const char *sql_pg96; /* the same for servers before 10; NULL: sql is for them too */
     enum check_args args;
+    const char *grant;    /* what a role lacks that may not run sql; "{user}" stands for its quoted name */
     bool (*table)(const struct catalog_table *table, const struct table_entry *entry);
     bool (*run)(struct check_run *run, const struct check *check, struct err *err);
 };
@@ -100,6 +102,7 @@ bool check_srr(struct check_run *run, const struct check *check, struct err *err
 bool check_leftover_schema(struct check_run *run, const struct check *check, struct err *err);
 /* On what one server is set to and the other is not, see servers.c. */
 bool check_auth(struct check_run *run, const struct check *check, struct err *err);
+bool check_db_settings(struct check_run *run, const struct check *check, struct err *err);
 /* On what the catalogs hold, see objects.c. */
 bool check_always(struct check_run *run, const struct check *check, struct err *err);
 bool check_standby(struct check_run *run, const struct check *check, struct err *err);

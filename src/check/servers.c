@@ -31,3 +31,35 @@ bool check_auth(struct check_run *run, const struct check *check, struct err *er
     free(target);
     return ok;
 }
+
+/* The settings of the target's database as the source's query writes them, to compare whole statements. */
+static bool settings_of(struct conn *c, const char *target_name, PGresult **res, struct err *err)
+{
+    *res = conn_exec_params(c, sql_check_db_settings, 1, &target_name, err);
+    return *res != NULL;
+}
+
+static bool has_statement(const PGresult *res, const char *statement)
+{
+    for (int i = 0; res && i < PQntuples(res); i++)
+        if (strcmp(PQgetvalue(res, i, 1), statement) == 0)
+            return true;
+    return false;
+}
+
+bool check_db_settings(struct check_run *run, const struct check *check, struct err *err)
+{
+    const char *name = run->context->database->target_name;
+    PGresult *source = NULL, *target = NULL;
+    struct items items = ITEMS_INIT;
+    bool ok = settings_of(run->context->source, name, &source, err) &&
+              (!run->context->target_catalog || settings_of(run->context->target, name, &target, err));
+
+    for (int i = 0; ok && i < PQntuples(source); i++)
+        if (!has_statement(target, PQgetvalue(source, i, 1)))
+            items_add(&items, PQgetvalue(source, i, 0), PQgetvalue(source, i, 1), PQgetvalue(source, i, 2));
+    items_report(run, check, &items);
+    PQclear(source);
+    PQclear(target);
+    return ok;
+}

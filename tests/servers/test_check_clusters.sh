@@ -25,12 +25,12 @@ setting_is() {
     [ "$(on good postgres -c 'SHOW synchronous_standby_names')" = "$1" ]
 }
 
-cluster_start good max_prepared_transactions=3 fsync=off || exit 1
+cluster_start good max_prepared_transactions=3 max_wal_size=4GB fsync=off || exit 1
 major=$("$PGC_BIN/postgres" --version | sed -E 's/.* ([0-9]+).*/\1/')
 old_snapshots= # gone in 17
 [ "$major" -ge 17 ] || old_snapshots=old_snapshot_threshold=60
 cluster_start bad wal_level=replica max_replication_slots=1 max_wal_senders=1 max_slot_wal_keep_size=512MB \
-    max_locks_per_transaction=10 wal_sender_timeout=5s fsync=off $old_snapshots || exit 1
+    max_locks_per_transaction=10 max_wal_size=32MB wal_sender_timeout=5s fsync=off $old_snapshots || exit 1
 for name in good bad; do
     on $name postgres -c 'CREATE DATABASE shop'
     on $name shop -c 'CREATE TABLE public.t (id int PRIMARY KEY); INSERT INTO t VALUES (1)'
@@ -43,7 +43,8 @@ assert_equal "a good source" "$status" 0
 found_not "a good source has no failure" '^F '
 
 # a source that is not set up
-on bad postgres -c "SELECT pg_create_physical_replication_slot('taken')" >/dev/null
+on bad postgres -c "SELECT pg_create_physical_replication_slot('taken', true)" >/dev/null
+for _ in 1 2 3 4 5 6; do on bad shop -c "UPDATE t SET id = id" -c "SELECT pg_switch_wal()" >/dev/null; done
 echo "SELECT 'CREATE TABLE public.many_' || g || ' (id int PRIMARY KEY)' FROM generate_series(1, 260) AS g \\gexec" | on bad shop
 check "$(uri bad shop)" "$(uri good empty)"
 assert_equal "failures give exit code 3" "$status" 3
@@ -55,11 +56,12 @@ found_is "senders-free" '^F source senders-free .*max_wal_senders is 1 and 0 are
 found_is "slot-wal-limit" '^W source slot-wal-limit .*max_slot_wal_keep_size is 512MB'
 found_is "idle-slots" '^W source idle-slots .*taken'
 found_not "slot-probe says nothing new" ' slot-probe '
+found_is "wal-volume" '^W source wal-volume .* MB in [0-9]+ files, where max_wal_size is 32 MB'
 found_is "locks" '^W source locks .*52[0-9] relations, and room for 600 locks'
 found_is "locks: fix" 'ALTER SYSTEM SET max_locks_per_transaction = 64;'
 [ "$major" -ge 17 ] || found_is "snapshot-old" '^W source snapshot-old old_snapshot_threshold is 60min'
 check "$(uri good shop)" "$(uri good empty)"
-for id in wal-level slots-free senders-free slot-wal-limit idle-slots repl-conn slot-probe same-cluster locks snapshot-old failover-slot tls; do
+for id in wal-level slots-free senders-free slot-wal-limit idle-slots repl-conn slot-probe same-cluster locks snapshot-old failover-slot tls hba wal-volume t-tuning; do
     found_not "$id: not on a good source" " $id "
 done
 
@@ -76,6 +78,14 @@ as_server cp "$PGC_DIR/good/hba.saved" "$PGC_DIR/good/data/pg_hba.conf"
 on good postgres -c 'SELECT pg_reload_conf()' >/dev/null
 PGC_PROBE_USER=mover check "$(uri good shop)" "$(uri bad postgres)"
 found_not "repl-conn: let in" ' repl-conn '
+
+# a line that the server could not read at the next reload
+echo 'host all all nowhere-at-all' | as_server tee -a "$PGC_DIR/good/data/pg_hba.conf" >/dev/null
+check "$(uri good shop)" "$(uri bad postgres)"
+found_is "hba" '^W source hba .*line [0-9]+ \(end-of-line before authentication method\)'
+found_is "t-tuning" '^I target t-tuning .*max_wal_size is 32MB'
+found_is "t-tuning: fix" "ALTER SYSTEM SET max_wal_size = '16GB';"
+as_server cp "$PGC_DIR/good/hba.saved" "$PGC_DIR/good/data/pg_hba.conf"
 
 # prepared transactions of any database
 on good empty -c 'BEGIN; CREATE TABLE public.p (id int); PREPARE TRANSACTION '"'left alone'"

@@ -27,6 +27,7 @@ struct fixture {
     const char *user;       /* whom the checks run as, NULL: postgres */
     void (*change)(struct check_context *context, struct plan *plan, struct plan_database *database);
     const char *held_sql;   /* run on another connection to the source that stays open */
+    const char *held_target_sql; /* the same on the target */
     const char *cleanup;    /* on the source, before its database is dropped */
     bool no_target_database;
     bool same_server;
@@ -458,6 +459,35 @@ static const struct fixture fixtures[] = {
                  "SELECT pg_catalog.pg_sleep(0.6)", /* until the statistics are there */
      .cleanup = "SELECT pg_catalog.pg_drop_replication_slot('spiller')",
      .expected = {{"spill", S, 'W', "slot spiller: 1 transactions, ", "logical_decoding_work_mem"}}},
+    {.name = "settings of a database", .source_sql = KEYED "ALTER DATABASE c_src SET work_mem = '7MB'; ALTER DATABASE c_src SET search_path = public, \"Odd\";"
+                 "ALTER ROLE plain IN DATABASE c_src SET \"my.tag\" = 'it''s'; ALTER DATABASE c_src SET jit_above_cost = 5",
+     .target_sql = "ALTER DATABASE c_dst SET jit_above_cost = 5; ALTER DATABASE c_dst SET work_mem = '8MB'",
+     .min_version = 110000,
+     .expected = {{"db-settings", T, 'W', "does not have: search_path = public, \"Odd\", work_mem = 7MB, my.tag = it's for plain",
+                   "ALTER DATABASE c_dst SET search_path = public, \"Odd\";\nALTER DATABASE c_dst SET work_mem = '7MB';\n"
+                   "ALTER ROLE plain IN DATABASE c_dst SET my.tag = 'it''s';"}}},
+    {.name = "settings of a database that are there", .source_sql = KEYED "ALTER DATABASE c_src SET work_mem = '7MB'",
+     .target_sql = "ALTER DATABASE c_dst SET work_mem = '7MB'", .change = existing,
+     .expected = {{"db-settings", T, 'W', NULL, NULL}, {"def-acl", S, 'I', NULL, NULL}}},
+    {.name = "default privileges, others on the target", .source_sql = KEYED "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO plain;",
+     .target_sql = KEYED, .change = existing, .min_version = 110000,
+     .held_sql = "SET application_name = 'shop'", .held_target_sql = "SET application_name = 'cron'",
+     .expected = {{"def-acl", S, 'I', "tables made by postgres in schema public", "ALTER DEFAULT PRIVILEGES"},
+                  {"k-writers", S, 'I', "1 of postgres (shop) from the server's host", NULL},
+                  {"t-writers", T, 'W', "1 of postgres (cron) from the server's host", "Stop applications"}}},
+    {.name = "a plain role, rights on the target", .user = "plain", .min_version = 110000,
+     .source_sql = KEYED "GRANT SELECT ON public.keyed TO plain; CREATE TABLE public.theirs (id int PRIMARY KEY); ALTER TABLE public.theirs OWNER TO other;",
+     .target_sql = "REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT CREATE ON DATABASE c_dst TO plain",
+     .expected = {{"public-create", T, 'W', "role plain", "GRANT CREATE ON SCHEMA public TO plain; -- in database c_dst"},
+                  {"set-role", T, 'W', ": other, postgres", "GRANT other TO plain/*!16 WITH SET TRUE*/;"},
+                  {"hba", S, 'I', "could not be checked", "GRANT SELECT ON pg_catalog.pg_hba_file_rules TO \"plain\";"},
+                  {"wal-volume", S, 'I', "could not be checked", "GRANT pg_monitor TO \"plain\";"}}},
+    {.name = "a plain role with rights", .user = "plain", .min_version = 110000,
+     .source_sql = KEYED "ALTER TABLE public.keyed OWNER TO other; GRANT pg_monitor TO plain;"
+                 "GRANT SELECT ON pg_catalog.pg_hba_file_rules TO plain; GRANT EXECUTE ON FUNCTION pg_catalog.pg_hba_file_rules() TO plain",
+     .target_sql = "GRANT CREATE ON SCHEMA public TO plain; GRANT other TO plain", .cleanup = "REVOKE pg_monitor FROM plain",
+     .expected = {{"public-create", T, 'W', NULL, NULL}, {"set-role", T, 'W', NULL, NULL},
+                  {"hba", S, 'I', NULL, NULL}, {"wal-volume", S, 'I', NULL, NULL}}},
     {.name = "an open transaction", .source_sql = KEYED, .change = impatient,
      .held_sql = "BEGIN; INSERT INTO public.keyed VALUES (1, 'held'); SELECT pg_catalog.pg_sleep(1.2)",
      .expected = {{"long-xact", S, 'F', "user postgres, database c_src, open for 00:00:01, idle in transaction: BEGIN; INSERT INTO public.keyed",
@@ -524,13 +554,17 @@ static bool is_met(const struct findings *findings, const struct expectation *wa
 static void check_fixture(const struct fixture *f)
 {
     struct bench b = {.source = CONN_INIT};
-    struct conn held = CONN_INIT;
+    struct conn held = CONN_INIT, held_target = CONN_INIT;
     const char *saved = target_uri;
 
     make_databases(f);
     if (f->held_sql) {
         connect_to(&held, source_uri, SIDE_SOURCE, NULL, "c_src");
         run(&held, f->held_sql);
+    }
+    if (f->held_target_sql) {
+        connect_to(&held_target, target_uri, SIDE_TARGET, NULL, "c_dst");
+        run(&held_target, f->held_target_sql);
     }
     target_uri = f->same_server ? source_uri : target_uri;
     bench_connect(&b, f->user, "c_src",
@@ -555,6 +589,7 @@ static void check_fixture(const struct fixture *f)
     CHECK_INT(PQtransactionStatus(b.source.pg), PQTRANS_IDLE);
     CHECK_INT(b.source.timeout_ms, 0);
     conn_close(&held);
+    conn_close(&held_target);
     bench_release(&b);
     drop_databases(f);
 }
@@ -668,6 +703,7 @@ static void prepare_server(const char *uri)
 {
     run_in(uri, "postgres", "ALTER SYSTEM SET fsync = off");
     run_in(uri, "postgres", "/*!13 ALTER SYSTEM SET logical_decoding_work_mem = '128MB'*/");
+    run_in(uri, "postgres", "ALTER SYSTEM SET max_wal_size = '4GB'");
     run_in(uri, "postgres", "ALTER SYSTEM SET autovacuum_naptime = '1h'");
     run_in(uri, "postgres", "SELECT pg_catalog.pg_reload_conf()");
 }
@@ -690,10 +726,10 @@ int main(int argc, char **argv)
         return 77;
     prepare_server(source_uri);
     prepare_server(target_uri);
-    run_in(source_uri, "postgres", "CREATE ROLE plain LOGIN");
-    run_in(target_uri, "postgres", "CREATE ROLE plain LOGIN");
+    run_in(source_uri, "postgres", "CREATE ROLE plain LOGIN; CREATE ROLE other");
+    run_in(target_uri, "postgres", "CREATE ROLE plain LOGIN; CREATE ROLE other");
     int status = unit_main("checks on servers", tests);
-    run_in(source_uri, "postgres", "DROP ROLE plain");
-    run_in(target_uri, "postgres", "DROP ROLE plain");
+    run_in(source_uri, "postgres", "DROP ROLE plain, other");
+    run_in(target_uri, "postgres", "DROP ROLE plain, other");
     return status;
 }
