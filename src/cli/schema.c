@@ -54,7 +54,11 @@ static bool add_database(const struct plan *plan, const struct plan_database *da
         struct schema_edit *edits;
         struct schema_decisions decisions = decide_of(plan, database->name, &edits);
         add_title(script, database, &pre.tools);
-        ok = add_roles(&pre, &info, plan, script, err) && schema_preview(&dump, &decisions, script, err);
+        char *after_sql;
+        ok = plan_after_schema_sql(plan, &after_sql, err);
+        decisions.after_sql = after_sql;
+        ok = ok && add_roles(&pre, &info, plan, script, err) && schema_preview(&dump, &decisions, script, err);
+        free(after_sql);
         free(edits);
     }
     conninfo_release(&info);

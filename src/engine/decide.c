@@ -27,10 +27,21 @@ bool work_decide(struct work *work, struct conn *target, bool fits, struct err *
 {
     struct schema_edit *edits;
     struct schema_decisions decisions = decide_of(&work->m->plan, work->p->name, &edits);
-    bool ok = work->m->plan.schema_mode != SCHEMA_COPY ||
-              ((!fits || schema_decisions_fit(target, &decisions, err)) && schema_decide(target, &decisions, err));
+    bool ok = (!fits || schema_decisions_fit(target, &decisions, err)) && schema_decide(target, &decisions, err);
 
     free(edits);
+    return ok;
+}
+
+bool work_store_after_sql(struct work *work, struct conn *target, struct err *err)
+{
+    struct schema_decisions decisions = {.edits = NULL};
+    char *sql;
+    bool ok = plan_after_schema_sql(&work->m->plan, &sql, err);
+
+    decisions.after_sql = sql;
+    ok = ok && schema_store_after_sql(target, &decisions, err);
+    free(sql);
     return ok;
 }
 
@@ -40,8 +51,7 @@ void work_tell_statements(struct work *work, struct conn *target)
     char *text = NULL;
     bool exists = false;
 
-    if (work->m->plan.schema_mode != SCHEMA_COPY || !conn_is_open(target) ||
-        PQtransactionStatus(target->pg) != PQTRANS_IDLE)
+    if (!conn_is_open(target) || PQtransactionStatus(target->pg) != PQTRANS_IDLE)
         return;
     cJSON *statements = schema_state_exists(target, &exists, &own) && exists && schema_statements(target, &text, &own)
                             ? cJSON_Parse(text) : NULL;

@@ -10,7 +10,9 @@ struct work;
 /* Those of one database; edits is the caller's to free, all else borrowed from the plan. */
 struct schema_decisions decide_of(const struct plan *plan, const char *database, struct schema_edit **edits);
 
-/* Makes them those of the target's state; fits: an edit that names nothing is an error. Does nothing in mode existing. */
+/* Stores schema.afterSchemaSql among the objects, where the plan has it. */
+bool work_store_after_sql(struct work *work, struct conn *target, struct err *err);
+/* Makes them those of the target's state; fits: an edit that names nothing is an error. */
 bool work_decide(struct work *work, struct conn *target, bool fits, struct err *err);
 /* Tells the supervisor how the statements stand; what goes wrong with it is logged. */
 void work_tell_statements(struct work *work, struct conn *target);

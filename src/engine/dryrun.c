@@ -68,6 +68,8 @@ static void describe_target(const struct plan *plan, const struct preflight *pre
     else
         buf_addf(out, "    the tables that are there are %s and loaded\n",
                  plan->load_prepare == PREPARE_TRUNCATE ? "truncated" : "expected to be empty");
+    if (plan->after_schema_sql)
+        buf_addstr(out, "    then what schema.afterSchemaSql says\n");
     buf_addf(out, "    %d tables at a time are loaded, then indexes, foreign keys and triggers are made\n",
              plan->load_jobs);
 }

@@ -89,6 +89,20 @@ static void check_tools(struct flight *f)
     err_clear(&err);
 }
 
+/* The operator's own statements are run much later. */
+static void check_after_sql(struct flight *f)
+{
+    struct err err = ERR_INIT;
+    char *sql = NULL;
+
+    if (!plan_after_schema_sql(f->plan, &sql, &err)) {
+        err_hint(&err, "Write the file, or mend schema.afterSchemaSql in the plan.");
+        add_failure(f->pre, "after-schema-sql", SIDE_TARGET, &err, "Its statements are to be run before the load.");
+    }
+    free(sql);
+    err_clear(&err);
+}
+
 /* Roles that own something must be there, or be made. */
 static bool check_roles(struct flight *f, struct err *err)
 {
@@ -150,6 +164,7 @@ static bool run_checks(struct flight *f, struct err *err)
     if (!checks_run(&context, &pre->findings, err))
         return false;
     check_tools(f);
+    check_after_sql(f);
     if (!check_roles(f, err))
         return false;
     if (f->plan->schema_mode == SCHEMA_EXISTING && pre->target_exists && !compare_existing(f, err))

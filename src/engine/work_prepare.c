@@ -269,9 +269,8 @@ static bool copy_schema(struct work *work, struct conn *source, struct conn *tar
     work_phase(work, "schema: pg_dump", 0, 0);
     struct schema_dump dump = {.source = source, .source_info = &info, .tools = &tools,
                                .target = target, .work_dir = work->p->dir};
-    ok = ok && schema_dump_store(&dump, NULL, err) && work_decide(work, target, true, err) &&
-         schema_apply_phase(target, "pre", &progress, err);
-    work_tell_statements(work, target);
+    ok = ok && schema_dump_store(&dump, NULL, err) && work_store_after_sql(work, target, err) &&
+         work_decide(work, target, true, err) && schema_apply_phase(target, "pre", &progress, err);
     buf_release(&made);
     conninfo_release(&info);
     schema_tools_release(&tools);
@@ -289,6 +288,10 @@ bool work_schema(struct work *work, struct err *err)
 
     if (ok && work->m->plan.schema_mode == SCHEMA_COPY)
         ok = copy_schema(work, &source, &target, err);
+    else
+        ok = ok && work_store_after_sql(work, &target, err) && work_decide(work, &target, true, err);
+    ok = ok && schema_apply_phase(&target, "after", NULL, err);
+    work_tell_statements(work, &target);
     ok = ok && schema_identity_relax(&target, err);
     conn_close(&source);
     conn_close(&target);

@@ -136,8 +136,7 @@ const struct key plan_keys[] = {
      PLAN(schema_on_error)},
     {IN_SCHEMA, "edits", KEY_LIST, PLAN(schema_edits), COUNT(plan, schema_edit_count),
      .item_size = sizeof(struct plan_edit), .scope = IN_EDIT},
-    {IN_SCHEMA, "afterSchemaSql", KEY_NOT_OFFERED,
-     .hint = "Run the SQL on the target yourself, and say \"schema\": {\"mode\": \"existing\"}."},
+    {IN_SCHEMA, "afterSchemaSql", KEY_TEXT, PLAN(after_schema_sql)},
 
     {IN_EDIT, "object", KEY_TEXT, EDIT(object)},
     {IN_EDIT, "sql", KEY_TEXT, EDIT(sql)},

@@ -41,6 +41,7 @@ void plan_release(struct plan *plan)
         free(plan->notes[i]);
     free(plan->notes);
     free(plan->state_dir);
+    free(plan->after_schema_sql);
     free(plan->hook_before);
     free(plan->hook_after);
     free(plan->bouncer_uri);
@@ -203,6 +204,51 @@ static void wipe(struct buf *text)
     buf_release(text);
 }
 
+/* SQL text that ends so has a semicolon or a line break in it. */
+static bool is_sql_file(const char *value)
+{
+    size_t len = strlen(value);
+
+    return len > 4 && strcmp(value + len - 4, ".sql") == 0 && !strpbrk(value, ";\n");
+}
+
+/* The plan is copied, and read again in another directory. */
+static void settle_sql_path(struct plan *plan, const char *path)
+{
+    const char *value = plan->after_schema_sql;
+    char *absolute = value && is_sql_file(value) && *value != '/' ? realpath(path, NULL) : NULL;
+    char *slash = absolute ? strrchr(absolute, '/') : NULL;
+
+    if (slash) {
+        char *full = xasprintf("%.*s/%s", (int)(slash - absolute), absolute, value);
+        put_dotted(plan->document, "schema.afterSchemaSql", cJSON_CreateString(full));
+        str_replace(&plan->after_schema_sql, full);
+        free(full);
+    }
+    free(absolute);
+}
+
+bool plan_after_schema_sql(const struct plan *plan, char **sql, struct err *err)
+{
+    struct buf text = BUF_INIT;
+
+    *sql = NULL;
+    if (!plan->after_schema_sql)
+        return true;
+    if (!is_sql_file(plan->after_schema_sql)) {
+        *sql = xstrdup(plan->after_schema_sql);
+        return true;
+    }
+    if (!read_text_file(plan->after_schema_sql, &text, err)) {
+        err_wrap(err, "schema.afterSchemaSql");
+        buf_release(&text);
+        return false;
+    }
+    buf_addstr(&text, "");
+    *sql = buf_take(&text);
+    return true;
+}
+
 bool plan_read_as(struct plan *plan, const char *path, const char *name, struct err *err)
 {
     struct buf text = BUF_INIT;
@@ -213,8 +259,10 @@ bool plan_read_as(struct plan *plan, const char *path, const char *name, struct 
         struct source_text source = {.text = text.data, .len = text.len, .origin = path};
         ok = parse(plan, &source, name, err);
     }
-    if (ok)
+    if (ok) {
         plan->path = xstrdup(path);
+        settle_sql_path(plan, path);
+    }
     wipe(&text);
     return ok;
 }

@@ -110,6 +110,7 @@ struct plan {
 
     enum plan_schema_mode schema_mode;
     bool schema_roles;
+    char *after_schema_sql; /* NULL: none; plan_after_schema_sql() has the text */
     enum plan_on_error schema_on_error;
     struct plan_edit *schema_edits;
     size_t schema_edit_count;
@@ -161,6 +162,10 @@ bool plan_parse(struct plan *plan, const char *text, const char *origin, struct 
 /* The document as JSON text, without passwords, indented; owned. Reading it gives the same plan. */
 char *plan_text(const struct plan *plan);
 void plan_release(struct plan *plan);
+
+/* The text that schema.afterSchemaSql names, "x.sql" being a file beside the plan, or is; owned; NULL: none. ERR_USAGE: the file
+ * cannot be read. */
+bool plan_after_schema_sql(const struct plan *plan, char **sql, struct err *err);
 
 /* schema.onError and schema.edits become those of from: what may be decided while a migration stands still. */
 void plan_take_decisions(struct plan *plan, const struct plan *from);

@@ -450,6 +450,10 @@ static bool prepare(struct run *run, struct err *err)
                        "SET standard_conforming_strings = on; SET search_path = '';%s",
                        run->target->version >= 120000 ? "SET default_table_access_method = heap" : ""))
         return false;
+    if (strcmp(run->phase, "after") == 0 &&
+        !conn_command(run->target, "RESET check_function_bodies; RESET xmloption; RESET client_min_messages;"
+                                   "RESET row_security; RESET search_path", err))
+        return false;
     if (run->table) /* nobody is told how far a single table is */
         return true;
     if (!conn_scalar(run->target, "SELECT pg_catalog.count(*) FROM pgcutover.objects WHERE phase = $1 "

@@ -19,7 +19,7 @@ struct schema_progress {
     void *arg;
 };
 
-/* phase: "pre", "index", "post" or "held". "index" is what the tables' own jobs leave: partitioned
+/* phase: "pre", "after" (the operator's own statements, with the settings that the role has), "index", "post" or "held". "index" is what the tables' own jobs leave: partitioned
  * tables' indexes and their attaching, those of materialized views. progress may be NULL. */
 bool schema_apply_phase(struct conn *target, const char *phase,
                         const struct schema_progress *progress, struct err *err);

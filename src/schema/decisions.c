@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/xalloc.h"
 #include "sql/sql.h"
 
 static char *edits_text(const struct schema_decisions *decisions)
@@ -19,6 +20,18 @@ static char *edits_text(const struct schema_decisions *decisions)
     char *text = json_line(list);
     cJSON_Delete(list);
     return text;
+}
+
+bool schema_store_after_sql(struct conn *target, const struct schema_decisions *decisions, struct err *err)
+{
+    char *text = decisions->after_sql ? xasprintf("%s\n;", decisions->after_sql) : NULL;
+    const char *values[] = {text};
+    bool ok = !text || (conn_command_params(target, "UPDATE pgcutover.objects SET statement = $1 WHERE phase = 'after' "
+                                            "AND state IN ('pending', 'failed') AND original IS NULL", 1, values, err) &&
+                        conn_command_params(target, sql_schema_after_sql, 1, values, err));
+
+    free(text);
+    return ok;
 }
 
 bool schema_decide(struct conn *target, const struct schema_decisions *decisions, struct err *err)

@@ -16,9 +16,14 @@ struct schema_edit {
 struct schema_decisions {
     const struct schema_edit *edits; /* borrowed */
     size_t edit_count;
+    const char *after_sql; /* the operator's own statements, before any data; NULL: none */
     bool skip_refused; /* what the target refuses is left out and reported, where nothing else needs it */
 };
 
+#define SCHEMA_AFTER_SQL "SQL schema.afterSchemaSql" /* how they are called */
+
+/* Stores after_sql as an object of the phase "after"; one that is not applied yet gets the new text. */
+bool schema_store_after_sql(struct conn *target, const struct schema_decisions *decisions, struct err *err);
 /* Makes them those of the stored objects that are not applied yet; ones that were made before and are not among them are
  * taken back. May be run again. */
 bool schema_decide(struct conn *target, const struct schema_decisions *decisions, struct err *err);

@@ -59,7 +59,23 @@ static bool on_object(void *arg, const struct script_object *object, enum schema
     return true;
 }
 
-static void put_together(const struct preview *preview, struct buf *script)
+/* What the operator has run between the tables and their rows. */
+static void add_after_sql(struct preview *preview, struct buf *script)
+{
+    const struct schema_decisions *decisions = preview->decisions;
+    const struct schema_edit *edit = schema_edit_of(decisions, SCHEMA_AFTER_SQL);
+    bool left_out = edit && !edit->sql;
+
+    if (!decisions || !decisions->after_sql)
+        return;
+    buf_addf(script, "\n--\n-- schema.afterSchemaSql, before any data, in one transaction%s\n--\n",
+             left_out ? ": LEFT OUT by the plan (schema.edits)" : "");
+    if (!left_out)
+        buf_addf(script, "\nRESET search_path;\nRESET check_function_bodies;\nBEGIN;\n%s\n;\nCOMMIT;\n%s",
+                 edit ? edit->sql : decisions->after_sql, settings);
+}
+
+static void put_together(struct preview *preview, struct buf *script)
 {
     if (preview->encoding) {
         buf_addstr(script, "SET client_encoding = ");
@@ -68,17 +84,20 @@ static void put_together(const struct preview *preview, struct buf *script)
     }
     buf_addstr(script, settings);
     for (size_t i = 0; i < PHASES; i++) {
-        if (!preview->counts[i])
-            continue;
-        buf_addf(script, "\n--\n-- %zu statements %s\n--\n", preview->counts[i], titles[i]);
-        buf_add(script, preview->phases[i].data, preview->phases[i].len);
+        if (preview->counts[i]) {
+            buf_addf(script, "\n--\n-- %zu statements %s\n--\n", preview->counts[i], titles[i]);
+            buf_add(script, preview->phases[i].data, preview->phases[i].len);
+        }
+        if (i == PHASE_PRE)
+            add_after_sql(preview, script);
     }
 }
 
 static bool all_used(const struct preview *preview, struct err *err)
 {
     for (size_t i = 0; preview->decisions && i < preview->decisions->edit_count; i++) {
-        if (preview->used[i])
+        bool is_after = preview->decisions->after_sql && strcmp(preview->decisions->edits[i].object, SCHEMA_AFTER_SQL) == 0;
+        if (preview->used[i] || is_after)
             continue;
         err_set(err, ERR_USAGE, "schema.edits: no statement of the schema is called \"%s\"",
                 preview->decisions->edits[i].object);

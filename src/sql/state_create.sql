@@ -97,7 +97,7 @@ CREATE TABLE pgcutover.objects (
     object_owner text,
     table_oid oid,                  -- source table it belongs to, where known
     by_table boolean NOT NULL DEFAULT false, -- applied by its table's own index job
-    phase text NOT NULL,            -- pre | index | foreign-key | post | held
+    phase text NOT NULL,            -- pre | after | index | foreign-key | post | held
     depends integer[] NOT NULL DEFAULT '{}',
     statement text NOT NULL,
     state text NOT NULL DEFAULT 'pending',  -- pending | built (a constraint's index) | applied | failed | skipped

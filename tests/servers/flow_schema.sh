@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The schema step in batch: the script of it before anything runs; decisions on statements that the target refuses.
+# The schema step in batch: the script of it before anything runs; decisions on statements that
+# the target refuses; the operator's own statements.
 . "$(dirname "$0")/flow_tools.sh"
 cluster_start source || exit 1
 cluster_start target || exit 1
@@ -169,6 +170,39 @@ VIEW app.on_bad skipped on-error"
     assert_run "a table that is refused" 1 "could not apply TABLE app.never: the guard says no (0A000)"
 }
 
-for t in ${PGC_TESTS:-script decisions skip}; do
+# --- the operator's own statements between schema and load
+
+test_after() {
+    on source postgres -c "CREATE DATABASE extra"
+    on source extra -c "CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t SELECT i, i FROM generate_series(1, 100) i"
+    plan extra '[{"name": "extra"}]' '"schema": {"afterSchemaSql": "no such.sql"}'
+    run check "$PGC_DIR/extra.json"
+    assert_equal "a file that is not there: exit code" "$status" 3
+    assert_contains "a file that is not there" "$out" "no such.sql"
+    plan extra '[{"name": "extra"}]' '"schema": {"afterSchemaSql": "extra.sql"}'
+    printf 'CREATE TABLE seen AS SELECT count(*) AS rows FROM t;\nCREATE TABLE wrong (id no_such_type)' >"$PGC_DIR/extra.sql"
+    (cd / && run schema --script "$PGC_DIR/extra.json"; [ "$status" = 0 ] && echo "$out" | grep -q "CREATE TABLE seen") && pass "it is in the script" || fail "it is not in the script"
+    run --batch "$PGC_DIR/extra.json"
+    assert_run "it fails" 1 'could not apply SQL schema.afterSchemaSql: type "no_such_type" does not exist (42704), line 2, character 24'
+    assert_equal "all or nothing" "$(on target extra -c "SELECT to_regclass('public.seen'), to_regclass('public.t')")" "|t"
+    echo 'CREATE TABLE seen AS SELECT count(*) AS rows FROM t -- mended' >"$PGC_DIR/extra.sql"
+    run resume extra
+    assert_run "mended: resumed" 0
+    wait_until 60 in_state extra extra READY_TO_COMPLETE || fail "extra: not ready: $(error_of extra)"
+    assert_equal "it ran once, before any row" "$(on target extra -c "SELECT s.rows, (SELECT count(*) FROM t) FROM seen s")" "0|100"
+    run cancel extra
+    assert_run "cancelled" 0
+
+    # On tables that are there already; left out where it is refused.
+    on target extra -c "TRUNCATE t; DROP TABLE seen"
+    plan there '[{"name": "extra"}]' '"schema": {"mode": "existing", "onError": "skip-and-report", "afterSchemaSql": "SELECT 1 / count(*) FROM t"}'
+    run --batch "$PGC_DIR/there.json"
+    assert_run "existing" 0
+    assert_equal "existing: left out" "$(decisions_of there)" "SQL schema.afterSchemaSql skipped on-error 22012"
+    run cancel there
+    assert_run "existing: cancelled" 0
+}
+
+for t in ${PGC_TESTS:-script decisions skip after}; do
     "test_$t"
 done
