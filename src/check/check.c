@@ -355,6 +355,8 @@ static bool applies(const struct check_run *run, const struct check *check)
     for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++)
         if ((check->when & conditions[i].when) && !conditions[i].holds)
             return false;
+    if (check->target_version && (!context->target || context->target->version < check->target_version))
+        return false;
     return c && version_fits(check, c->version);
 }
 

@@ -49,6 +49,7 @@ struct check {
     unsigned when;
     int min_version; /* server_version_num of its side; 0: any */
     int max_version; /* the first version it is not made on; 0: any */
+    int target_version; /* made only for a target of this version or later; 0: any */
     const char *found;
     const char *why;
     const char *fix;
