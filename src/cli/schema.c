@@ -16,8 +16,12 @@ static bool add_roles(struct preflight *pre, const struct conninfo *source_info,
                       struct buf *script, struct err *err)
 {
     struct buf sql = BUF_INIT;
+    struct schema_role *roles;
+    struct schema_role_map map = role_map_of(plan, &roles);
     bool ok = !plan->schema_roles ||
-              schema_roles_script(&pre->source, source_info, &pre->tools, &pre->target, &sql, err);
+              schema_roles_script(&pre->source, source_info, &pre->tools, &pre->target, &map, &sql, err);
+
+    free(roles);
 
     if (ok && sql.len)
         buf_addf(script, "\n--\n-- Roles that the target lacks; here without their passwords\n--\n\n%s\n", sql.data);
@@ -49,8 +53,10 @@ static bool add_database(const struct plan *plan, const struct plan_database *da
               schema_tools_find(&pre.tools, pre.source.version, pre.target.version, err);
 
     if (ok) {
+        struct schema_role *roles;
+        struct schema_role_map map = role_map_of(plan, &roles);
         struct schema_dump dump = {.source = &pre.source, .source_info = &info, .tools = &pre.tools,
-                                   .work_dir = work_dir};
+                                   .work_dir = work_dir, .role_map = &map};
         struct schema_edit *edits;
         struct schema_decisions decisions = decide_of(plan, database->name, &edits);
         add_title(script, database, &pre.tools);
@@ -59,6 +65,7 @@ static bool add_database(const struct plan *plan, const struct plan_database *da
         decisions.after_sql = after_sql;
         ok = ok && add_roles(&pre, &info, plan, script, err) && schema_preview(&dump, &decisions, script, err);
         free(after_sql);
+        free(roles);
         free(edits);
     }
     conninfo_release(&info);

@@ -23,6 +23,14 @@ struct schema_decisions decide_of(const struct plan *plan, const char *database,
     return decisions;
 }
 
+struct schema_role_map role_map_of(const struct plan *plan, struct schema_role **roles)
+{
+    *roles = xcalloc(plan->schema_role_count + 1, sizeof **roles);
+    for (size_t i = 0; i < plan->schema_role_count; i++)
+        (*roles)[i] = (struct schema_role){plan->schema_role_map[i].from, plan->schema_role_map[i].to};
+    return (struct schema_role_map){*roles, plan->schema_role_count};
+}
+
 bool work_decide(struct work *work, struct conn *target, bool fits, struct err *err)
 {
     struct schema_edit *edits;

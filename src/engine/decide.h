@@ -4,11 +4,15 @@
 
 #include "plan/plan.h"
 #include "schema/decisions.h"
+#include "schema/role_map.h"
 
 struct work;
 
 /* Those of one database; edits is the caller's to free, all else borrowed from the plan. */
 struct schema_decisions decide_of(const struct plan *plan, const char *database, struct schema_edit **edits);
+
+/* schema.roleMap; roles is the caller's to free, the names are the plan's. */
+struct schema_role_map role_map_of(const struct plan *plan, struct schema_role **roles);
 
 /* Stores schema.afterSchemaSql among the objects, where the plan has it. */
 bool work_store_after_sql(struct work *work, struct conn *target, struct err *err);

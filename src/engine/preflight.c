@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "check/check.h"
+#include "engine/decide.h"
 #include "schema/compare.h"
 #include "schema/roles.h"
 #include "schema/target.h"
@@ -106,8 +107,18 @@ static void check_after_sql(struct flight *f)
 /* Roles that own something must be there, or be made. */
 static bool check_roles(struct flight *f, struct err *err)
 {
-    struct buf names = BUF_INIT;
-    bool ok = schema_missing_roles(&f->pre->source, &f->pre->target, &names, err);
+    struct buf names = BUF_INIT, missing = BUF_INIT;
+    struct schema_role *roles;
+    struct schema_role_map map = role_map_of(f->plan, &roles);
+    bool ok = schema_missing_roles(&f->pre->source, &f->pre->target, &map, &names, err) &&
+              role_map_missing(&map, &f->pre->target, &missing, err);
+
+    if (ok && missing.len)
+        findings_add(&f->pre->findings, (struct finding){
+            .id = "role-map", .severity = FINDING_FAIL, .side = SIDE_TARGET,
+            .message = xasprintf("roles that schema.roleMap names do not exist: %s", missing.data),
+            .why = xstrdup("They are to own objects, and to be granted rights, in place of others."),
+            .fix = xstrdup("CREATE ROLE ... for each, or name others in schema.roleMap")});
 
     if (ok && names.len) {
         bool copied = f->plan->schema_roles;
@@ -116,9 +127,12 @@ static bool check_roles(struct flight *f, struct err *err)
             .message = xasprintf("roles of the source are missing: %s", names.data),
             .why = xstrdup(copied ? "They will be made on the target (schema.roles)."
                                   : "Their objects and grants cannot be made without them."),
-            .fix = copied ? NULL : xstrdup("CREATE ROLE ... for each, or \"schema\": {\"roles\": true}")});
+            .fix = copied ? NULL : xstrdup("CREATE ROLE ... for each, or \"schema\": {\"roles\": true}, or "
+                                               "others that stand for them: \"schema\": {\"roleMap\": {\"OLD\": \"NEW\"}}")});
     }
     buf_release(&names);
+    buf_release(&missing);
+    free(roles);
     return ok;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "check/check.h"
+#include "engine/decide.h"
 #include "engine/works.h"
 #include "load/publication.h"
 #include "pg/ident.h"
@@ -228,12 +229,15 @@ static bool store_definitions(struct admission *a, const struct missing *missing
 {
     struct schema_tools tools = SCHEMA_TOOLS_INIT;
     struct conninfo info = CONNINFO_INIT;
-    struct schema_dump dump = {.source = &a->source, .source_info = &info, .tools = &tools,
+    struct schema_role *roles;
+    struct schema_role_map map = role_map_of(&a->work->m->plan, &roles);
+    struct schema_dump dump = {.source = &a->source, .source_info = &info, .tools = &tools, .role_map = &map,
                                .target = &a->target, .work_dir = a->work->p->dir,
                                .tables = (const char *const *)missing->names};
     bool ok = schema_tools_find(&tools, a->source.version, a->target.version, err) &&
               work_conninfo(a->work, SIDE_SOURCE, &info, err) && schema_dump_store(&dump, NULL, err);
 
+    free(roles);
     conninfo_release(&info);
     schema_tools_release(&tools);
     return ok;

@@ -258,20 +258,23 @@ static bool copy_schema(struct work *work, struct conn *source, struct conn *tar
     struct schema_progress progress = {.report = report, .arg = work};
     struct conninfo info = CONNINFO_INIT;
     struct buf made = BUF_INIT;
+    struct schema_role *roles;
+    struct schema_role_map map = role_map_of(&work->m->plan, &roles);
     bool ok = schema_tools_find(&tools, source->version, target->version, err) &&
               work_conninfo(work, SIDE_SOURCE, &info, err);
 
     if (ok && work->m->plan.schema_roles) {
-        ok = schema_roles_copy(source, &info, &tools, target, &made, err);
+        ok = schema_roles_copy(source, &info, &tools, target, &map, &made, err);
         if (made.len)
             work_event(work, "info", "roles made on the target: %s", made.data);
     }
     work_phase(work, "schema: pg_dump", 0, 0);
     struct schema_dump dump = {.source = source, .source_info = &info, .tools = &tools,
-                               .target = target, .work_dir = work->p->dir};
+                               .target = target, .work_dir = work->p->dir, .role_map = &map};
     ok = ok && schema_dump_store(&dump, NULL, err) && work_store_after_sql(work, target, err) &&
          work_decide(work, target, true, err) && schema_apply_phase(target, "pre", &progress, err);
     buf_release(&made);
+    free(roles);
     conninfo_release(&info);
     schema_tools_release(&tools);
     return ok;

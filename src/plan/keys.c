@@ -128,6 +128,7 @@ const struct key plan_keys[] = {
     {IN_SCHEMA, "mode", KEY_WORD, .offered = "copy existing", .otherwise = "copy",
      PLAN(schema_mode)},
     {IN_SCHEMA, "roles", KEY_BOOL, .otherwise = "true", PLAN(schema_roles)},
+    {IN_SCHEMA, "roleMap", KEY_MAP, PLAN(schema_role_map), COUNT(plan, schema_role_count)},
     {IN_SCHEMA, "foreignKeys", KEY_WORD, .offered = "defer", CHECKED_ONLY},
     {IN_SCHEMA, "triggers", KEY_WORD, .offered = "replica", CHECKED_ONLY},
     {IN_SCHEMA, "enums", KEY_WORD, .offered = "keep", CHECKED_ONLY},

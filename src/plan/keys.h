@@ -34,6 +34,7 @@ enum key_type {
     KEY_PATTERNS,    /* char ** and size_t: names of tables */
     KEY_OBJECT,      /* more keys: `scope` */
     KEY_LIST,        /* objects: array and size_t */
+    KEY_MAP,         /* names to names: array of struct plan_pair and size_t */
     KEY_NOT_OFFERED, /* a key of later versions: null only */
 };
 

@@ -41,6 +41,7 @@ void plan_release(struct plan *plan)
         free(plan->notes[i]);
     free(plan->notes);
     free(plan->state_dir);
+    plan_pairs_release(plan->schema_role_map, plan->schema_role_count);
     free(plan->after_schema_sql);
     free(plan->hook_before);
     free(plan->hook_after);
@@ -353,7 +354,8 @@ static bool next_part(const char **dotted, char part[KEY_MAX_BYTES])
 
 static bool is_single_value(const struct key *key)
 {
-    return key->type != KEY_OBJECT && key->type != KEY_LIST && key->type != KEY_PATTERNS;
+    return key->type != KEY_OBJECT && key->type != KEY_LIST && key->type != KEY_PATTERNS &&
+           key->type != KEY_MAP;
 }
 
 static const struct key *find_dotted(const char *dotted, struct err *err)

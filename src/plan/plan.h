@@ -79,6 +79,9 @@ struct plan_database {
 enum plan_schema_mode { SCHEMA_COPY, SCHEMA_EXISTING };
 /* What becomes of a statement of the schema that the target refuses. */
 enum plan_on_error { ON_ERROR_STOP, ON_ERROR_SKIP };
+struct plan_pair {
+    char *from, *to;
+};
 /* A decision on one statement of the schema, by the name that it has in messages and in schema --script. */
 struct plan_edit {
     char *object;   /* "TYPE schema.name" */
@@ -110,6 +113,8 @@ struct plan {
 
     enum plan_schema_mode schema_mode;
     bool schema_roles;
+    struct plan_pair *schema_role_map; /* roles of the source that others stand for on the target */
+    size_t schema_role_count;
     char *after_schema_sql; /* NULL: none; plan_after_schema_sql() has the text */
     enum plan_on_error schema_on_error;
     struct plan_edit *schema_edits;

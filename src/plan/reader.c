@@ -339,6 +339,34 @@ static bool read_patterns(struct reader *reader, const struct spot *spot)
     return ok;
 }
 
+static bool is_repeated(const cJSON *object, const cJSON *item);
+
+static bool read_map(struct reader *reader, const struct spot *spot)
+{
+    size_t count = (size_t)cJSON_GetArraySize(spot->item);
+    size_t *stored = (size_t *)(spot->base + spot->key->count_field);
+    struct plan_pair *pairs;
+    bool ok = true;
+
+    if (!cJSON_IsObject(spot->item))
+        return wrong_type(reader, spot, "an object of names");
+    *(struct plan_pair **)field_of(spot) = pairs = xcalloc(count + 1, sizeof *pairs);
+    for (cJSON *item = spot->item->child; item && ok; item = item->next) {
+        char *path = xasprintf("%s.%s", spot->path, item->string);
+        struct spot one = {.key = spot->key, .item = item, .path = path};
+        if (is_repeated(spot->item, item))
+            ok = fail_key(reader, item, "key \"%s\" stands twice in %s", item->string, spot->path);
+        else if (!*item->string)
+            ok = fail_key(reader, item, "%s has an empty name", spot->path);
+        else
+            ok = check_text(reader, &one);
+        if (ok)
+            pairs[(*stored)++] = (struct plan_pair){xstrdup(item->string), xstrdup(item->valuestring)};
+        free(path);
+    }
+    return ok;
+}
+
 static bool read_not_offered(struct reader *reader, const struct spot *spot)
 {
     return not_offered(reader, spot, NULL, NULL);
@@ -393,6 +421,7 @@ static read_fn *const read_by_type[] = {
     [KEY_PATTERNS] = read_patterns,
     [KEY_OBJECT] = read_object,
     [KEY_LIST] = read_list,
+    [KEY_MAP] = read_map,
     [KEY_NOT_OFFERED] = read_not_offered,
 };
 
@@ -844,6 +873,15 @@ bool reader_databases(struct reader *reader, cJSON *list)
                         .base = (char *)reader->plan};
 
     return read_list(reader, &spot);
+}
+
+void plan_pairs_release(struct plan_pair *pairs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(pairs[i].from);
+        free(pairs[i].to);
+    }
+    free(pairs);
 }
 
 void plan_edits_release(struct plan_edit *edits, size_t count)

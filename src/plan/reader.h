@@ -32,6 +32,7 @@ void reader_defaults(struct plan *plan);
 bool reader_fail(struct reader *reader, const cJSON *item, const char *fmt, ...) PGC_PRINTF(3, 4);
 
 void plan_database_release(struct plan_database *database);
+void plan_pairs_release(struct plan_pair *pairs, size_t count);
 void plan_edits_release(struct plan_edit *edits, size_t count);
 
 #endif

@@ -55,6 +55,8 @@ struct places {
 struct wish {
     bool (*take)(void *arg, const struct script_object *object, const struct placed *placed, struct err *err);
     void *arg;
+    const struct schema_role_map *role_map; /* may be NULL */
+    struct buf mapped;
     struct script_reader *reader; /* while it lasts */
     struct places places;
 };
@@ -310,8 +312,16 @@ static bool take_object(void *arg, const struct script_object *object, struct er
 {
     struct wish *wish = arg;
     struct placed placed = place(&wish->places, object);
+    struct script_object mapped = *object;
 
-    return is_ours(object) || wish->take(wish->arg, object, &placed, err);
+    if (wish->role_map && wish->role_map->count) {
+        buf_clear(&wish->mapped);
+        buf_addstr(&wish->mapped, "");
+        role_map_apply(wish->role_map, object->statement, &wish->mapped);
+        mapped.statement = wish->mapped.data;
+        mapped.owner = role_map_name(wish->role_map, object->owner);
+    }
+    return is_ours(object) || wish->take(wish->arg, &mapped, &placed, err);
 }
 
 static bool read_script(struct wish *wish, const char *path, struct err *err)
@@ -362,10 +372,12 @@ static bool dump_and_take(const struct schema_dump *dump, struct wish *wish,
     char *script = xasprintf("%s/schema.sql", dump->work_dir);
     bool ok = dump_files(dump, &wish->places, &toc, archive, script, err);
 
+    wish->role_map = dump->role_map;
     wish->reader = script_reader_new(&toc, &sink);
     ok = ok && (transaction ? transaction(wish->arg, script, err) : read_script(wish, script, err));
     script_reader_free(wish->reader);
     wish->reader = NULL;
+    buf_release(&wish->mapped);
     places_release(&wish->places);
     script_toc_release(&toc);
     unlink(archive);

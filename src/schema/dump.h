@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "pg/conn.h"
 #include "schema/phase.h"
+#include "schema/role_map.h"
 #include "schema/script.h"
 #include "schema/tools.h"
 
@@ -16,6 +17,7 @@ struct schema_dump {
     const struct schema_tools *tools;
     struct conn *target;                /* has the schema pgcutover; not of schema_dump_visit() */
     const char *work_dir;               /* for two files, which are gone afterwards */
+    const struct schema_role_map *role_map; /* NULL: all roles keep their names */
     const char *const *tables;          /* quoted names, ended by NULL: only these; NULL: everything */
 };
 

@@ -24,6 +24,7 @@ struct role {
 struct copying {
     struct role *roles; /* hash of all that are needed */
     struct conn *target;
+    const struct schema_role_map *map;
     bool superuser; /* the target's role is one */
     struct buf sql;
 };
@@ -48,14 +49,17 @@ static struct role *find_role(struct role *roles, const char *name)
 }
 
 static bool load_roles(struct role **roles, struct conn *source, struct conn *target,
-                       struct err *err)
+                       const struct schema_role_map *map, struct err *err)
 {
     PGresult *needed = conn_exec(source, sql_schema_roles, err);
     PGresult *there = needed ? conn_exec(target, "SELECT rolname FROM pg_catalog.pg_roles", err) : NULL;
 
     for (int i = 0; there && i < PQntuples(needed); i++) {
+        const char *name = PQgetvalue(needed, i, 0);
+        if (strcmp(role_map_name(map, name), name) != 0)
+            continue;
         struct role *role = xcalloc(1, sizeof *role);
-        role->name = xstrdup(PQgetvalue(needed, i, 0));
+        role->name = xstrdup(name);
         role->missing = true;
         HASH_ADD_KEYPTR(hh, *roles, role->name, strlen(role->name), role);
     }
@@ -77,11 +81,11 @@ static void add_name(struct buf *out, const char *name)
     free(shown);
 }
 
-bool schema_missing_roles(struct conn *source, struct conn *target, struct buf *names,
+bool schema_missing_roles(struct conn *source, struct conn *target, const struct schema_role_map *map, struct buf *names,
                           struct err *err)
 {
     struct role *roles = NULL;
-    bool ok = load_roles(&roles, source, target, err);
+    bool ok = load_roles(&roles, source, target, map, err);
 
     for (struct role *role = roles; role; role = role->hh.next)
         if (role->missing)
@@ -308,10 +312,10 @@ static bool read_missing(struct copying *copying, struct conn *source, const str
     struct buf script = BUF_INIT;
     struct buf missing = BUF_INIT;
     bool readable = false;
-    bool ok = schema_missing_roles(source, copying->target, &missing, err);
+    bool ok = schema_missing_roles(source, copying->target, copying->map, &missing, err);
 
     if (ok && missing.len) {
-        ok = load_roles(&copying->roles, source, copying->target, err) &&
+        ok = load_roles(&copying->roles, source, copying->target, copying->map, err) &&
              is_true(source, "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')",
                      &readable, err) &&
              is_true(copying->target, "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user",
@@ -336,10 +340,10 @@ static void copying_release(struct copying *copying)
 }
 
 bool schema_roles_copy(struct conn *source, const struct conninfo *source_info,
-                       const struct schema_tools *tools, struct conn *target, struct buf *made,
-                       struct err *err)
+                       const struct schema_tools *tools, struct conn *target,
+                       const struct schema_role_map *map, struct buf *made, struct err *err)
 {
-    struct copying copying = {.target = target};
+    struct copying copying = {.target = target, .map = map};
     bool ok = read_missing(&copying, source, source_info, tools, true, err) &&
               (!copying.sql.len || make_roles(&copying, made, err));
 
@@ -348,9 +352,10 @@ bool schema_roles_copy(struct conn *source, const struct conninfo *source_info,
 }
 
 bool schema_roles_script(struct conn *source, const struct conninfo *source_info,
-                         const struct schema_tools *tools, struct conn *target, struct buf *sql, struct err *err)
+                         const struct schema_tools *tools, struct conn *target,
+                         const struct schema_role_map *map, struct buf *sql, struct err *err)
 {
-    struct copying copying = {.target = target};
+    struct copying copying = {.target = target, .map = map};
     bool ok = read_missing(&copying, source, source_info, tools, false, err);
 
     if (ok && copying.sql.len)

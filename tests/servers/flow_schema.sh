@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The schema step in batch: the script of it before anything runs; decisions on statements that
-# the target refuses; the operator's own statements.
+# the target refuses; the operator's own statements; roles that others stand for.
 . "$(dirname "$0")/flow_tools.sh"
 cluster_start source || exit 1
 cluster_start target || exit 1
@@ -203,6 +203,47 @@ test_after() {
     assert_run "existing: cancelled" 0
 }
 
-for t in ${PGC_TESTS:-script decisions skip after}; do
+# --- roles that others stand for
+
+test_roles() {
+    on source postgres -c "CREATE ROLE old_owner" -c "CREATE ROLE \"Old Reader\"" -c "CREATE ROLE kept" -c "CREATE DATABASE owned OWNER old_owner"
+    on target postgres -c "CREATE ROLE new_owner"
+    on source owned -o /dev/null <<'SQL'
+CREATE SCHEMA app AUTHORIZATION old_owner;
+SET ROLE old_owner;
+CREATE TABLE app.t (id int PRIMARY KEY, old_owner text);
+INSERT INTO app.t SELECT i, 'x' FROM generate_series(1, 10) i;
+CREATE FUNCTION app.f() RETURNS text LANGUAGE sql AS $$SELECT 'OWNER TO old_owner;'$$;
+CREATE POLICY p ON app.t FOR SELECT TO "Old Reader", kept USING (old_owner <> 'GRANT x TO old_owner');
+ALTER TABLE app.t ENABLE ROW LEVEL SECURITY;
+GRANT SELECT ON app.t TO "Old Reader" WITH GRANT OPTION;
+GRANT USAGE ON SCHEMA app TO "Old Reader", kept;
+ALTER DEFAULT PRIVILEGES IN SCHEMA app GRANT SELECT ON TABLES TO "Old Reader";
+SET ROLE "Old Reader";
+GRANT SELECT ON app.t TO kept;
+SQL
+    plan owned '[{"name": "owned"}]' "\"schema\": {\"roleMap\": {\"old_owner\": \"new_owner\", \"Old Reader\": \"new 'reader'\"}}"
+    run check "$PGC_DIR/owned.json"
+    assert_equal "a role that is to stand for another is missing: exit code" "$status" 3
+    assert_contains "a role that is to stand for another is missing" "$out" "roles that schema.roleMap names do not exist: \"new 'reader'\""
+    on target postgres -c "CREATE ROLE \"new 'reader'\""
+    run --batch "$PGC_DIR/owned.json" --until done
+    assert_run "role map" 0
+    assert_equal "role map: no other roles are made" "$(on target postgres -c "SELECT string_agg(rolname, ',') FROM pg_roles WHERE rolname IN ('old_owner', 'Old Reader', 'kept')")" kept
+    cat >"$PGC_DIR/roles.sed" <<'SED'
+s/Owner: old_owner/Owner: new_owner/
+s/OWNER TO old_owner;$/OWNER TO new_owner;/
+s/FOR ROLE old_owner /FOR ROLE new_owner /
+s/"Old Reader"/"new 'reader'"/
+SED
+    dump_of source owned | sed -f "$PGC_DIR/roles.sed" | sort >"$PGC_DIR/roles.want"
+    if diff "$PGC_DIR/roles.want" <(dump_of target owned | sort) >"$PGC_DIR/diff"; then
+        pass "role map: the same pg_dump -s but for the roles"
+    else
+        fail "role map: pg_dump -s differs: $(cat "$PGC_DIR/diff")"
+    fi
+}
+
+for t in ${PGC_TESTS:-script decisions skip after roles}; do
     "test_$t"
 done

@@ -259,7 +259,7 @@ static void copy_roles(struct pair *pair, const char *want)
 {
     struct buf made = BUF_INIT;
 
-    OK(schema_roles_copy(&pair->source, &source_info, &tools, &pair->target, &made, E));
+    OK(schema_roles_copy(&pair->source, &source_info, &tools, &pair->target, NULL, &made, E));
     CHECK_STR(made.data, want);
     buf_release(&made);
 }
@@ -274,7 +274,7 @@ static void test_whole(void)
 
     pair_begin(&pair, "schema_whole");
     load_fixture(&pair);
-    OK(schema_missing_roles(&pair.source, &pair.target, &names, E));
+    OK(schema_missing_roles(&pair.source, &pair.target, NULL, &names, E));
     CHECK_STR(names.data, "\"Schema Reader\", schema_group, schema_owner");
     copy_roles(&pair, "\"Schema Reader\", schema_group, schema_owner");
     copy_roles(&pair, NULL); /* nothing is missing any more */

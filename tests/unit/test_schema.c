@@ -2,6 +2,7 @@
 
 #include "schema/lexer.h"
 #include "schema/phase.h"
+#include "schema/role_map.h"
 #include "schema/script.h"
 #include "schema/tools.h"
 
@@ -250,6 +251,42 @@ static void test_tools(void)
     CHECK_INT(schema_tools_parse_version("something else"), 0);
 }
 
+static void check_roles(const char *text, const char *want)
+{
+    static const struct schema_role items[] = {{"old", "new"}, {"Old One", "New \"One\""}, {"public_", "x"}};
+    const struct schema_role_map map = {items, 3};
+    struct buf out = BUF_INIT;
+
+    buf_addstr(&out, "");
+    role_map_apply(&map, text, &out);
+    CHECK_STR(out.data, want);
+    buf_release(&out);
+}
+
+static void test_role_map(void)
+{
+    check_roles("CREATE TABLE old.old (old text DEFAULT 'OWNER TO old');\n\nALTER TABLE old.old OWNER TO old;",
+                "CREATE TABLE old.old (old text DEFAULT 'OWNER TO old');\n\nALTER TABLE old.old OWNER TO \"new\";");
+    check_roles("ALTER TABLE \"Old One\" OWNER TO \"Old One\";", "ALTER TABLE \"Old One\" OWNER TO \"New \"\"One\"\"\";");
+    check_roles("GRANT SELECT(old),INSERT ON TABLE old TO old, PUBLIC, \"Old One\" WITH GRANT OPTION;",
+                "GRANT SELECT(old),INSERT ON TABLE old TO \"new\", PUBLIC, \"New \"\"One\"\"\" WITH GRANT OPTION;");
+    check_roles("REVOKE ALL ON FUNCTION old(old integer) FROM PUBLIC;\nGRANT ALL ON SCHEMA old TO GROUP old;",
+                "REVOKE ALL ON FUNCTION old(old integer) FROM PUBLIC;\nGRANT ALL ON SCHEMA old TO GROUP \"new\";");
+    check_roles("SET SESSION AUTHORIZATION old;\nGRANT ALL ON TABLE t TO other;\nRESET SESSION AUTHORIZATION;",
+                "SET SESSION AUTHORIZATION \"new\";\nGRANT ALL ON TABLE t TO other;\nRESET SESSION AUTHORIZATION;");
+    check_roles("ALTER DEFAULT PRIVILEGES FOR ROLE old IN SCHEMA old GRANT SELECT ON TABLES TO old;",
+                "ALTER DEFAULT PRIVILEGES FOR ROLE \"new\" IN SCHEMA old GRANT SELECT ON TABLES TO \"new\";");
+    check_roles("CREATE POLICY old ON old FOR SELECT TO old, other USING ((old = 'old'::text));",
+                "CREATE POLICY old ON old FOR SELECT TO \"new\", other USING ((old = 'old'::text));");
+    check_roles("CREATE USER MAPPING FOR old SERVER old OPTIONS (\"user\" 'old');",
+                "CREATE USER MAPPING FOR \"new\" SERVER old OPTIONS (\"user\" 'old');");
+    check_roles("CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $x$ ALTER TABLE t OWNER TO old; $x$;\nALTER FUNCTION f() OWNER TO old;",
+                "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $x$ ALTER TABLE t OWNER TO old; $x$;\nALTER FUNCTION f() OWNER TO \"new\";");
+    check_roles("COMMENT ON TABLE t IS 'it''s; ALTER TABLE t OWNER TO old';", "COMMENT ON TABLE t IS 'it''s; ALTER TABLE t OWNER TO old';");
+    check_roles("-- ALTER TABLE t OWNER TO old;\nALTER TABLE t RENAME TO old;", "-- ALTER TABLE t OWNER TO old;\nALTER TABLE t RENAME TO old;");
+    check_roles("", "");
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -259,6 +296,7 @@ int main(void)
         {"script: settings", test_script_settings},
         {"script: disagreement with the list", test_script_disagreement},
         {"phases", test_phases},
+        {"role map", test_role_map},
         {"tools", test_tools},
         {NULL, NULL},
     };
