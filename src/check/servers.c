@@ -1,5 +1,6 @@
 /* Checks that compare how the two servers are set up. Each wants a target connection, which a check of
  * that side has. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,44 @@ bool check_auth(struct check_run *run, const struct check *check, struct err *er
     items_report(run, check, &items);
     free(source);
     free(target);
+    return ok;
+}
+
+/* C.UTF-8 and C.utf8 are one, as are "" and what is not there. */
+static bool same_locale(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        while (*a == '-')
+            a++;
+        while (*b == '-')
+            b++;
+        if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
+            return false;
+        if (!*a)
+            return true;
+    }
+}
+
+/* The rows are those of schema_database_settings.sql: encoding, collate, ctype, provider, its locale, its rules. */
+bool check_locale(struct check_run *run, const struct check *check, struct err *err)
+{
+    static const char *const names[] = {"", "LC_COLLATE", "LC_CTYPE", "the provider", "the provider's locale", "the ICU rules"};
+    struct items items = ITEMS_INIT;
+    PGresult *source = conn_exec(run->context->source, sql_schema_database_settings, err);
+    PGresult *target = source ? conn_exec(run->context->target, sql_schema_database_settings, err) : NULL;
+
+    for (int i = 1; target && i < 6; i++) {
+        const char *a = PQgetvalue(source, 0, i), *b = PQgetvalue(target, 0, i);
+        if (same_locale(a, b))
+            continue;
+        char *item = xasprintf("%s is %s on the source, %s on the target", names[i], *a ? a : "none", *b ? b : "none");
+        items_add(&items, item, NULL, NULL);
+        free(item);
+    }
+    bool ok = target != NULL;
+    items_report(run, check, &items);
+    PQclear(source);
+    PQclear(target);
     return ok;
 }
 

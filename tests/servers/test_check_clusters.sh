@@ -136,3 +136,31 @@ for value in 'walreceiver' 'FIRST 1 (a, b)' '"a*b"' ''; do
     check "$(uri good shop)" "$(uri bad postgres)"
     found_not "sync-star: not with «$value»" ' sync-star '
 done
+
+# a collation that the host has in another version now, a tablespace, and a page with a wrong checksum
+if [ "$major" -ge 15 ] && on good postgres -c "CREATE DATABASE sorted TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'de'" 2>/dev/null; then
+    check "$(uri good sorted)" "$(uri bad postgres)"
+    found_not "coll-drift: as built" ' coll-drift '
+    on good postgres -c "UPDATE pg_database SET datcollversion = '1.0' WHERE datname = 'sorted'"
+    check "$(uri good sorted)" "$(uri bad postgres)"
+    found_is "coll-drift" '^W source coll-drift .*database sorted was built with 1\.0, the host has '
+fi
+found_not "tablespace: none" ' tablespace '
+as_server mkdir "$PGC_DIR/space"
+on good postgres -c "CREATE TABLESPACE roomy LOCATION '$PGC_DIR/space'"
+on good shop -c 'ALTER TABLE t SET TABLESPACE roomy'
+check "$(uri good shop)" "$(uri bad postgres)"
+found_is "tablespace" '^I source tablespace .*: 1 relation of roomy'
+if [ "$major" -ge 12 ]; then
+    found_not "checksum: none wrong" ' checksum '
+    on bad shop -c 'CREATE TABLE torn AS SELECT 1 AS a'
+    torn=$(on bad shop -c "SELECT pg_relation_filepath('torn')")
+    cluster_stop bad
+    [ "$major" -ge 18 ] || as_server "$PGC_BIN/pg_checksums" --enable -D "$PGC_DIR/bad/data" >/dev/null || fail "pg_checksums"
+    printf 'torn' | as_server dd of="$PGC_DIR/bad/data/$torn" bs=1 seek=8100 conv=notrunc 2>/dev/null
+    cluster_again bad
+    on bad shop -c 'SELECT * FROM torn' >/dev/null 2>&1 && fail "the torn page was read"
+    sleep 0.6 # until the statistics are there
+    check "$(uri bad shop)" "$(uri good empty)"
+    found_is "checksum" '^F source checksum .*shop: [1-9]'
+fi

@@ -530,6 +530,39 @@ static const struct fixture fixtures[] = {
     {.name = "what 11 has", .max_version = 120000,
      .source_sql = "CREATE TABLE public.o (id int PRIMARY KEY, at abstime) WITH OIDS",
      .expected = {{"with-oids", S, 'F', NULL, NULL}, {"bad-types", S, 'F', NULL, NULL}}},
+    {.name = "statistics, inheritance, rules and collations",
+     .source_sql = "CREATE TABLE public.base (id int PRIMARY KEY, v text); CREATE TABLE public.child (PRIMARY KEY (id)) INHERITS (public.base);"
+                 "INSERT INTO public.base SELECT g, 'x' FROM pg_catalog.generate_series(1, 2000) AS g;"
+                 "CREATE RULE quiet AS ON INSERT TO public.child DO ALSO NOTIFY come;"
+                 "UPDATE pg_catalog.pg_class SET relpages = 2000000 WHERE oid ="
+                 " (SELECT reltoastrelid FROM pg_catalog.pg_class WHERE oid = 'public.child'::regclass);"
+                 "CREATE TABLE public.hidden (id int PRIMARY KEY);"
+                 "/*!10 CREATE COLLATION public.mine (PROVIDER = icu, LOCALE = 'de'); ALTER TABLE public.child ADD COLUMN w text COLLATE public.mine;"
+                 "UPDATE pg_catalog.pg_collation SET collversion = '0' WHERE collname = 'mine';*/"
+                 "CREATE EXTENSION citext SCHEMA public; UPDATE pg_catalog.pg_extension SET extname = 'pg_partman' WHERE extname = 'citext';"
+                 "UPDATE pg_catalog.pg_class SET relnamespace = 'pg_catalog'::regnamespace WHERE oid = 'public.hidden'::regclass;",
+     .target_options = "TEMPLATE template0 LC_COLLATE 'C'",
+     .held_sql = "SELECT pg_catalog.pg_sleep(0.6)", /* until the statistics are there */
+     .expected = {{"stale-stats", S, 'W', ": public.base", "ANALYZE public.base;"},
+                  {"inherit", S, 'I', ": public.child from public.base", NULL},
+                  {"rules", S, 'W', ": quiet on public.child", NULL},
+                  {"toast-big", S, 'I', ": public.child (15 GB)", NULL},
+                  {"pgcatalog-objs", S, 'F', ": hidden", "SET SCHEMA"},
+                  {"part-auto", S, 'W', ": pg_partman ", NULL},
+                  {"coll-user", S, 'I', ": public.mine (icu)", NULL, 100000},
+                  {"coll-drift", S, 'W', ": collation public.mine was built with 0, ", "ALTER COLLATION public.mine REFRESH VERSION;", 100000},
+                  {"locale-provider", T, 'W', ": LC_COLLATE is C.UTF-8 on the source, C on the target", "TEMPLATE template0"}}},
+    {.name = "statistics, partitions and collations without fault",
+     .source_sql = "CREATE TABLE public.base (id int PRIMARY KEY, v text);"
+                 "INSERT INTO public.base SELECT g, 'x' FROM pg_catalog.generate_series(1, 2000) AS g; ANALYZE public.base;"
+                 "/*!11 CREATE TABLE public.p (id int PRIMARY KEY) PARTITION BY RANGE (id);"
+                 "CREATE TABLE public.p_1 PARTITION OF public.p FOR VALUES FROM (1) TO (9);*/"
+                 "/*!10 CREATE COLLATION public.mine (PROVIDER = icu, LOCALE = 'de');*/CREATE EXTENSION citext SCHEMA pg_catalog;",
+     .target_options = "TEMPLATE template0 LC_COLLATE 'C.utf8'",
+     .held_sql = "SELECT pg_catalog.pg_sleep(0.6)",
+     .expected = {{"stale-stats", S, 'W', NULL, NULL}, {"inherit", S, 'I', NULL, NULL}, {"rules", S, 'W', NULL, NULL},
+                  {"toast-big", S, 'I', NULL, NULL}, {"pgcatalog-objs", S, 'F', NULL, NULL}, {"part-auto", S, 'W', NULL, NULL},
+                  {"coll-user", S, 'I', NULL, NULL}, {"coll-drift", S, 'W', NULL, NULL}, {"locale-provider", T, 'W', NULL, NULL}}},
     {.name = "an open transaction", .source_sql = KEYED, .change = impatient,
      .held_sql = "BEGIN; INSERT INTO public.keyed VALUES (1, 'held'); SELECT pg_catalog.pg_sleep(1.2)",
      .expected = {{"long-xact", S, 'F', "user postgres, database c_src, open for 00:00:01, idle in transaction: BEGIN; INSERT INTO public.keyed",
