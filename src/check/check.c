@@ -455,3 +455,42 @@ bool checks_run(const struct check_context *context, struct findings *findings, 
     findings_sort(findings);
     return ok;
 }
+
+/* --- ids --- */
+
+/* What engine/preflight.c finds with the tools of schema/, which is beside this layer. */
+const char *const check_other_ids[] = {"owners", "pg-dump", "role-map", "t-columns", NULL};
+
+bool check_id_is_known(const char *id)
+{
+    for (const struct check *check = check_table; check->id; check++)
+        if (strcmp(check->id, id) == 0)
+            return true;
+    for (const char *const *other = check_other_ids; *other; other++)
+        if (strcmp(*other, id) == 0)
+            return true;
+    return false;
+}
+
+/* How many letters two words begin with alike: ids that are cut short or have another ending are found. */
+static size_t common_start(const char *a, const char *b)
+{
+    size_t len = 0;
+
+    while (a[len] && a[len] == b[len])
+        len++;
+    return len;
+}
+
+const char *check_id_nearest(const char *id)
+{
+    const char *best = NULL;
+    size_t most = 2;
+
+    for (const struct check *check = check_table; check->id; check++)
+        if (common_start(check->id, id) > most) {
+            most = common_start(check->id, id);
+            best = check->id;
+        }
+    return best;
+}

@@ -35,4 +35,9 @@ struct check_context {
  * in findings. Leaves both connections in no transaction and their deadlines as they were. */
 bool checks_run(const struct check_context *context, struct findings *findings, struct err *err);
 
+/* Whether a finding may have this id: one of the checks', or one of what the engine looks at beside them. */
+bool check_id_is_known(const char *id);
+/* The known id that is most like this one, or NULL. */
+const char *check_id_nearest(const char *id);
+
 #endif

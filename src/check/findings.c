@@ -60,7 +60,24 @@ size_t findings_count(const struct findings *findings, char severity)
     size_t count = 0;
 
     for (size_t i = 0; i < findings->count; i++)
-        count += findings->items[i].severity == severity;
+        count += findings->items[i].severity == severity && !findings->items[i].waived;
+    return count;
+}
+
+void findings_waive(struct findings *findings, char *const *ids, size_t count)
+{
+    for (size_t i = 0; i < findings->count; i++)
+        for (size_t k = 0; k < count; k++)
+            if (strcmp(findings->items[i].id, ids[k]) == 0)
+                findings->items[i].waived = true;
+}
+
+static size_t count_waived(const struct findings *findings)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < findings->count; i++)
+        count += findings->items[i].waived;
     return count;
 }
 
@@ -88,6 +105,7 @@ cJSON *findings_to_json(const struct findings *findings)
         json_add_str(json, "severity", severity);
         json_add_str(json, "side", side_name(finding->side));
         json_add_str(json, "undo", finding->undo);
+        cJSON_AddBoolToObject(json, "waived", finding->waived);
         json_add_str(json, "why", finding->why);
         cJSON_AddItemToArray(array, json);
     }
@@ -114,7 +132,7 @@ char *findings_text(const struct findings *findings)
 
     for (size_t i = 0; i < findings->count; i++) {
         const struct finding *finding = &findings->items[i];
-        buf_addf(&out, "%-7s  %s  %-15s  %s\n", severity_word(finding->severity),
+        buf_addf(&out, "%-7s  %s  %-15s  %s\n", finding->waived ? "waived" : severity_word(finding->severity),
                  side_name(finding->side), finding->id, finding->message);
         add_lines(&out, "why", finding->why);
         add_lines(&out, "fix", finding->fix);
@@ -122,9 +140,12 @@ char *findings_text(const struct findings *findings)
             buf_addf(&out, "         (then %s the server)\n", needs_word(finding->needs));
         add_lines(&out, "undo", finding->undo);
     }
-    buf_addf(&out, "%zu to be fixed, %zu warnings, %zu for information\n",
+    buf_addf(&out, "%zu to be fixed, %zu warnings, %zu for information",
              findings_count(findings, FINDING_FAIL), findings_count(findings, FINDING_WARN),
              findings_count(findings, FINDING_INFO));
+    if (count_waived(findings))
+        buf_addf(&out, ", %zu waived", count_waived(findings));
+    buf_addch(&out, '\n');
     return buf_take(&out);
 }
 
@@ -151,7 +172,7 @@ bool findings_error(const struct findings *findings, struct err *err)
         return false;
     for (size_t i = 0; i < findings->count; i++) {
         const struct finding *finding = &findings->items[i];
-        if (finding->severity != FINDING_FAIL)
+        if (finding->severity != FINDING_FAIL || finding->waived)
             continue;
         buf_addf(&detail, "%s%s (%s): %s.", detail.len ? "\n" : "", finding->id,
                  side_name(finding->side), finding->message);

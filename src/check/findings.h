@@ -26,6 +26,7 @@ struct finding {
     char *fix;            /* owned: statements or settings that mend it, one a line; may be NULL */
     char *undo;           /* owned: what takes the fix back afterwards; may be NULL */
     enum finding_needs needs;
+    bool waived;          /* the operator says that it is no obstacle: it does not count as a failure */
 };
 
 struct findings {
@@ -42,19 +43,22 @@ void findings_add(struct findings *findings, struct finding finding);
 void findings_sort(struct findings *findings);
 void findings_release(struct findings *findings);
 
-/* How many are of this severity. */
+/* Marks all that have one of these ids as waived. */
+void findings_waive(struct findings *findings, char *const *ids, size_t count);
+
+/* How many are of this severity and not waived. */
 size_t findings_count(const struct findings *findings, char severity);
 /* The first with this id and side, or NULL. Borrowed. */
 const struct finding *findings_find(const struct findings *findings, const char *id,
                                     enum conn_side side);
 
-/* An array of {"fix","id","message","needs","severity","side","undo","why"}; absent values are null.
+/* An array of {"fix","id","message","needs","severity","side","undo","waived","why"}; absent values are null.
  * Owned by the caller. */
 cJSON *findings_to_json(const struct findings *findings);
 /* A table for people, ended by a line that counts; owned by the caller. */
 char *findings_text(const struct findings *findings);
 
-/* Sets ERR_PREREQUISITE, with every failure and its fix in the detail, and returns true when there
+/* Sets ERR_PREREQUISITE, with every failure that is not waived and its fix in the detail, and returns true when there
  * is a failure; otherwise leaves err alone and returns false. */
 bool findings_error(const struct findings *findings, struct err *err);
 

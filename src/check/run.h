@@ -64,6 +64,7 @@ struct check {
 };
 
 extern const struct check check_table[]; /* ended by a row without id */
+extern const char *const check_other_ids[]; /* of findings that others add; ended by NULL */
 
 /* The things one check found. */
 struct items {

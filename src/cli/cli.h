@@ -30,6 +30,8 @@ struct options {
     const char *format; /* report */
     const char *load_jobs, *sync_jobs, *bytes_per_second, *source_slot_wal; /* limits */
     bool json, quiet, verbose, yes, detach, dry_run, watch, check, plain, repair, rehearse, script, remove;
+    const char *const *waived; /* --waive, each a check's id; borrowed */
+    size_t waived_count;
     struct cli_outer *outer; /* NULL: none */
     int64_t since_us;        /* events before it have been told or are of no interest */
     char **args;             /* what is left, borrowed from argv */

@@ -9,6 +9,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "base/stop.h"
+#include "check/check.h"
 #include "cli/cli.h"
 #include "control/client.h"
 #include "pg/conn.h"
@@ -75,12 +76,36 @@ static bool read_files(const struct options *o, struct plan *plan, struct err *e
     return false;
 }
 
+/* What --waive says goes over the plan; each id of either must be one of a check. */
+static bool waive(const struct options *o, struct plan *plan, struct err *err)
+{
+    for (size_t i = 0; i < o->waived_count; i++)
+        plan_waive(plan, o->waived[i]);
+    for (size_t i = 0; i < plan->waived_count; i++) {
+        const char *id = plan->waived[i];
+        if (check_id_is_known(id))
+            continue;
+        const char *nearest = check_id_nearest(id);
+        err_set(err, ERR_USAGE, "no check is called \"%s\" (waive)", id);
+        if (nearest)
+            err_hint(err, "Did you mean \"%s\"? man pgcutover-checks has all of them.", nearest);
+        else
+            err_hint(err, "man pgcutover-checks has all ids.");
+        return false;
+    }
+    return true;
+}
+
 bool cli_read_plan(const struct options *options, const char *path, struct plan *plan,
                    struct err *err)
 {
     *plan = (struct plan){0};
     if (!(path ? plan_read_as(plan, path, options->name, err) : read_files(options, plan, err)))
         return false;
+    if (!waive(options, plan, err)) {
+        plan_release(plan);
+        return false;
+    }
     for (size_t i = 0; i < plan->note_count && !options->quiet; i++)
         fprintf(stderr, "pgcutover: note: %s\n", plan->notes[i]);
     return true;

@@ -24,8 +24,11 @@ static const struct command commands[] = {
      "  --until checked|schema|loaded|ready|done   how far (default: what cutover.when says)\n"
      "  --detach    return as soon as the engine runs\n"
      "  --dry-run   say what would be done on each server, do nothing\n"
-     "  --yes       no questions"},
-    {"check", cmd_check, 1, 1, "PLAN", "The prerequisite checks alone. Changes nothing."},
+     "  --yes       no questions\n"
+     "  --waive ID  a check (as \"pgcutover check\" names it) whose finding is no obstacle; may be given again"},
+    {"check", cmd_check, 1, 1, "PLAN [--waive ID]...",
+     "The prerequisite checks alone. Changes nothing. Exit code 3: something must be fixed first.\n"
+     "  --waive ID  a check whose finding does not count; may be given again"},
     {"connect", cmd_connect, 1, 2, "PLAN [source|target]",
      "Tries the plan's servers: which version answers, how fast, and which databases it has. Changes nothing."},
     {"tables", cmd_tables, 1, 1, "PLAN", "The tables of the source, and which of them the plan picks. Changes nothing."},
@@ -96,6 +99,7 @@ enum {
     OPT_DRY_RUN, OPT_YES, OPT_JSON, OPT_LOG_LEVEL, OPT_WATCH, OPT_DATABASE_NAME, OPT_VERSION,
     OPT_HELP, OPT_BATCH, OPT_LOAD_JOBS, OPT_SYNC_JOBS, OPT_RATE, OPT_SLOT_WAL, OPT_THEME, OPT_CHECK,
     OPT_PLAIN, OPT_REPAIR, OPT_REHEARSE, OPT_SCRIPT, OPT_FORMAT, OPT_REMOVE,
+    OPT_WAIVE,
 };
 
 static const struct option long_options[] = {
@@ -125,6 +129,7 @@ static const struct option long_options[] = {
     {"script", no_argument, NULL, OPT_SCRIPT},
     {"format", required_argument, NULL, OPT_FORMAT},
     {"remove", no_argument, NULL, OPT_REMOVE},
+    {"waive", required_argument, NULL, OPT_WAIVE},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -197,6 +202,8 @@ static void take_option(struct options *o, int opt)
     }
 }
 
+#define MOST_WAIVED 64 /* on a command line */
+
 /* An option that the command knows nothing of is an error, not silence. */
 struct belongs {
     const char *command;
@@ -205,8 +212,8 @@ struct belongs {
 
 static const struct belongs belongings[] = {
     {"--batch", " source-connection-json target-connection-json database-options-json name until "
-                "detach dry-run yes "},
-    {"check", " name "},
+                "detach dry-run yes waive "},
+    {"check", " name waive "},
     {"connect", " name "},
     {"tables", " name "},
     {"schema", " script name database-name "},
@@ -260,7 +267,7 @@ static int check_values(const struct options *o)
 int main(int argc, char **argv)
 {
     struct options o = {0};
-    const char *wanted[64];
+    const char *wanted[64], *waived[MOST_WAIVED];
     size_t wanted_count = 0;
     bool help = argc > 1 && strcmp(argv[1], "help") == 0;
     bool batch = false;
@@ -276,10 +283,15 @@ int main(int argc, char **argv)
         }
         help = help || opt == OPT_HELP || opt == 'h';
         batch = batch || opt == OPT_BATCH;
-        if (opt >= 256 && wanted_count < 64)
+        if (opt >= 256 && wanted_count < 64 && (opt != OPT_WAIVE || !o.waived_count))
             wanted[wanted_count++] = long_options[index].name;
+        if (opt == OPT_WAIVE && o.waived_count == MOST_WAIVED)
+            return wrong_usage("--waive %s is one too many: name them in the plan (waive)", optarg);
+        if (opt == OPT_WAIVE)
+            waived[o.waived_count++] = optarg;
         take_option(&o, opt);
     }
+    o.waived = waived;
     const char *name = batch ? "--batch" : optind < argc ? argv[optind++] : NULL;
     const struct command *command = find_command(name);
     if (help && command) {

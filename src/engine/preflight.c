@@ -184,6 +184,7 @@ static bool run_checks(struct flight *f, struct err *err)
     if (f->plan->schema_mode == SCHEMA_EXISTING && pre->target_exists && !compare_existing(f, err))
         return false;
     findings_sort(&pre->findings);
+    findings_waive(&pre->findings, f->plan->waived, f->plan->waived_count);
     return true;
 }
 

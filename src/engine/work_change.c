@@ -143,6 +143,7 @@ static bool check_tables(struct admission *a, struct err *err)
                 findings_add(&ours, findings.items[i]);
                 findings.items[i] = (struct finding){.id = ""};
             }
+    findings_waive(&ours, a->work->m->plan.waived, a->work->m->plan.waived_count);
     ok = ok && !findings_error(&ours, err);
     findings_release(&ours);
     findings_release(&findings);

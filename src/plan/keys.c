@@ -60,6 +60,12 @@ static bool jump_is_valid(const char *text)
     return ok;
 }
 
+/* Which ids there are is known to those who read plans for running them: the checks are above the plan. */
+static bool check_id_is_shaped(const char *text)
+{
+    return *text && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(text);
+}
+
 const struct key plan_keys[] = {
     {IN_PLAN, "name", KEY_TEXT, PLAN(name), .fits = plan_name_is_valid,
      .must_be = "letters, digits, \"_\" and \"-\", at most 40 of them"},
@@ -73,6 +79,8 @@ const struct key plan_keys[] = {
     {IN_PLAN, "verify", SECTION(IN_VERIFY)},
     {IN_PLAN, "cutover", SECTION(IN_CUTOVER)},
     {IN_PLAN, "limits", SECTION(IN_LIMITS)},
+    {IN_PLAN, "waive", KEY_PATTERNS, PLAN(waived), COUNT(plan, waived_count), .fits = check_id_is_shaped,
+     .must_be = "the id of a check as \"pgcutover check\" prints it: small letters, digits and \"-\""},
     {IN_PLAN, "stateDir", KEY_TEXT, PLAN(state_dir)},
     {IN_PLAN, "logLevel", KEY_WORD, .offered = "debug info warning error", .otherwise = "info",
      PLAN(log_level)},

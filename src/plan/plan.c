@@ -37,6 +37,9 @@ void plan_release(struct plan *plan)
         plan_database_release(&plan->databases[i]);
     free(plan->databases);
     plan_edits_release(plan->schema_edits, plan->schema_edit_count);
+    for (size_t i = 0; i < plan->waived_count; i++)
+        free(plan->waived[i]);
+    free(plan->waived);
     for (size_t i = 0; i < plan->note_count; i++)
         free(plan->notes[i]);
     free(plan->notes);
@@ -90,6 +93,20 @@ void plan_take_decisions(struct plan *plan, const struct plan *from)
         str_replace(&plan->schema_edits[i].sql, edit->sql);
         str_replace(&plan->schema_edits[i].database, edit->database);
     }
+}
+
+void plan_waive(struct plan *plan, const char *id)
+{
+    cJSON *list = cJSON_GetObjectItemCaseSensitive(plan->document, "waive");
+
+    for (size_t i = 0; i < plan->waived_count; i++)
+        if (strcmp(plan->waived[i], id) == 0)
+            return;
+    plan->waived = xrealloc(plan->waived, (plan->waived_count + 1) * sizeof *plan->waived);
+    plan->waived[plan->waived_count++] = xstrdup(id);
+    if (!list)
+        list = cJSON_AddArrayToObject(plan->document, "waive");
+    cJSON_AddItemToArray(list, cJSON_CreateString(id));
 }
 
 char *plan_text(const struct plan *plan)

@@ -108,6 +108,8 @@ struct plan {
     struct plan_endpoint target;
     struct plan_database *databases;
     size_t database_count;
+    char **waived;         /* ids of checks whose findings do not keep the migration from beginning */
+    size_t waived_count;
     char **notes;          /* what reading changed, to be told ("blanks around ... trimmed") */
     size_t note_count;
 
@@ -166,6 +168,8 @@ bool plan_parse(struct plan *plan, const char *text, const char *origin, struct 
 
 /* The document as JSON text, without passwords, indented; owned. Reading it gives the same plan. */
 char *plan_text(const struct plan *plan);
+/* Adds the id of a check to "waive", in the document too, unless it is there. */
+void plan_waive(struct plan *plan, const char *id);
 void plan_release(struct plan *plan);
 
 /* The text that schema.afterSchemaSql names, "x.sql" being a file beside the plan, or is; owned; NULL: none. ERR_USAGE: the file

@@ -82,14 +82,48 @@ static void test_json(void)
     CHECK_INT(cJSON_GetArraySize(json), 4);
     CHECK_STR(first, "{\"fix\":\"ALTER SYSTEM;\\nrestart\",\"id\":\"wal-level\","
                      "\"message\":\"wal-level is not right\",\"needs\":\"restart\",\"severity\":\"F\","
-                     "\"side\":\"source\",\"undo\":\"UNDO;\",\"why\":\"It matters.\"}");
+                     "\"side\":\"source\",\"undo\":\"UNDO;\",\"waived\":false,\"why\":\"It matters.\"}");
     CHECK_STR(last, "{\"fix\":null,\"id\":\"matviews\",\"message\":\"matviews is not right\","
-                    "\"needs\":\"none\",\"severity\":\"I\",\"side\":\"target\",\"undo\":null,"
+                    "\"needs\":\"none\",\"severity\":\"I\",\"side\":\"target\",\"undo\":null,\"waived\":false,"
                     "\"why\":\"It matters.\"}");
     cJSON_free(first);
     cJSON_free(last);
     cJSON_Delete(json);
     findings_release(&findings);
+}
+
+/* What is waived is shown and told, and is no failure. */
+static void test_waived(void)
+{
+    struct findings findings = some_findings();
+    char *ids[] = {"wal-level", "clock"}, *last[] = {"no-ri"};
+    struct err err = ERR_INIT;
+
+    findings_waive(&findings, ids, 2);
+    CHECK_INT(findings_count(&findings, FINDING_FAIL), 1);
+    CHECK_INT(findings_count(&findings, FINDING_WARN), 0);
+    char *text = findings_text(&findings);
+    CHECK_CONTAINS(text, "waived   source  wal-level        wal-level is not right\n");
+    CHECK_CONTAINS(text, "\n1 to be fixed, 0 warnings, 1 for information, 2 waived\n");
+    free(text);
+    cJSON *json = findings_to_json(&findings);
+    CHECK_TRUE(cJSON_IsTrue(cJSON_GetObjectItem(cJSON_GetArrayItem(json, 0), "waived")));
+    cJSON_Delete(json);
+    CHECK_TRUE(findings_error(&findings, &err));
+    CHECK_STR(err.message, "1 prerequisite is not met");
+    CHECK_STR(err.detail, "no-ri (source): no-ri is not right. (then restart the server)");
+    err_clear(&err);
+    findings_waive(&findings, last, 1);
+    CHECK_TRUE(!findings_error(&findings, &err));
+    findings_release(&findings);
+}
+
+static void test_ids(void)
+{
+    CHECK_TRUE(check_id_is_known("wal-level") && check_id_is_known("t-columns") && check_id_is_known("trg-always"));
+    CHECK_TRUE(!check_id_is_known("wal") && !check_id_is_known("") && !check_id_is_known("WAL-LEVEL"));
+    CHECK_STR(check_id_nearest("wal-lvl"), "wal-level");
+    CHECK_TRUE(check_id_nearest("xyz") == NULL);
 }
 
 static void test_text(void)
@@ -186,6 +220,7 @@ int main(void)
     static const struct unit_test tests[] = {
         {"findings in order", test_sort}, {"the error", test_error},
         {"JSON", test_json},              {"text", test_text},
+        {"waived", test_waived},          {"ids", test_ids},
         {"pooler", test_pooler},          {"clock skew", test_skew},
         {"items", test_items},            {"the table of checks", test_table},
         {NULL, NULL},

@@ -52,11 +52,12 @@ void checks_answer(struct checks *screen, const char *text)
     cJSON_Delete(json);
 }
 
+/* What is waived is shown with the warnings: it is known, and no obstacle. */
 static char severity(const cJSON *finding)
 {
     const char *text = json_str(finding, "severity");
 
-    return text ? *text : 'I';
+    return !text ? 'I' : *text == 'F' && json_bool(finding, "waived", false) ? 'W' : *text;
 }
 
 static int count_of(const struct checks *screen, char which)
