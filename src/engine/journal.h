@@ -22,7 +22,8 @@ struct made {
     int seq;
     int db;
     char *side;     /* source, target */
-    char *kind;     /* publication, slot, replica-identity, read-only, state-schema, database */
+    char *kind;     /* publication, slot, replica-identity, read-only, state-schema, database;
+                     * trigger, rule, index: taken out, previous puts it back */
     char *name;     /* object */
     char *schema;   /* may be NULL */
     char *previous; /* what was there before, may be NULL */

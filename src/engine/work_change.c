@@ -49,7 +49,7 @@ bool work_detach(struct work *work, struct err *err)
     bool ok = work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err) &&
               conn_command(&target, "BEGIN", err) && work_add_tables(work, &target, is_new, err) &&
               conn_command_params(&target, sql_state_detach, 1, values, err) &&
-              conn_command(&target, "COMMIT", err);
+              conn_command(&target, "COMMIT", err) && work_take_out(work, &target, true, err);
 
     conn_close(&target);
     free(oids);

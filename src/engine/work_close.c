@@ -85,7 +85,8 @@ static bool open_target(struct work *work, struct err *err)
         ok = work_lock_schema(&target, "0", err) && schema_identity_restore(&target, err) &&
              (work->m->plan.schema_mode != SCHEMA_COPY ||
               (work_decide(work, &target, false, err) && schema_apply_phase(&target, "held", NULL, err) &&
-               schema_rename_tables(&target, err)));
+               schema_rename_tables(&target, err))) &&
+             work_undo_kinds(work, "trigger rule", err);
         work_tell_statements(work, &target);
         work_step(work, "open the target", ok ? "done" : "failed", ok ? NULL : err->message);
         ok = ok && hook_after(work, err) && switch_bouncer(work, &target, err);
@@ -99,7 +100,7 @@ bool work_close(struct work *work, struct err *err)
     if (!open_target(work, err))
         return false;
     work_step(work, "clean up", "running", NULL);
-    bool ok = work_undo_kinds(work, "slot publication ddl-log replica-identity state-schema database", err);
+    bool ok = work_undo_kinds(work, "slot publication ddl-log replica-identity index state-schema database", err);
     work_step(work, "clean up", ok ? "done" : "failed", ok ? NULL : err->message);
     return ok;
 }

@@ -16,6 +16,7 @@
 #include "load/publication.h"
 #include "load/slot.h"
 #include "pg/ident.h"
+#include "schema/take_out.h"
 #include "schema/target.h"
 #include "sql/sql.h"
 
@@ -103,6 +104,35 @@ static bool undo_state_schema(struct undo *u, const struct made *made, struct er
     return keep_conflicts(u, err) && schema_state_drop(&u->target, err);
 }
 
+/* A trigger or a rule: it must be as it was. */
+static bool undo_taken_out(struct undo *u, const struct made *made, struct err *err)
+{
+    enum schema_put_back how;
+
+    if (!schema_put_back(&u->target, made->previous, &how, err))
+        return false;
+    if (how == PUT_TABLE_GONE)
+        work_event(u->work, "info", "%s %s was not put back: it is gone from the target", made->kind, made->name);
+    return true;
+}
+
+/* An index is mostly there again by now. One that cannot be built is told, and does not keep the rest from being undone. */
+static bool undo_index(struct undo *u, const struct made *made, struct err *err)
+{
+    struct err own = ERR_INIT;
+    bool ok = undo_taken_out(u, made, &own);
+
+    if (!ok && (own.retryable || own.code != ERR_SERVER)) {
+        err_move(err, &own);
+        return false;
+    }
+    if (!ok)
+        work_event(u->work, "warning", "index %s of the target was not put back: %s; it was: %s", made->name, own.message,
+                   made->previous);
+    err_clear(&own);
+    return true;
+}
+
 static bool undo_database(struct undo *u, const struct made *made, struct err *err)
 {
     (void)err;
@@ -179,6 +209,11 @@ static char *state_schema_by_hand(const struct made *made)
     return xstrdup("DROP SCHEMA IF EXISTS pgcutover CASCADE");
 }
 
+static char *taken_out_by_hand(const struct made *made)
+{
+    return xstrdup(made->previous);
+}
+
 static const struct undo_kind undo_kinds[] = {
     {"slot", undo_slot, SIDE_SOURCE, slot_by_hand},
     {"publication", undo_publication, SIDE_SOURCE, publication_by_hand},
@@ -186,6 +221,9 @@ static const struct undo_kind undo_kinds[] = {
     {"replica-identity", undo_identity, SIDE_SOURCE, identity_by_hand},
     {"pgbouncer", undo_bouncer, NOWHERE, bouncer_by_hand},
     {"read-only", undo_read_only, SIDE_SOURCE, read_only_by_hand},
+    {"trigger", undo_taken_out, SIDE_TARGET, taken_out_by_hand},
+    {"rule", undo_taken_out, SIDE_TARGET, taken_out_by_hand},
+    {"index", undo_index, SIDE_TARGET, taken_out_by_hand},
     {"state-schema", undo_state_schema, SIDE_TARGET, state_schema_by_hand},
     {"database", undo_database, SIDE_TARGET, NULL},
 };

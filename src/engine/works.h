@@ -69,6 +69,11 @@ struct verify_result;
 /* A table was compared as of that position: into the record, for the report. */
 void work_record_compared(const struct work *work, const struct table *table, lsn_t lsn, const struct verify_result *result);
 
+/* Mode existing: takes triggers and rules that act in replica role, and where the plan says so secondary indexes, of the target's
+ * tables out of the way; the journal has how each was before. loaded: some have their rows, and so keep their indexes. May be run
+ * again. */
+bool work_take_out(struct work *work, struct conn *target, bool loaded, struct err *err);
+
 struct table_entry;
 /* A picked table as "tables" messages have it. Owned. */
 cJSON *work_entry_json(const struct table_entry *entry);

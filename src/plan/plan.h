@@ -77,6 +77,7 @@ struct plan_database {
 };
 
 enum plan_schema_mode { SCHEMA_COPY, SCHEMA_EXISTING };
+enum plan_indexes { INDEXES_AFTER_LOAD, INDEXES_REBUILD };
 /* What becomes of a statement of the schema that the target refuses. */
 enum plan_on_error { ON_ERROR_STOP, ON_ERROR_SKIP };
 struct plan_pair {
@@ -115,6 +116,7 @@ struct plan {
 
     enum plan_schema_mode schema_mode;
     bool schema_roles;
+    enum plan_indexes schema_indexes; /* REBUILD: of a target that has its schema already */
     struct plan_pair *schema_role_map; /* roles of the source that others stand for on the target */
     size_t schema_role_count;
     char *after_schema_sql; /* NULL: none; plan_after_schema_sql() has the text */

@@ -694,6 +694,9 @@ static bool finish_plan(struct reader *reader, void *base, const struct spot *fr
         if (!item || cJSON_IsNull(item))
             return reader_fail(reader, from->item, "\"%s\" is missing", end);
     }
+    if (plan->schema_indexes == INDEXES_REBUILD && plan->schema_mode != SCHEMA_EXISTING)
+        return reader_fail(reader, member(member(from->item, "schema"), "indexes"),
+                           "schema.indexes \"rebuild\" is for schema.mode \"existing\": else there are none to be taken out");
     if (plan->bouncer_uri && plan->database_count > 1)
         return reader_fail(reader, from->item, "cutover.pgbouncer is for a plan of one database");
     return (plan->database_count || reader_default_database(reader)) && finish_edits(reader, plan, from);

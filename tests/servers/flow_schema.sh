@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The schema step in batch: the script of it before anything runs; decisions on statements that
-# the target refuses; the operator's own statements; roles that others stand for.
+# the target refuses; the operator's own statements; roles that others stand for;
+# what is taken out of the way on a target that has its schema.
 . "$(dirname "$0")/flow_tools.sh"
 cluster_start source || exit 1
 cluster_start target || exit 1
@@ -244,6 +245,82 @@ SED
     fi
 }
 
-for t in ${PGC_TESTS:-script decisions skip after roles}; do
+# --- a schema that is there: what stands in the way is taken out, and put back as it was
+
+make_existing() { # DATABASE
+    on source postgres -c "CREATE DATABASE $1"
+    on source "$1" -o /dev/null <<'SQL'
+CREATE TABLE log (id bigserial PRIMARY KEY, what text);
+CREATE TABLE parent (id int PRIMARY KEY);
+CREATE TABLE t (id int PRIMARY KEY, n int REFERENCES parent, "T x" text);
+CREATE TABLE part (id int, k int, PRIMARY KEY (id, k)) PARTITION BY RANGE (k);
+CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (100);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO log (what) VALUES (TG_NAME || ' ' || TG_TABLE_NAME || ' ' || NEW.id); RETURN NEW; END$$;
+CREATE TRIGGER always AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION note();
+ALTER TABLE t ENABLE ALWAYS TRIGGER always;
+CREATE TRIGGER "Only origin" AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION note();
+CREATE TRIGGER off AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION note();
+ALTER TABLE t DISABLE TRIGGER off;
+CREATE TRIGGER replica AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION note();
+ALTER TABLE t ENABLE REPLICA TRIGGER replica;
+CREATE TRIGGER of_parts AFTER INSERT ON part FOR EACH ROW EXECUTE FUNCTION note();
+ALTER TABLE part ENABLE ALWAYS TRIGGER of_parts;
+ALTER TABLE part_1 ENABLE ALWAYS TRIGGER of_parts;
+CREATE RULE "Seen" AS ON INSERT TO parent WHERE NEW.id < 0 DO ALSO INSERT INTO log (what) VALUES ('rule');
+ALTER TABLE parent ENABLE ALWAYS RULE "Seen";
+CREATE INDEX t_n ON t (n) WHERE n > 3;
+CREATE INDEX "T x" ON t ("T x" text_pattern_ops DESC, (n + 1)) WITH (fillfactor = 70);
+CREATE UNIQUE INDEX t_both ON t (id, n);
+CREATE INDEX t_said ON t (n, id);
+COMMENT ON INDEX t_said IS 'has a comment';
+INSERT INTO parent SELECT i FROM generate_series(1, 50) i;
+INSERT INTO t SELECT i, 1 + i % 50, 't' || i FROM generate_series(1, 300) i;
+INSERT INTO part SELECT i, i % 100 FROM generate_series(1, 100) i;
+SQL
+    on target postgres -c "CREATE DATABASE $1"
+    "$PGC_BIN/pg_dump" -s -h "$PGC_DIR/source" -U postgres "$1" | on target "$1" -o /dev/null
+}
+
+same_as_before() { # WHAT DATABASE
+    if diff "$PGC_DIR/$2.before" <(dump_of target "$2") >"$PGC_DIR/diff"; then
+        pass "$1: the target's schema is what it was"
+    else
+        fail "$1: the target's schema: $(cat "$PGC_DIR/diff")"
+    fi
+}
+
+test_existing() {
+    plan copies '[{"name": "there"}]' '"schema": {"indexes": "rebuild"}'
+    run check "$PGC_DIR/copies.json"
+    assert_run "rebuild without a schema that is there" 2 'schema.indexes "rebuild" is for schema.mode "existing"'
+    make_existing there
+    dump_of target there >"$PGC_DIR/there.before"
+    plan put '[{"name": "there"}]' '"schema": {"mode": "existing", "indexes": "rebuild"}, "load": {"prepare": "truncate"}'
+    run --batch "$PGC_DIR/put.json" --until schema
+    assert_run "existing: schema" 0
+    assert_equal "existing: taken out" "$(on target there -c "SELECT string_agg(i, ',' ORDER BY i) FROM (SELECT indexrelid::regclass::text AS i FROM pg_index WHERE indrelid = 't'::regclass) x")|$(on target there -c "SELECT string_agg(tgname || tgenabled::text, ',' ORDER BY tgname) FROM pg_trigger WHERE NOT tgisinternal AND tgrelid = 't'::regclass")|$(on target there -c "SELECT ev_enabled FROM pg_rewrite WHERE rulename = 'Seen'")" "t_both,t_pkey,t_said|Only originO,alwaysD,offD,replicaD|D"
+    assert_equal "existing: in the journal" "$(lines_of "$STATE/put/journal.jsonl" "SELECT string_agg(doc->>'kind' || ': ' || (doc->>'previous'), E'\n' ORDER BY doc->>'name') FROM lines WHERE doc->>'kind' IN ('index', 'rule')")" 'rule: ALTER TABLE public.parent ENABLE ALWAYS RULE "Seen"
+index: CREATE INDEX "T x" ON public.t USING btree ("T x" text_pattern_ops DESC, ((n + 1))) WITH (fillfactor='"'70'"')
+index: CREATE INDEX t_n ON public.t USING btree (n) WHERE (n > 3)'
+    assert_contains "existing: in the script" "$(cat "$STATE/put/db-0/put-back.sql")" "ALTER TABLE ONLY public.t ENABLE REPLICA TRIGGER replica;"
+
+    run cancel put
+    assert_run "existing: cancelled" 0
+    same_as_before "existing, cancelled" there
+    run delete put
+    assert_run "existing: deleted" 0
+
+    run --batch "$PGC_DIR/put.json"
+    assert_run "existing: ready" 0
+    on source there -c "INSERT INTO t SELECT i, 5, 'later' FROM generate_series(301, 320) i; INSERT INTO part VALUES (1000, 7)" -o /dev/null
+    assert_equal "existing: indexes are there again" "$(on target there -c "SELECT to_regclass('t_n'), to_regclass('\"T x\"')")" 't_n|"T x"'
+    run cutover put
+    assert_run "existing: cutover" 0
+    same_as_before "existing, cut over" there
+    assert_equal "existing: nothing fired for rows that had fired before" "$(on target there -c "SELECT count(*), min(id), max(id) FROM log")" "$(on source there -c "SELECT count(*), min(id), max(id) FROM log")"
+    assert_equal "existing: triggers fire again" "$(on target there -c "INSERT INTO t VALUES (5000, 5); SELECT string_agg(what, ',' ORDER BY what) FROM log WHERE what LIKE '% 5000'")" "Only origin t 5000,always t 5000"
+}
+
+for t in ${PGC_TESTS:-script decisions skip after roles existing}; do
     "test_$t"
 done
