@@ -1,14 +1,23 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/files.h"
 #include "base/json.h"
 #include "base/stop.h"
+#include "check/fixes.h"
 #include "cli/cli.h"
 #include "engine/preflight.h"
 
-static bool check_database(const struct options *o, const struct plan *plan,
-                           const struct plan_database *database, cJSON *all, size_t *failures,
-                           struct err *err)
+/* What comes of all databases together. */
+struct outcome {
+    cJSON *all; /* --json */
+    struct fixes fixes;
+    size_t failures;
+};
+
+static bool check_database(const struct options *o, const struct plan *plan, const struct plan_database *database,
+                           struct outcome *outcome, struct err *err)
 {
     struct preflight pre = PREFLIGHT_INIT;
     bool ok = preflight_run(&pre, plan, database, NULL, NULL, err);
@@ -18,7 +27,7 @@ static bool check_database(const struct options *o, const struct plan *plan,
         cJSON *item;
         while ((item = cJSON_DetachItemFromArray(list, 0))) {
             json_add_str(item, "databaseName", database->name);
-            cJSON_AddItemToArray(all, item);
+            cJSON_AddItemToArray(outcome->all, item);
         }
         cJSON_Delete(list);
     } else if (ok) {
@@ -27,8 +36,21 @@ static bool check_database(const struct options *o, const struct plan *plan,
                pre.tables.count, text);
         free(text);
     }
-    *failures += findings_count(&pre.findings, FINDING_FAIL);
+    outcome->failures += findings_count(&pre.findings, FINDING_FAIL);
+    if (ok && o->fixes)
+        fixes_add(&outcome->fixes, &pre.findings, database->name, database->target_name, pre.target_exists);
     preflight_release(&pre);
+    return ok;
+}
+
+static bool write_fixes(const struct options *o, const struct fixes *fixes, struct err *err)
+{
+    char *script = fixes_script(fixes);
+    bool ok = file_write_atomic(o->fixes, script, strlen(script), err);
+
+    if (ok && !o->quiet)
+        fprintf(stderr, "What mends the findings is in %s: read it, then run it with psql.\n", o->fixes);
+    free(script);
     return ok;
 }
 
@@ -37,29 +59,30 @@ int cmd_check(const struct options *o)
     struct plan plan;
     struct err err = ERR_INIT;
     struct cli_tunnels tunnels = CLI_TUNNELS_INIT;
-    cJSON *all = cJSON_CreateArray();
-    size_t failures = 0;
+    struct outcome outcome = {.all = cJSON_CreateArray()};
     int code = 0;
 
     if (!cli_read_plan(o, o->args[0], &plan, &err)) {
-        cJSON_Delete(all);
+        cJSON_Delete(outcome.all);
         return cli_fail(o, &err);
     }
     stop_catch_signals(true);
     bool ok = cli_open_tunnels(o, &plan, &tunnels, &err) && cli_greet_servers(o, &plan, &err);
     for (size_t i = 0; ok && i < plan.database_count; i++)
-        ok = check_database(o, &plan, &plan.databases[i], all, &failures, &err);
+        ok = check_database(o, &plan, &plan.databases[i], &outcome, &err);
+    ok = ok && (!o->fixes || write_fixes(o, &outcome.fixes, &err));
     if (ok && o->json) {
-        char *text = json_pretty_sorted(all);
+        char *text = json_pretty_sorted(outcome.all);
         puts(text);
         free(text);
     }
-    cJSON_Delete(all);
+    cJSON_Delete(outcome.all);
+    fixes_release(&outcome.fixes);
     cli_close_tunnels(&plan, &tunnels);
     plan_release(&plan);
     if (!ok)
         code = cli_fail(o, &err);
-    else if (failures)
+    else if (outcome.failures)
         code = 3;
     return code;
 }

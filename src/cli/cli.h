@@ -28,6 +28,7 @@ struct options {
     const char *log_level;
     const char *theme;
     const char *format; /* report */
+    const char *fixes;  /* check: where the script goes, NULL: nowhere */
     const char *load_jobs, *sync_jobs, *bytes_per_second, *source_slot_wal; /* limits */
     bool json, quiet, verbose, yes, detach, dry_run, watch, check, plain, repair, rehearse, script, remove;
     const char *const *waived; /* --waive, each a check's id; borrowed */

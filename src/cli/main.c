@@ -26,9 +26,10 @@ static const struct command commands[] = {
      "  --dry-run   say what would be done on each server, do nothing\n"
      "  --yes       no questions\n"
      "  --waive ID  a check (as \"pgcutover check\" names it) whose finding is no obstacle; may be given again"},
-    {"check", cmd_check, 1, 1, "PLAN [--waive ID]...",
+    {"check", cmd_check, 1, 1, "PLAN [--waive ID]... [--fixes FILE]",
      "The prerequisite checks alone. Changes nothing. Exit code 3: something must be fixed first.\n"
-     "  --waive ID  a check whose finding does not count; may be given again"},
+     "  --waive ID    a check whose finding does not count; may be given again\n"
+     "  --fixes FILE  what mends the findings goes there, as a script for psql, with what takes it back"},
     {"connect", cmd_connect, 1, 2, "PLAN [source|target]",
      "Tries the plan's servers: which version answers, how fast, and which databases it has. Changes nothing."},
     {"tables", cmd_tables, 1, 1, "PLAN", "The tables of the source, and which of them the plan picks. Changes nothing."},
@@ -99,7 +100,7 @@ enum {
     OPT_DRY_RUN, OPT_YES, OPT_JSON, OPT_LOG_LEVEL, OPT_WATCH, OPT_DATABASE_NAME, OPT_VERSION,
     OPT_HELP, OPT_BATCH, OPT_LOAD_JOBS, OPT_SYNC_JOBS, OPT_RATE, OPT_SLOT_WAL, OPT_THEME, OPT_CHECK,
     OPT_PLAIN, OPT_REPAIR, OPT_REHEARSE, OPT_SCRIPT, OPT_FORMAT, OPT_REMOVE,
-    OPT_WAIVE,
+    OPT_WAIVE, OPT_FIXES,
 };
 
 static const struct option long_options[] = {
@@ -129,6 +130,7 @@ static const struct option long_options[] = {
     {"script", no_argument, NULL, OPT_SCRIPT},
     {"format", required_argument, NULL, OPT_FORMAT},
     {"remove", no_argument, NULL, OPT_REMOVE},
+    {"fixes", required_argument, NULL, OPT_FIXES},
     {"waive", required_argument, NULL, OPT_WAIVE},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
@@ -195,6 +197,7 @@ static void take_option(struct options *o, int opt)
     case OPT_REHEARSE: o->rehearse = true; break;
     case OPT_SCRIPT: o->script = true; break;
     case OPT_FORMAT: o->format = optarg; break;
+    case OPT_FIXES: o->fixes = optarg; break;
     case OPT_REMOVE: o->remove = true; break;
     case 'q': o->quiet = true; break;
     case 'v': o->verbose = true; break;
@@ -213,7 +216,7 @@ struct belongs {
 static const struct belongs belongings[] = {
     {"--batch", " source-connection-json target-connection-json database-options-json name until "
                 "detach dry-run yes waive "},
-    {"check", " name waive "},
+    {"check", " name waive fixes "},
     {"connect", " name "},
     {"tables", " name "},
     {"schema", " script name database-name "},

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What an operator does with findings: they are waived on the command line and in the plan, which is told wherever they are
-# shown, and the migration begins all the same.
+# shown, and the migration begins all the same; or the DBA is given a script that mends them, with what takes it back.
 . "$(dirname "$0")/flow_tools.sh"
 cluster_start source fsync=off || exit 1
 cluster_start target fsync=off || exit 1
@@ -66,3 +66,48 @@ assert_contains "the report, as text" "$out" "waived, source"
 plan again '[{"name": "shop", "target_database_name": "again"}]' '"sync": {"mode": "load-only"}, "waive": ["domain-notvalid"]'
 run --batch "$PGC_DIR/again.json"
 assert_run "migrated, waived in the plan" 0
+
+# --- a script for the DBA
+
+for side in source target; do
+    on $side postgres -c 'CREATE ROLE mover LOGIN'
+done
+on source postgres -c 'CREATE DATABASE "The ""shop"' -c 'CREATE DATABASE other'
+for database in 'The "shop' other; do
+    on source "$database" -c 'CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE "It'"'"'s" (id int PRIMARY KEY); CREATE SCHEMA s; CREATE TABLE s.u (v text)' \
+        -c 'CREATE SEQUENCE s.q' -c "SELECT pg_create_physical_replication_slot('idle')" >/dev/null 2>&1
+done
+on source other -c 'ALTER DATABASE other SET work_mem = '"'7MB'"
+on source postgres -c "ALTER SYSTEM SET synchronous_standby_names = 'nobody, *'" -c "ALTER SYSTEM SET synchronous_commit = local" -c 'SELECT pg_reload_conf()' >/dev/null
+as_mover() { # NAME: the plan as mover
+    sed -i 's/"userName": "postgres"/"userName": "mover"/' "$PGC_DIR/$1.json"
+}
+plan mend '[{"name": "The \"shop"}, {"name": "other"}]' '"cutover": {"stopWrites": "operator"}'
+as_mover mend
+script=$PGC_DIR/fixes.sql
+run check --fixes "$script" "$PGC_DIR/mend.json"
+checked "much to mend" 3 "FAIL     source  select-priv" "FAIL     source  repl-role" "FAIL     target  t-createdb" "FAIL     source  sync-star" "FAIL     source  no-ri"
+assert_contains "the script is named" "$err" "$script"
+before=$(grep -c '^FAIL' <<<"$out")
+on source postgres -f "$script" >"$PGC_DIR/script.out" 2>&1 || fail "psql takes the script: $(cat "$PGC_DIR/script.out")"
+assert_equal "without a side the script does nothing" "$(on source postgres -c "SELECT rolreplication FROM pg_roles WHERE rolname = 'mover'")" f
+for side in source target; do
+    if on $side postgres -v $side=1 -f "$script" >"$PGC_DIR/script.out" 2>&1; then pass "psql takes the script on the $side"; else fail "the script on the $side: $(cat "$PGC_DIR/script.out")"; fi
+done
+run check "$PGC_DIR/mend.json"
+checked "what is left for people" 3 "FAIL     source  no-ri"
+for id in select-priv repl-role t-createdb sync-star table-owner db-create srr repl-conn; do
+    if grep -q "^FAIL .* $id " <<<"$out"; then fail "the script mends $id: $out"; else pass "the script mends $id"; fi
+done
+assert_equal "nothing that cannot be taken back was run" "$(on source postgres -c 'SELECT slot_name FROM pg_replication_slots')" idle
+# the undos, where they stand in the script, take it back
+for side in source target; do
+    sed -n "/^-- undo: /{s/^-- undo: //;p}; /^\\\\/p" "$script" >"$PGC_DIR/undo.sql"
+    on $side postgres -v $side=1 -f "$PGC_DIR/undo.sql" >"$PGC_DIR/script.out" 2>&1 || fail "the undos on the $side: $(cat "$PGC_DIR/script.out")"
+done
+on source postgres -c 'SELECT pg_reload_conf()' >/dev/null
+sleep 0.3
+run check "$PGC_DIR/mend.json"
+assert_equal "as before once it is taken back" "$(grep -c '^FAIL' <<<"$out")" "$before"
+run check --fixes /nowhere/at/all "$PGC_DIR/shop.json"
+assert_run "a script that cannot be written" 1 /nowhere/at/all

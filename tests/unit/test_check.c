@@ -1,4 +1,5 @@
 /* Findings and the decisions of single checks; what servers show is in test_check_servers. */
+#include "check/fixes.h"
 #include "check/run.h"
 
 #include "unit.h"
@@ -118,6 +119,80 @@ static void test_waived(void)
     findings_release(&findings);
 }
 
+static struct finding to_mend(const char *id, char severity, enum finding_needs needs, const char *fix, const char *undo)
+{
+    return (struct finding){.id = id, .severity = severity, .side = SIDE_SOURCE, .message = xasprintf("%s\rhere", id),
+                            .why = xstrdup("why"), .fix = xstrdup(fix), .undo = undo ? xstrdup(undo) : NULL, .needs = needs};
+}
+
+/* What runs, what is a comment, in which order; names cannot bring statements of their own. */
+static void test_fixes(void)
+{
+    struct findings findings = FINDINGS_INIT;
+    struct fixes fixes = FIXES_INIT;
+
+    findings_add(&findings, to_mend("wal-level", FINDING_FAIL, NEEDS_RESTART, "ALTER SYSTEM SET wal_level = 'logical';", "ALTER SYSTEM RESET wal_level;"));
+    findings_add(&findings, to_mend("select-priv", FINDING_FAIL, NEEDS_NONE, "Say so:\nGRANT SELECT ON a TO b;\nGRANT SELECT ON c TO b;", "REVOKE SELECT ON a FROM b;"));
+    findings_add(&findings, to_mend("idle-slots", FINDING_WARN, NEEDS_NONE, "SELECT pg_drop_replication_slot('s'); -- if it is not needed any more", NULL));
+    findings_add(&findings, to_mend("sync-star", FINDING_FAIL, NEEDS_RELOAD, "ALTER SYSTEM SET a = 'b';", "ALTER SYSTEM RESET a;"));
+    findings_add(&findings, to_mend("no-ri", FINDING_FAIL, NEEDS_NONE, "ALTER TABLE \"x\nDROP TABLE y;\n\" REPLICA IDENTITY FULL;", "ALTER TABLE z;"));
+    findings_add(&findings, to_mend("k-owner", FINDING_FAIL, NEEDS_NONE, "GRANT \"x\rDROP TABLE y;\" TO b;", "REVOKE"));
+    findings_add(&findings, to_mend("public-create", FINDING_FAIL, NEEDS_NONE, "GRANT a TO b; -- in database \"x\nGRANT c TO d;\n\"", "REVOKE"));
+    findings_add(&findings, to_mend("decode-mem", FINDING_INFO, NEEDS_NONE, "ALTER ROLE b SET x = 1;", "ALTER ROLE b RESET x;"));
+    findings_add(&findings, to_mend("repl-conn", FINDING_FAIL, NEEDS_RELOAD, "In pg_hba.conf: local a b", NULL));
+    findings_add(&findings, to_mend("pooler", FINDING_WARN, NEEDS_NONE, "ALTER SYSTEM SET never = 1;", "x"));
+    findings.items[findings.count - 1].waived = true;
+    fixes_add(&fixes, &findings, "My \"db", "t", true);
+    char *script = fixes_script(&fixes);
+    CHECK_CONTAINS(script,
+        "\\if :{?source}\n"
+        "\n-- --- settings that a reload takes over\n-- sync-star: sync-star\n--   here\nALTER SYSTEM SET a = 'b';\n-- undo: ALTER SYSTEM RESET a;\n"
+        "SELECT pg_reload_conf();\n"
+        "\n-- --- SQL\n-- database My \"db\n\\connect \"My \"\"db\"\n-- select-priv: select-priv\n--   here\n"
+        "GRANT SELECT ON a TO b;\nGRANT SELECT ON c TO b;\n-- undo: REVOKE SELECT ON a FROM b;\n"
+        "\n-- --- settings that want a restart\n-- wal-level: wal-level\n--   here\nALTER SYSTEM SET wal_level = 'logical';\n"
+        "-- undo: ALTER SYSTEM RESET wal_level;\n\\echo 'Now restart this server.'\n"
+        "\n-- --- for pg_hba.conf\n-- repl-conn: repl-conn\n--   here\n--   In pg_hba.conf: local a b\n"
+        "\n-- --- for you to decide, or not needed\n-- idle-slots: idle-slots\n--   here\n"
+        "--   SELECT pg_drop_replication_slot('s'); -- if it is not needed any more\n"
+        "-- k-owner: k-owner\n--   here\n--   GRANT \"x\n--   DROP TABLE y;\" TO b;\n"
+        "-- public-create: public-create\n--   here\n--   GRANT a TO b; -- in database \"x\n"
+        "-- decode-mem: decode-mem\n--   here\n--   ALTER ROLE b SET x = 1;\n"
+        "\n-- --- by hand\n-- select-priv: select-priv\n--   here\n--   Say so:\n"
+        "-- no-ri: no-ri\n--   here\n--   ALTER TABLE \"x\n--   DROP TABLE y;\n--   \" REPLICA IDENTITY FULL;\n"
+        "-- public-create: public-create\n--   here\n--   GRANT c TO d;\n--   \"\n"
+        "\\endif\n");
+    CHECK_CONTAINS(script, "\\if :{?target}\n\n-- Nothing is to be run.\n\\endif\n");
+    free(script);
+    fixes_release(&fixes);
+    findings_release(&findings);
+}
+
+/* Statements about the server come once, those about objects once in each database; and none about a database that is not
+ * there yet. */
+static void test_fixes_of_two(void)
+{
+    struct findings findings = FINDINGS_INIT;
+    struct fixes fixes = FIXES_INIT;
+
+    findings_add(&findings, to_mend("repl-role", FINDING_FAIL, NEEDS_NONE, "ALTER ROLE b REPLICATION;", "x"));
+    findings_add(&findings, to_mend("select-priv", FINDING_FAIL, NEEDS_NONE, "GRANT SELECT ON a TO b;", "x"));
+    findings_add(&findings, to_mend("db-settings", FINDING_WARN, NEEDS_NONE, "ALTER DATABASE t SET a = 'b';", "x"));
+    findings.items[2].side = SIDE_TARGET;
+    fixes_add(&fixes, &findings, "one", "t", false);
+    fixes_add(&fixes, &findings, "two", "t", true);
+    char *script = fixes_script(&fixes);
+    const char *role = strstr(script, "\nALTER ROLE b REPLICATION;\n"), *grant = strstr(script, "\nGRANT SELECT ON a TO b;\n");
+    CHECK_TRUE(role && !strstr(role + 1, "\nALTER ROLE b REPLICATION;\n"));
+    CHECK_TRUE(grant && strstr(grant + 1, "\nGRANT SELECT ON a TO b;\n"));
+    CHECK_CONTAINS(script, "\n\\connect \"postgres\"\n-- database t\n\\connect \"t\"\n");
+    CHECK_CONTAINS(script, "\nALTER DATABASE t SET a = 'b';\n");
+    CHECK_CONTAINS(script, "\n--   ALTER DATABASE t SET a = 'b';\n");
+    free(script);
+    fixes_release(&fixes);
+    findings_release(&findings);
+}
+
 static void test_ids(void)
 {
     CHECK_TRUE(check_id_is_known("wal-level") && check_id_is_known("t-columns") && check_id_is_known("trg-always"));
@@ -221,6 +296,7 @@ int main(void)
         {"findings in order", test_sort}, {"the error", test_error},
         {"JSON", test_json},              {"text", test_text},
         {"waived", test_waived},          {"ids", test_ids},
+        {"fixes", test_fixes},            {"fixes of two databases", test_fixes_of_two},
         {"pooler", test_pooler},          {"clock skew", test_skew},
         {"items", test_items},            {"the table of checks", test_table},
         {NULL, NULL},
