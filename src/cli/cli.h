@@ -30,7 +30,7 @@ struct options {
     const char *format; /* report */
     const char *fixes;  /* check: where the script goes, NULL: nowhere */
     const char *load_jobs, *sync_jobs, *bytes_per_second, *source_slot_wal; /* limits */
-    bool json, quiet, verbose, yes, detach, dry_run, watch, check, plain, repair, rehearse, script, remove;
+    bool json, quiet, verbose, yes, detach, dry_run, watch, check, plain, repair, rehearse, script, compare, remove;
     const char *const *waived; /* --waive, each a check's id; borrowed */
     size_t waived_count;
     struct cli_outer *outer; /* NULL: none */
@@ -53,7 +53,7 @@ int cmd_report(const struct options *options);
 int cmd_residue(const struct options *options);
 int cmd_limits(const struct options *options);
 int cmd_open(const struct options *options); /* open NAME, or the list */
-int cmd_schema(const struct options *options); /* schema --script */
+int cmd_schema(const struct options *options); /* schema --script, --compare */
 int cmd_theme(const struct options *options);
 int cmd_demo(const struct options *options);
 

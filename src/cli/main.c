@@ -33,9 +33,12 @@ static const struct command commands[] = {
     {"connect", cmd_connect, 1, 2, "PLAN [source|target]",
      "Tries the plan's servers: which version answers, how fast, and which databases it has. Changes nothing."},
     {"tables", cmd_tables, 1, 1, "PLAN", "The tables of the source, and which of them the plan picks. Changes nothing."},
-    {"schema", cmd_schema, 1, 1, "--script PLAN [--database-name DB]",
+    {"schema", cmd_schema, 1, 1, "--script | --compare PLAN [--database-name DB]",
      "Prints the statements that the schema step would run on the target, in their order, as a script that\n"
-     "psql takes on an empty database; what is held back until the cutover comes last. Changes nothing."},
+     "psql takes on an empty database; what is held back until the cutover comes last.\n"
+     "  --compare   instead: how the schemas of source and target differ, object by object. Exit code 4\n"
+     "              where they do in something that the plan does not decide on.\n"
+     "Both change nothing."},
     {"open", cmd_open, 1, 1, "NAME | PLAN.json [--theme NAME] [--plain]",
      "The dashboard of a migration: attaches to its engine, which goes on when you leave. Of a plan: the\n"
      "wizard, with everything filled in. Without a command pgcutover shows the list of migrations, or the\n"
@@ -99,7 +102,7 @@ enum {
     OPT_SOURCE = 256, OPT_TARGET, OPT_DATABASES, OPT_NAME, OPT_STATE_DIR, OPT_UNTIL, OPT_DETACH,
     OPT_DRY_RUN, OPT_YES, OPT_JSON, OPT_LOG_LEVEL, OPT_WATCH, OPT_DATABASE_NAME, OPT_VERSION,
     OPT_HELP, OPT_BATCH, OPT_LOAD_JOBS, OPT_SYNC_JOBS, OPT_RATE, OPT_SLOT_WAL, OPT_THEME, OPT_CHECK,
-    OPT_PLAIN, OPT_REPAIR, OPT_REHEARSE, OPT_SCRIPT, OPT_FORMAT, OPT_REMOVE,
+    OPT_PLAIN, OPT_REPAIR, OPT_REHEARSE, OPT_SCRIPT, OPT_COMPARE, OPT_FORMAT, OPT_REMOVE,
     OPT_WAIVE, OPT_FIXES,
 };
 
@@ -128,6 +131,7 @@ static const struct option long_options[] = {
     {"repair", no_argument, NULL, OPT_REPAIR},
     {"rehearse", no_argument, NULL, OPT_REHEARSE},
     {"script", no_argument, NULL, OPT_SCRIPT},
+    {"compare", no_argument, NULL, OPT_COMPARE},
     {"format", required_argument, NULL, OPT_FORMAT},
     {"remove", no_argument, NULL, OPT_REMOVE},
     {"fixes", required_argument, NULL, OPT_FIXES},
@@ -196,6 +200,7 @@ static void take_option(struct options *o, int opt)
     case OPT_REPAIR: o->repair = true; break;
     case OPT_REHEARSE: o->rehearse = true; break;
     case OPT_SCRIPT: o->script = true; break;
+    case OPT_COMPARE: o->compare = true; break;
     case OPT_FORMAT: o->format = optarg; break;
     case OPT_FIXES: o->fixes = optarg; break;
     case OPT_REMOVE: o->remove = true; break;
@@ -219,7 +224,7 @@ static const struct belongs belongings[] = {
     {"check", " name waive fixes "},
     {"connect", " name "},
     {"tables", " name "},
-    {"schema", " script name database-name "},
+    {"schema", " script compare name database-name "},
     {"status", " watch "},
     {"cutover", " rehearse database-name "},
     {"reload", " database-name "},

@@ -1,16 +1,27 @@
-/* schema --script PLAN: what the schema step is going to run on the target. Changes nothing. */
+/* schema --script PLAN: what the schema step is going to run on the target; schema --compare PLAN: how the schemas of both sides
+ * differ. Both change nothing. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/files.h"
+#include "base/json.h"
 #include "base/stop.h"
 #include "cli/cli.h"
 #include "engine/decide.h"
 #include "engine/preflight.h"
+#include "schema/diff.h"
 #include "schema/preview.h"
 #include "schema/roles.h"
+
+struct job {
+    const struct options *options;
+    const struct plan *plan;
+    char *work_dir;     /* owned; for pg_dump's files */
+    struct buf out;
+    cJSON *list;        /* differences, with --json */
+    size_t differences; /* that no decision of the plan explains */
+};
 
 static bool add_roles(struct preflight *pre, const struct conninfo *source_info, const struct plan *plan,
                       struct buf *script, struct err *err)
@@ -43,9 +54,10 @@ static void add_title(struct buf *script, const struct plan_database *database, 
     free(title);
 }
 
-static bool add_database(const struct plan *plan, const struct plan_database *database, const char *work_dir,
-                         struct buf *script, struct err *err)
+static bool add_script(struct job *job, const struct plan_database *database, struct err *err)
 {
+    const struct plan *plan = job->plan;
+    struct buf *script = &job->out;
     struct preflight pre = PREFLIGHT_INIT;
     struct conninfo info = CONNINFO_INIT;
     bool ok = preflight_open(&pre, plan, database, err) &&
@@ -56,7 +68,7 @@ static bool add_database(const struct plan *plan, const struct plan_database *da
         struct schema_role *roles;
         struct schema_role_map map = role_map_of(plan, &roles);
         struct schema_dump dump = {.source = &pre.source, .source_info = &info, .tools = &pre.tools,
-                                   .work_dir = work_dir, .role_map = &map};
+                                   .work_dir = job->work_dir, .role_map = &map};
         struct schema_edit *edits;
         struct schema_decisions decisions = decide_of(plan, database->name, &edits);
         add_title(script, database, &pre.tools);
@@ -73,6 +85,114 @@ static bool add_database(const struct plan *plan, const struct plan_database *da
     return ok;
 }
 
+/* --- comparing --- */
+
+/* Lines that both texts begin and end with are left out. */
+static void add_text_difference(struct buf *out, const char *first, const char *second)
+{
+    const char *texts[2] = {first, second};
+    size_t begin = 0, end = 0, len[2] = {strlen(first), strlen(second)};
+    size_t least = len[0] < len[1] ? len[0] : len[1];
+
+    for (size_t i = 0; i < least && first[i] == second[i]; i++)
+        if (first[i] == '\n')
+            begin = i + 1;
+    for (size_t i = 1; i <= least - begin && first[len[0] - i] == second[len[1] - i]; i++)
+        if (first[len[0] - i] == '\n')
+            end = i - 1;
+    for (int i = 0; i < 2; i++) {
+        const char *line = texts[i] + begin, *stop = texts[i] + len[i] - end;
+        for (size_t n; line < stop; line += n + (line[n] == '\n')) {
+            n = strcspn(line, "\n");
+            buf_addf(out, "      %c %.*s\n", i ? '+' : '-', (int)n, line);
+        }
+    }
+}
+
+static const char *const kind_words[] = {
+    [DIFFERENCE_MISSING] = "missing", [DIFFERENCE_EXTRA] = "extra", [DIFFERENCE_TEXT] = "different"};
+
+static void add_difference(struct job *job, const struct plan_database *database, const struct schema_difference *d,
+                           const struct schema_edit *edit)
+{
+    static const char *const texts[] = {
+        [DIFFERENCE_MISSING] = "missing on the target", [DIFFERENCE_EXTRA] = "only on the target", [DIFFERENCE_TEXT] = "different"};
+    const char *decision = !edit ? NULL : edit->sql ? "edit" : "skip";
+
+    job->differences += !edit;
+    if (job->list) {
+        cJSON *item = cJSON_CreateObject();
+        json_add_str(item, "databaseName", database->name);
+        json_add_str(item, "object", d->object);
+        json_add_str(item, "difference", kind_words[d->kind]);
+        json_add_str(item, "source", d->first);
+        json_add_str(item, "target", d->second);
+        json_add_str(item, "decision", decision);
+        cJSON_AddItemToArray(job->list, item);
+        return;
+    }
+    buf_addf(&job->out, "  %s: %s%s\n", texts[d->kind], d->object,
+             !edit ? "" : edit->sql ? " (edited by the plan)" : " (left out by the plan)");
+    if (d->kind == DIFFERENCE_TEXT)
+        add_text_difference(&job->out, d->first, d->second);
+}
+
+static void add_differences(struct job *job, const struct plan_database *database, const struct schema_differences *differences)
+{
+    struct schema_edit *edits;
+    struct schema_decisions decisions = decide_of(job->plan, database->name, &edits);
+
+    if (!job->list)
+        buf_addf(&job->out, "database \"%s\" -> \"%s\": %zu objects are the same, %zu differ%s\n", database->name,
+                 database->target_name, differences->same, differences->count, differences->count == 1 ? "s" : "");
+    for (size_t i = 0; i < differences->count; i++)
+        add_difference(job, database, &differences->items[i], schema_edit_of(&decisions, differences->items[i].object));
+    free(edits);
+}
+
+/* Both by one pg_dump, so that a text differs only where the definition, or the server's way to say it, does. */
+static bool dump_both(struct job *job, const struct plan_database *database, struct preflight *pre, struct err *err)
+{
+    struct conninfo source = CONNINFO_INIT, target = CONNINFO_INIT;
+    struct schema_role *roles;
+    struct schema_role_map map = role_map_of(job->plan, &roles);
+    struct schema_differences differences = SCHEMA_DIFFERENCES_INIT;
+    int newest = pre->source.version > pre->target.version ? pre->source.version : pre->target.version;
+    bool ok = plan_conninfo(&job->plan->source, database->name, &source, err) &&
+              plan_conninfo(&job->plan->target, database->target_name, &target, err) &&
+              schema_tools_find(&pre->tools, newest, pre->target.version, err);
+    struct schema_dump first = {.source = &pre->source, .source_info = &source, .tools = &pre->tools,
+                                .work_dir = job->work_dir, .role_map = &map};
+    struct schema_dump second = {.source = &pre->target, .source_info = &target, .tools = &pre->tools,
+                                 .work_dir = job->work_dir};
+
+    ok = ok && schema_diff(&first, &second, &differences, err);
+    if (ok)
+        add_differences(job, database, &differences);
+    schema_differences_release(&differences);
+    free(roles);
+    conninfo_release(&source);
+    conninfo_release(&target);
+    return ok;
+}
+
+static bool add_comparison(struct job *job, const struct plan_database *database, struct err *err)
+{
+    struct preflight pre = PREFLIGHT_INIT;
+    bool ok = preflight_open(&pre, job->plan, database, err);
+
+    if (ok && !pre.target_exists) {
+        err_set(err, ERR_PREREQUISITE, "%s: there is no database \"%s\" yet", pre.target.label, database->target_name);
+        err_hint(err, "\"pgcutover schema --script\" shows what is going to be made in it.");
+        ok = false;
+    }
+    ok = ok && dump_both(job, database, &pre, err);
+    preflight_release(&pre);
+    return ok;
+}
+
+/* --- the command --- */
+
 /* As pg_dumpall writes it: the value of a connection string, within psql's double quotes. */
 static void add_connect(struct buf *script, const char *database)
 {
@@ -88,40 +208,70 @@ static void add_connect(struct buf *script, const char *database)
 }
 
 /* pg_dump's files: gone when it is over. */
-static bool in_work_dir(const struct options *o, const struct plan *plan, struct buf *script, struct err *err)
+static bool make_work_dir(struct job *job, struct err *err)
 {
     const char *tmp = getenv("TMPDIR");
-    char *dir = xasprintf("%s/pgcutover-schema-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    size_t found = 0;
-    bool ok = mkdtemp(dir) != NULL;
 
-    if (!ok)
-        err_errno(err, "could not make a directory \"%s\"", dir);
+    job->work_dir = xasprintf("%s/pgcutover-schema-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    if (mkdtemp(job->work_dir))
+        return true;
+    err_errno(err, "could not make a directory \"%s\"", job->work_dir);
+    str_replace(&job->work_dir, NULL);
+    return false;
+}
+
+static bool each_database(struct job *job, struct err *err)
+{
+    const struct options *o = job->options;
+    const struct plan *plan = job->plan;
+    size_t found = 0;
+    bool ok = true;
+
     for (size_t i = 0; ok && i < plan->database_count; i++) {
         const struct plan_database *database = &plan->databases[i];
         if (o->database_name && strcmp(o->database_name, database->name) != 0)
             continue;
         if (found++)
-            buf_addch(script, '\n');
-        if (!o->database_name && plan->database_count > 1)
-            add_connect(script, database->target_name);
-        ok = add_database(plan, database, dir, script, err);
+            buf_addch(&job->out, '\n');
+        if (o->script && !o->database_name && plan->database_count > 1)
+            add_connect(&job->out, database->target_name);
+        ok = o->script ? add_script(job, database, err) : add_comparison(job, database, err);
     }
     if (ok && !found) {
         err_set(err, ERR_USAGE, "the plan has no database \"%s\"", o->database_name);
         ok = false;
     }
-    rmdir(dir);
-    free(dir);
     return ok;
 }
 
 static bool can_be_shown(const struct options *o, const struct plan *plan, struct err *err)
 {
-    if (plan->schema_mode == SCHEMA_COPY)
+    if (!o->script || plan->schema_mode == SCHEMA_COPY)
         return true;
     err_set(err, ERR_USAGE, "%s: schema.mode is \"existing\": no schema is made on the target", o->args[0]);
-    err_hint(err, "\"pgcutover check %s\" compares the tables that are there.", o->args[0]);
+    err_hint(err, "\"pgcutover schema --compare %s\" compares the schema that is there.", o->args[0]);
+    return false;
+}
+
+static bool print(struct job *job, struct err *err)
+{
+    char *text = job->list ? json_pretty_sorted(job->list) : NULL;
+    size_t len = text ? strlen(text) : job->out.len;
+    bool ok = (!len || fwrite(text ? text : job->out.data, 1, len, stdout) == len) && (!text || puts("") >= 0) &&
+              fflush(stdout) == 0;
+
+    if (!ok)
+        err_errno(err, "could not write to standard output");
+    free(text);
+    return ok;
+}
+
+static bool is_usage(const struct options *o, struct err *err)
+{
+    if (o->script != o->compare && !(o->script && o->json))
+        return true;
+    err_set(err, ERR_USAGE, o->script && o->json && !o->compare ? "a script is no JSON: schema --script goes without --json"
+                                                                : "schema takes --script PLAN or --compare PLAN");
     return false;
 }
 
@@ -130,23 +280,21 @@ int cmd_schema(const struct options *o)
     struct plan plan = {0};
     struct err err = ERR_INIT;
     struct cli_tunnels tunnels = CLI_TUNNELS_INIT;
-    struct buf script = BUF_INIT;
+    struct job job = {.options = o, .plan = &plan};
 
-    if (!o->script) {
-        err_set(&err, ERR_USAGE, "schema takes --script PLAN");
+    if (!is_usage(o, &err) || !cli_read_plan(o, o->args[0], &plan, &err))
         return cli_fail(o, &err);
-    }
-    if (!cli_read_plan(o, o->args[0], &plan, &err))
-        return cli_fail(o, &err);
+    job.list = o->json ? cJSON_CreateArray() : NULL;
     stop_catch_signals(true);
     bool ok = can_be_shown(o, &plan, &err) && cli_open_tunnels(o, &plan, &tunnels, &err) &&
-              cli_greet_servers(o, &plan, &err) && in_work_dir(o, &plan, &script, &err);
-    if (ok && script.len && (fwrite(script.data, 1, script.len, stdout) != script.len || fflush(stdout))) {
-        err_errno(&err, "could not write the script");
-        ok = false;
-    }
+              cli_greet_servers(o, &plan, &err) && make_work_dir(&job, &err) && each_database(&job, &err) &&
+              print(&job, &err);
+    if (job.work_dir)
+        rmdir(job.work_dir);
+    free(job.work_dir);
     cli_close_tunnels(&plan, &tunnels);
-    buf_release(&script);
+    cJSON_Delete(job.list);
+    buf_release(&job.out);
     plan_release(&plan);
-    return ok ? 0 : cli_fail(o, &err);
+    return !ok ? cli_fail(o, &err) : job.differences ? 4 : 0;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The schema step in batch: the script of it before anything runs; decisions on statements that
+# The schema step in batch: the script of it before anything runs; the comparison of both schemas; decisions on statements that
 # the target refuses; the operator's own statements; roles that others stand for;
 # what is taken out of the way on a target that has its schema.
 . "$(dirname "$0")/flow_tools.sh"
@@ -42,6 +42,22 @@ test_script() {
             fail "$database: pg_dump -s differs: $(head -n 20 "$PGC_DIR/diff")"
         fi
     done
+    run schema --compare "$PGC_DIR/script.json"
+    assert_run "compared: equal" 0
+    assert_contains "compared: equal" "$out" "objects are the same, 0 differ"
+    on target other -o /dev/null -c "ALTER TABLE t ADD x int" -c "CREATE TABLE more (id int)" -c "ALTER TABLE t DROP CONSTRAINT t_pkey"
+    run schema --compare "$PGC_DIR/script.json" --database-name small
+    assert_run "compared: different" 4
+    assert_equal "compared: different" "$(echo "$out" | sed 's/: [0-9]* objects/: N objects/')" 'database "small" -> "other": N objects are the same, 3 differ
+  missing on the target: CONSTRAINT public.t t_pkey
+  only on the target: TABLE public.more
+  different: TABLE public.t
+      -     id integer NOT NULL
+      +     id integer NOT NULL,
+      +     x integer'
+    run schema --compare "$PGC_DIR/script.json" --database-name small --json
+    assert_equal "compared: as JSON" "$(echo "$out" >"$PGC_DIR/json"; on target postgres <<<"\\set text \`cat $PGC_DIR/json\`
+SELECT string_agg(concat_ws(' ', d->>'difference', d->>'object'), ',') FROM json_array_elements(:'text'::json) d;")" "missing CONSTRAINT public.t t_pkey,extra TABLE public.more,different TABLE public.t"
     run schema --script "$PGC_DIR/script.json" --database-name small
     assert_run "of one database" 0
     case "$out" in *'\connect'*) fail "one database needs no connect" ;; *) pass "one database needs no connect" ;; esac
@@ -147,6 +163,15 @@ FK CONSTRAINT app.part part_ok_fkey applied edit"
     assert_equal "edits: counted" "$(status_of edits "SELECT item#>>'{schemaStatements,skipped}', item#>>'{schemaStatements,edited}', item#>>'{schemaStatements,failed}' FROM output WHERE type = 'DatabaseLevelOutput'")" "1|2|0"
     assert_equal "edits: on the target" "$(on target edits -c "SELECT pg_get_viewdef('app.bad') ~ 'refused', to_regclass('app.ok_half'), (SELECT string_agg(conname || ' ' || convalidated, ',') FROM pg_constraint WHERE contype = 'f')")" "f||mine false"
     assert_contains "edits: in the log" "$(cat "$STATE/edits/log.jsonl")" "INDEX app.ok_half: left out"
+    run schema --compare "$PGC_DIR/edits.json"
+    assert_run "edits: compared" 4
+    assert_equal "edits: compared" "$(echo "$out" | sed 1d)" '  only on the target: FK CONSTRAINT app.part mine
+  missing on the target: FK CONSTRAINT app.part part_ok_fkey (edited by the plan)
+  missing on the target: INDEX app.ok_half (left out by the plan)
+  different: VIEW app.bad (edited by the plan)
+      -    FROM app.ok
+      -   WHERE (ok.t <> '"'refused'"'::text);
+      +    FROM app.ok;'
     run status edits
     assert_contains "edits: status" "$out" "INDEX app.ok_half skipped: left out by the plan"
 }
