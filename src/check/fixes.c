@@ -44,10 +44,11 @@ static bool ends_open(const char *line)
     return open != 0;
 }
 
-/* "...; -- if it is not needed any more" is for somebody to decide. */
+/* "...; -- if it is not needed any more" is for somebody to decide, and so is what has a blank to fill or makes somebody a
+ * superuser. */
 static bool has_condition(const char *line)
 {
-    static const char *const words[] = {"; -- if ", "; -- or ", "; -- once ", "; -- after ", "; -- and ", "..."};
+    static const char *const words[] = {"; -- if ", "; -- or ", "; -- once ", "; -- after ", "; -- and ", "...", "name_of_the_standby", " SUPERUSER"};
 
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strstr(line, words[i]))
@@ -112,7 +113,9 @@ static struct buf *statements_of(struct fixes_side *side, const struct finding *
 struct adding {
     struct fixes_side *side;
     const struct finding *finding;
+    const char *database;
     bool database_exists;
+    const char *intro;     /* a line that ends in ":" goes where the next one does */
     struct buf *headed[4]; /* parts that have its heading already */
 };
 
@@ -124,11 +127,22 @@ static void add_heading(struct adding *adding, struct buf *out)
         if (adding->headed[i])
             continue;
         adding->headed[i] = out;
-        char *id = xasprintf("%s: ", adding->finding->id);
+        char *id = xasprintf("%s, database %s: ", adding->finding->id, adding->database);
         add_comment(out, id, adding->finding->message);
         free(id);
         return;
     }
+}
+
+/* Takes a line that introduces others. */
+static bool take_intro(struct adding *adding, const char *line)
+{
+    size_t len = strlen(line);
+
+    if (adding->intro || !len || line[len - 1] != ':' || starts_statement(line))
+        return false;
+    adding->intro = line;
+    return true;
 }
 
 static void add_line(struct adding *adding, const char *line, bool carried)
@@ -144,6 +158,9 @@ static void add_line(struct adding *adding, const char *line, bool carried)
     out = kind == KIND_RUN ? statements_of(side, adding->finding, line)
           : kind == KIND_HBA ? &side->hba : kind == KIND_DECIDE ? &side->decide : &side->hand;
     add_heading(adding, out);
+    if (adding->intro)
+        add_comment(out, "  ", adding->intro);
+    adding->intro = NULL;
     if (kind == KIND_RUN)
         buf_addf(out, "%s\n", line);
     else
@@ -167,15 +184,20 @@ static void add_undo(struct adding *adding)
     free(text);
 }
 
-static void add_finding(struct fixes_side *side, const struct finding *finding, bool database_exists)
+static void add_finding(struct fixes_side *side, const struct finding *finding, const char *database, bool database_exists)
 {
-    struct adding adding = {.side = side, .finding = finding, .database_exists = database_exists};
+    struct adding adding = {.side = side, .finding = finding, .database = database, .database_exists = database_exists};
     char *text = xstrdup(finding->fix), *rest = text;
     bool carried = false;
 
     for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
-        add_line(&adding, line, carried);
+        if (carried || !take_intro(&adding, line))
+            add_line(&adding, line, carried);
         carried = carried || (starts_statement(line) && ends_open(line));
+    }
+    if (adding.intro) {
+        add_heading(&adding, &side->hand);
+        add_comment(&side->hand, "  ", adding.intro);
     }
     add_undo(&adding);
     free(text);
@@ -213,7 +235,8 @@ void fixes_add(struct fixes *fixes, const struct findings *findings, const char 
     for (size_t i = 0; i < findings->count; i++) {
         const struct finding *finding = &findings->items[i];
         if (finding->fix && !finding->waived)
-            add_finding(&fixes->sides[finding->side], finding, finding->side == SIDE_SOURCE || target_exists);
+            add_finding(&fixes->sides[finding->side], finding, finding->side == SIDE_SOURCE ? source_database : target_database,
+                        finding->side == SIDE_SOURCE || target_exists);
     }
 }
 

@@ -139,6 +139,7 @@ static void test_fixes(void)
     findings_add(&findings, to_mend("k-owner", FINDING_FAIL, NEEDS_NONE, "GRANT \"x\rDROP TABLE y;\" TO b;", "REVOKE"));
     findings_add(&findings, to_mend("public-create", FINDING_FAIL, NEEDS_NONE, "GRANT a TO b; -- in database \"x\nGRANT c TO d;\n\"", "REVOKE"));
     findings_add(&findings, to_mend("decode-mem", FINDING_INFO, NEEDS_NONE, "ALTER ROLE b SET x = 1;", "ALTER ROLE b RESET x;"));
+    findings_add(&findings, to_mend("ddl-log", FINDING_WARN, NEEDS_NONE, "Or:\nALTER ROLE b SUPERUSER;", "ALTER ROLE b NOSUPERUSER;"));
     findings_add(&findings, to_mend("repl-conn", FINDING_FAIL, NEEDS_RELOAD, "In pg_hba.conf: local a b", NULL));
     findings_add(&findings, to_mend("pooler", FINDING_WARN, NEEDS_NONE, "ALTER SYSTEM SET never = 1;", "x"));
     findings.items[findings.count - 1].waived = true;
@@ -146,21 +147,21 @@ static void test_fixes(void)
     char *script = fixes_script(&fixes);
     CHECK_CONTAINS(script,
         "\\if :{?source}\n"
-        "\n-- --- settings that a reload takes over\n-- sync-star: sync-star\n--   here\nALTER SYSTEM SET a = 'b';\n-- undo: ALTER SYSTEM RESET a;\n"
+        "\n-- --- settings that a reload takes over\n-- sync-star, database My \"db: sync-star\n--   here\nALTER SYSTEM SET a = 'b';\n-- undo: ALTER SYSTEM RESET a;\n"
         "SELECT pg_reload_conf();\n"
-        "\n-- --- SQL\n-- database My \"db\n\\connect \"My \"\"db\"\n-- select-priv: select-priv\n--   here\n"
+        "\n-- --- SQL\n-- database My \"db\n\\connect \"My \"\"db\"\n-- select-priv, database My \"db: select-priv\n--   here\n--   Say so:\n"
         "GRANT SELECT ON a TO b;\nGRANT SELECT ON c TO b;\n-- undo: REVOKE SELECT ON a FROM b;\n"
-        "\n-- --- settings that want a restart\n-- wal-level: wal-level\n--   here\nALTER SYSTEM SET wal_level = 'logical';\n"
+        "\n-- --- settings that want a restart\n-- wal-level, database My \"db: wal-level\n--   here\nALTER SYSTEM SET wal_level = 'logical';\n"
         "-- undo: ALTER SYSTEM RESET wal_level;\n\\echo 'Now restart this server.'\n"
-        "\n-- --- for pg_hba.conf\n-- repl-conn: repl-conn\n--   here\n--   In pg_hba.conf: local a b\n"
-        "\n-- --- for you to decide, or not needed\n-- idle-slots: idle-slots\n--   here\n"
+        "\n-- --- for pg_hba.conf\n-- repl-conn, database My \"db: repl-conn\n--   here\n--   In pg_hba.conf: local a b\n"
+        "\n-- --- for you to decide, or not needed\n-- idle-slots, database My \"db: idle-slots\n--   here\n"
         "--   SELECT pg_drop_replication_slot('s'); -- if it is not needed any more\n"
-        "-- k-owner: k-owner\n--   here\n--   GRANT \"x\n--   DROP TABLE y;\" TO b;\n"
-        "-- public-create: public-create\n--   here\n--   GRANT a TO b; -- in database \"x\n"
-        "-- decode-mem: decode-mem\n--   here\n--   ALTER ROLE b SET x = 1;\n"
-        "\n-- --- by hand\n-- select-priv: select-priv\n--   here\n--   Say so:\n"
-        "-- no-ri: no-ri\n--   here\n--   ALTER TABLE \"x\n--   DROP TABLE y;\n--   \" REPLICA IDENTITY FULL;\n"
-        "-- public-create: public-create\n--   here\n--   GRANT c TO d;\n--   \"\n"
+        "-- k-owner, database My \"db: k-owner\n--   here\n--   GRANT \"x\n--   DROP TABLE y;\" TO b;\n"
+        "-- public-create, database My \"db: public-create\n--   here\n--   GRANT a TO b; -- in database \"x\n"
+        "-- decode-mem, database My \"db: decode-mem\n--   here\n--   ALTER ROLE b SET x = 1;\n"
+        "-- ddl-log, database My \"db: ddl-log\n--   here\n--   Or:\n--   ALTER ROLE b SUPERUSER;\n"
+        "\n-- --- by hand\n-- no-ri, database My \"db: no-ri\n--   here\n--   ALTER TABLE \"x\n--   DROP TABLE y;\n--   \" REPLICA IDENTITY FULL;\n"
+        "-- public-create, database My \"db: public-create\n--   here\n--   GRANT c TO d;\n--   \"\n"
         "\\endif\n");
     CHECK_CONTAINS(script, "\\if :{?target}\n\n-- Nothing is to be run.\n\\endif\n");
     free(script);
