@@ -1,4 +1,5 @@
 /* Findings and the decisions of single checks; what servers show is in test_check_servers. */
+#include "base/files.h"
 #include "check/fixes.h"
 #include "check/run.h"
 
@@ -291,12 +292,62 @@ static void test_table(void)
     CHECK_TRUE(rows > 50);
 }
 
+/* The line of the page that begins an id's text, or NULL: "\n.It Cm id Pq F source , W target". */
+static const char *line_of_page(const char *page, const char *id)
+{
+    char *start = xasprintf("\n.It Cm %s Pq ", id);
+    const char *line = strstr(page, start);
+
+    free(start);
+    return line ? line + 1 : NULL;
+}
+
+static bool line_has(const char *line, const char *part)
+{
+    size_t len = strcspn(line, "\n");
+    const char *at = strstr(line, part);
+
+    return at && at + strlen(part) <= line + len;
+}
+
+/* The manual page has every check with its severity and side, and no check that there is not. */
+static void test_page(void)
+{
+    struct buf page = BUF_INIT;
+    struct err err = ERR_INIT;
+    size_t lines = 0;
+
+    CHECK_TRUE(file_read(SRCDIR "/man/pgcutover-checks.7", &page, &err));
+    for (const struct check *check = check_table; page.data && check->id; check++) {
+        char *part = xasprintf("%c %s", check->severity, side_name(check->side));
+        const char *line = line_of_page(page.data, check->id);
+        if (!line || !line_has(line, part))
+            fprintf(stderr, "\npgcutover-checks.7: %s: %s\n", check->id, part);
+        CHECK_TRUE(line && line_has(line, part));
+        free(part);
+    }
+    for (const char *const *id = check_other_ids; page.data && *id; id++)
+        CHECK_TRUE(line_of_page(page.data, *id) != NULL);
+    for (const char *at = page.data; at && (at = strstr(at, "\n.It Cm ")); lines++) {
+        at += strlen("\n.It Cm ");
+        char *id = xasprintf("%.*s", (int)strcspn(at, " \n"), at);
+        if (!check_id_is_known(id))
+            fprintf(stderr, "\npgcutover-checks.7: there is no check %s\n", id);
+        CHECK_TRUE(check_id_is_known(id));
+        free(id);
+    }
+    CHECK_TRUE(lines > 80);
+    buf_release(&page);
+    err_clear(&err);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
         {"findings in order", test_sort}, {"the error", test_error},
         {"JSON", test_json},              {"text", test_text},
         {"waived", test_waived},          {"ids", test_ids},
+        {"the manual page", test_page},
         {"fixes", test_fixes},            {"fixes of two databases", test_fixes_of_two},
         {"pooler", test_pooler},          {"clock skew", test_skew},
         {"items", test_items},            {"the table of checks", test_table},
