@@ -28,7 +28,9 @@ SELECT 'trigger', pg_catalog.format('%I on %s', g.tgname, t.name),
                          CASE g.tgenabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END, g.tgname)
 FROM tables t
 JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid
-WHERE NOT g.tgisinternal AND g.tgenabled IN ('A', 'R')
+LEFT JOIN pg_catalog.pg_constraint k ON k.oid = g.tgconstraint
+WHERE g.tgenabled IN ('A', 'R')
+  AND (NOT g.tgisinternal OR g.tgconstraint = 0 OR k.contype = 't') -- before 15 those that a partition has of its parent are internal
 UNION ALL
 SELECT 'rule', pg_catalog.format('%I on %s', w.rulename, t.name),
        pg_catalog.format('ALTER TABLE %s DISABLE RULE %I', t.name, w.rulename),

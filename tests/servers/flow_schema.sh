@@ -155,6 +155,12 @@ FK CONSTRAINT app.part part_ok_fkey failed 23503"
     run resume edits
     assert_run "the foreign key edited: resumed" 0
     wait_until 60 in_state edits edits READY_TO_COMPLETE || fail "edits: not ready: $(error_of edits)"
+    kill -9 "$(engine_pid edits)"
+    wait_until 10 engine_gone edits
+    run resume edits
+    assert_run "edits: the engine was killed, resumed" 0
+    wait_until 30 in_state edits edits READY_TO_COMPLETE || fail "edits: not ready again"
+    assert_equal "edits: what was decided is still told" "$(decisions_of edits | wc -l)" 3
     run cutover edits
     assert_run "edits: cutover" 0
     assert_equal "edits: for good" "$(decisions_of edits)" "VIEW app.bad applied edit
@@ -339,6 +345,11 @@ index: CREATE INDEX t_n ON public.t USING btree (n) WHERE (n > 3)'
     assert_run "existing: ready" 0
     on source there -c "INSERT INTO t SELECT i, 5, 'later' FROM generate_series(301, 320) i; INSERT INTO part VALUES (1000, 7)" -o /dev/null
     assert_equal "existing: indexes are there again" "$(on target there -c "SELECT to_regclass('t_n'), to_regclass('\"T x\"')")" 't_n|"T x"'
+    kill -9 "$(engine_pid put)"
+    wait_until 10 engine_gone put
+    run resume put
+    assert_run "existing: the engine was killed, resumed" 0
+    wait_until 30 in_state put there READY_TO_COMPLETE || fail "existing: not ready again"
     run cutover put
     assert_run "existing: cutover" 0
     same_as_before "existing, cut over" there
