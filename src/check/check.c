@@ -421,14 +421,15 @@ static bool find_providers(struct check_run *run, struct err *err)
     return true;
 }
 
-static bool run_all(struct check_run *run, struct err *err)
+/* moment: 0, or only those that are made again then. */
+static bool run_all(struct check_run *run, unsigned moment, struct err *err)
 {
     struct err failed = ERR_INIT;
 
     if (!find_providers(run, err))
         return false;
     for (const struct check *check = check_table; check->id; check++) {
-        if (!applies(run, check))
+        if ((moment && !(check->again & moment)) || !applies(run, check))
             continue;
         if (!run_one(run, check, &failed) && !survive(run, check, &failed, err))
             return false;
@@ -436,7 +437,7 @@ static bool run_all(struct check_run *run, struct err *err)
     return true;
 }
 
-bool checks_run(const struct check_context *context, struct findings *findings, struct err *err)
+static bool run_with_deadlines(const struct check_context *context, unsigned moment, struct findings *findings, struct err *err)
 {
     struct check_run run = {.context = context, .findings = findings, .provider = ""};
     struct conn *target = context->target;
@@ -446,7 +447,7 @@ bool checks_run(const struct check_context *context, struct findings *findings, 
     context->source->timeout_ms = STATEMENT_TIMEOUT_MS;
     if (target)
         target->timeout_ms = STATEMENT_TIMEOUT_MS;
-    bool ok = run_all(&run, err);
+    bool ok = run_all(&run, moment, err);
     context->source->timeout_ms = source_ms;
     if (target)
         target->timeout_ms = target_ms;
@@ -454,6 +455,21 @@ bool checks_run(const struct check_context *context, struct findings *findings, 
     free(run.providers[SIDE_TARGET]);
     findings_sort(findings);
     return ok;
+}
+
+bool checks_run(const struct check_context *context, struct findings *findings, struct err *err)
+{
+    return run_with_deadlines(context, 0, findings, err);
+}
+
+bool checks_run_again(const struct check_context *context, enum check_moment moment, struct findings *findings,
+                      struct err *err)
+{
+    static const struct catalog unread = CATALOG_INIT; /* it says that the target database is there */
+    struct check_context again = *context;
+
+    again.target_catalog = &unread;
+    return run_with_deadlines(&again, moment, findings, err);
 }
 
 /* --- ids --- */

@@ -35,6 +35,14 @@ struct check_context {
  * in findings. Leaves both connections in no transaction and their deadlines as they were. */
 bool checks_run(const struct check_context *context, struct findings *findings, struct err *err);
 
+/* When what a check found may have changed since. */
+enum check_moment { CHECK_BEFORE_LOAD = 1, CHECK_BEFORE_CUTOVER = 2 };
+
+/* Runs the checks that can go stale until this moment. The catalogs, tables and source_info of the context are not
+ * looked at; both databases exist. Otherwise as checks_run(). */
+bool checks_run_again(const struct check_context *context, enum check_moment moment, struct findings *findings,
+                      struct err *err);
+
 /* Whether a finding may have this id: one of the checks', or one of what the engine looks at beside them. */
 bool check_id_is_known(const char *id);
 /* The known id that is most like this one, or NULL. */

@@ -47,6 +47,7 @@ struct check {
     char severity;
     enum conn_side side;
     unsigned when;
+    unsigned again; /* enum check_moment: made once more then; such a check needs no catalog and no tables */
     int min_version; /* server_version_num of its side; 0: any */
     int max_version; /* the first version it is not made on; 0: any */
     int target_version; /* made only for a target of this version or later; 0: any */

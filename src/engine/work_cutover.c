@@ -420,6 +420,14 @@ static bool has_bouncer(const struct plan *plan)
     return plan->bouncer_uri != NULL;
 }
 
+static bool check_again(struct cutover *c, struct err *err)
+{
+    if (!work_check_again(c->work, CHECK_BEFORE_CUTOVER, err))
+        return false;
+    cutover_say(c, "nothing is in the way");
+    return true;
+}
+
 /* A session that the freeze did not stop would show itself behind the fence. */
 static bool prove_silence(struct cutover *c, struct err *err)
 {
@@ -444,6 +452,7 @@ static bool prove_silence(struct cutover *c, struct err *err)
 
 const struct cutover_step cutover_steps[] = {
     {"list writers", list_writers, false, NULL},
+    {"checks", check_again, false, NULL},
     {"all tables", all_tables, false, NULL},
     {"rehearse", cutover_rehearse, false, has_budget},
     {"hook before", hook_before, false, has_hook_before},

@@ -115,7 +115,7 @@ static bool begin_stream(struct work *work, struct conn *repl, struct repl_slot 
     ok = ok && set_identities(work, &source, err) && make_publication(work, &source, err) &&
          work_make_ddl_log(work, &source, &logs_ddl, err) &&
          work_made(work, SIDE_SOURCE, "slot", NULL, work->p->slot, NULL, &seq, err) &&
-         slot_drop(&source, work->p->slot, err) &&
+         slot_drop(&source, work->p->slot, err) && work_check_again(work, CHECK_BEFORE_LOAD, err) &&
          create_slot(&source, repl, work->p->slot, SLOT_TIMEOUT_MS, slot, err) &&
          (!logs_ddl || work_begin_ddl_log(work, &source, slot->snapshot, err));
     conn_close(&source);
@@ -200,7 +200,7 @@ static bool begin(struct work *work, struct conn *c, struct repl_slot *slot, str
     if (!work_connect(work, c, SIDE_SOURCE, work->p->load_only ? CONN_READER : CONN_REPLICATION, err))
         return false;
     if (work->p->load_only)
-        return begin_plain(c, slot, err);
+        return work_check_again(work, CHECK_BEFORE_LOAD, err) && begin_plain(c, slot, err);
     return work->p->state == PIPE_STARTING ? begin_stream(work, c, slot, err)
                                            : work_make_snapshot(work, c, SLOT_TIMEOUT_MS, slot, err) &&
                                                  work_go_on_ddl_log(work, slot->snapshot, err);

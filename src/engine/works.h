@@ -2,10 +2,13 @@
 #ifndef PGC_ENGINE_WORKS_H
 #define PGC_ENGINE_WORKS_H
 
+#include "check/check.h"
 #include "engine/worker.h"
 
 bool work_recall(struct work *work, struct err *err);
 bool work_check(struct work *work, struct err *err);
+/* Those that can go stale until this moment, before anything is done then: ERR_PREREQUISITE as the first time. */
+bool work_check_again(struct work *work, enum check_moment moment, struct err *err);
 bool work_schema(struct work *work, struct err *err);
 bool work_epoch(struct work *work, struct err *err);
 bool work_copy(struct work *work, struct err *err);

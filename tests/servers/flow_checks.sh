@@ -67,6 +67,39 @@ plan again '[{"name": "shop", "target_database_name": "again"}]' '"sync": {"mode
 run --batch "$PGC_DIR/again.json"
 assert_run "migrated, waived in the plan" 0
 
+# --- what went stale since is found before the load, and before the cutover stops anything
+
+says() { # NAME TEXT: status
+    "$PGC_PROGRAM" status "$1" --json --state-dir "$STATE" 2>/dev/null | grep -q "$2"
+}
+read_only() { # on|off: new sessions of the target database
+    on target postgres -c "ALTER DATABASE stale SET default_transaction_read_only = $1"
+}
+plan stale '[{"name": "shop", "target_database_name": "stale"}]' '"waive": ["domain-notvalid"]'
+run --batch "$PGC_DIR/stale.json" --until schema
+assert_run "until schema" 0
+wait_until 10 engine_gone stale
+read_only on
+run resume stale
+wait_until 20 says stale 'read-only (target): default_transaction_read_only is on' || fail "before the load: $("$PGC_PROGRAM" status stale --json --state-dir "$STATE")"
+assert_equal "before the load: no slot" "$(on source postgres -c 'SELECT count(*) FROM pg_replication_slots')" 0
+read_only off
+run resume stale
+wait_until 30 in_state stale shop READY_TO_COMPLETE || fail "resumed: $(state_of stale shop)"
+read_only on
+on target stale -c "SET application_name = 'cron'; SELECT pg_sleep(20)" >/dev/null 2>&1 &
+sleeper=$!
+run cutover stale
+assert_run "before the cutover" 1 "read-only (target): default_transaction_read_only is on" "The source was not stopped"
+on source shop -c 'INSERT INTO t VALUES (1000, 1)' || fail "the source was stopped"
+assert_contains "before the cutover: others on the target" "$err" "t-writers: target: others are connected to the target database: 1 of postgres (cron)"
+kill $sleeper
+read_only off
+run cutover stale
+assert_run "cutover" 0
+assert_same_data "cut over" source/shop target/stale
+on source postgres -c 'ALTER DATABASE shop RESET default_transaction_read_only'
+
 # --- a script for the DBA
 
 for side in source target; do

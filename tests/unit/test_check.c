@@ -288,6 +288,8 @@ static void test_table(void)
         CHECK_INT(ways, 1);
         CHECK_TRUE(check->why && check->found && check->severity);
         CHECK_TRUE(check->sql || check->args == ARGS_NONE);
+        /* Once more without catalogs: nothing that asks for tables. */
+        CHECK_TRUE(!check->again || check->run == check_db_settings || (check->sql && check->args == ARGS_NONE));
     }
     CHECK_TRUE(rows > 50);
 }
