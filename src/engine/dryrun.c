@@ -68,6 +68,12 @@ static void describe_target(const struct plan *plan, const struct preflight *pre
     else
         buf_addf(out, "    the tables that are there are %s and loaded\n",
                  plan->load_prepare == PREPARE_TRUNCATE ? "truncated" : "expected to be empty");
+    if (plan->schema_mode == SCHEMA_EXISTING)
+        buf_addf(out, "    triggers and rules that would act on applied changes are disabled until it is opened\n%s",
+                 plan->schema_indexes == INDEXES_REBUILD
+                     ? "    indexes that nothing needs meanwhile are dropped, and built again after each table's load\n" : "");
+    for (size_t i = 0; i < plan->schema_role_count; i++)
+        buf_addf(out, "    role \"%s\" stands for \"%s\"\n", plan->schema_role_map[i].to, plan->schema_role_map[i].from);
     if (plan->after_schema_sql)
         buf_addstr(out, "    then what schema.afterSchemaSql says\n");
     buf_addf(out, "    %d tables at a time are loaded, then indexes, foreign keys and triggers are made\n",

@@ -130,10 +130,11 @@ test_decisions() {
     assert_equal "refused: what does not depend on it is there" "$(on target edits -c "SELECT 'app.good'::regclass")" app.good
 
     # Decided in the plan, while it stands still.
-    plan edits '[{"name": "edits"}]' '"schema": {"edits": [{"object": "VIEW app.bat", "skip": true}]}'
+    plan edits '[{"name": "edits"}]' '"schema": {"edits": [{"object": "FUNCTION app.half(i int)", "skip": true}]}'
     run resume edits
     assert_run "an edit that names nothing: resumed" 0
-    wait_until 20 says edits 'no statement of the schema is called \"VIEW app.bat\"' && pass "an edit that names nothing is told" || fail "an edit that names nothing: $(error_of edits)"
+    wait_until 20 says edits 'no statement of the schema is called \"FUNCTION app.half(i int)\"' && pass "an edit that names nothing is told" || fail "an edit that names nothing: $(error_of edits)"
+    says edits 'There is: FUNCTION app.half(integer)' && pass "what is like it is told" || fail "what is like it: $(error_of edits)"
     plan edits '[{"name": "edits"}]' '"schema": {"edits": [{"object": "VIEW app.bad"}]}'
     run resume edits
     assert_run "an edit that says nothing" 2 'schema.edits[0] must have "sql", or "skip": true'
@@ -327,6 +328,9 @@ test_existing() {
     make_existing there
     dump_of target there >"$PGC_DIR/there.before"
     plan put '[{"name": "there"}]' '"schema": {"mode": "existing", "indexes": "rebuild"}, "load": {"prepare": "truncate"}'
+    run --batch "$PGC_DIR/put.json" --dry-run
+    assert_run "existing: dry run" 0
+    assert_contains "existing: dry run" "$out" "indexes that nothing needs meanwhile are dropped"
     run --batch "$PGC_DIR/put.json" --until schema
     assert_run "existing: schema" 0
     assert_equal "existing: taken out" "$(on target there -c "SELECT string_agg(i, ',' ORDER BY i) FROM (SELECT indexrelid::regclass::text AS i FROM pg_index WHERE indrelid = 't'::regclass) x")|$(on target there -c "SELECT string_agg(tgname || tgenabled::text, ',' ORDER BY tgname) FROM pg_trigger WHERE NOT tgisinternal AND tgrelid = 't'::regclass")|$(on target there -c "SELECT ev_enabled FROM pg_rewrite WHERE rulename = 'Seen'")" "t_both,t_pkey,t_said|Only originO,alwaysD,offD,replicaD|D"
