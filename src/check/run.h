@@ -105,6 +105,10 @@ bool check_srr(struct check_run *run, const struct check *check, struct err *err
 bool check_leftover_schema(struct check_run *run, const struct check *check, struct err *err);
 /* On what one server is set to and the other is not, see servers.c. */
 bool check_auth(struct check_run *run, const struct check *check, struct err *err);
+bool check_super_objs(struct check_run *run, const struct check *check, struct err *err);
+bool check_enums(struct check_run *run, const struct check *check, struct err *err);
+bool check_precreated(struct check_run *run, const struct check *check, struct err *err);
+bool check_disk(struct check_run *run, const struct check *check, struct err *err);
 bool check_locale(struct check_run *run, const struct check *check, struct err *err);
 bool check_db_settings(struct check_run *run, const struct check *check, struct err *err);
 /* On what the catalogs hold, see objects.c. */

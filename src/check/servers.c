@@ -4,8 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/units.h"
 #include "check/run.h"
 #include "sql/sql.h"
+
+#define LARGE_BYTES (INT64_C(10) << 30)
 
 static bool setting_of(struct conn *c, const char *name, char **value, struct err *err)
 {
@@ -101,4 +104,77 @@ bool check_db_settings(struct check_run *run, const struct check *check, struct 
     PQclear(source);
     PQclear(target);
     return ok;
+}
+
+bool check_super_objs(struct check_run *run, const struct check *check, struct err *err)
+{
+    struct items items = ITEMS_INIT;
+    char *super = NULL;
+    bool ok = conn_scalar(run->context->target, sql_check_target_superuser, 0, NULL, &super, err);
+
+    if (ok && !(super && *super == 't'))
+        ok = items_add_rows(&items, run->context->source, sql_check_super_objs, NULL, err);
+    items_report(run, check, &items);
+    free(super);
+    return ok;
+}
+
+static const char *labels_of(const PGresult *res, const char *name)
+{
+    for (int i = 0; i < PQntuples(res); i++)
+        if (strcmp(PQgetvalue(res, i, 0), name) == 0)
+            return PQgetvalue(res, i, 1);
+    return NULL;
+}
+
+/* A type that the target does not have is not said here: its columns are missing then. */
+bool check_enums(struct check_run *run, const struct check *check, struct err *err)
+{
+    struct items items = ITEMS_INIT;
+    PGresult *source = conn_exec(run->context->source, sql_check_enum_list, err);
+    PGresult *target = source ? conn_exec(run->context->target, sql_check_enum_list, err) : NULL;
+    bool ok = target != NULL;
+
+    for (int i = 0; ok && i < PQntuples(source); i++) {
+        const char *labels = labels_of(target, PQgetvalue(source, i, 0));
+        if (!labels || strcmp(labels, PQgetvalue(source, i, 1)) == 0)
+            continue;
+        char *item = xasprintf("%s is (%s) on the source, (%s) on the target", PQgetvalue(source, i, 0),
+                               PQgetvalue(source, i, 1), labels);
+        items_add(&items, item, NULL, NULL);
+        free(item);
+    }
+    items_report(run, check, &items);
+    PQclear(source);
+    PQclear(target);
+    return ok;
+}
+
+bool check_precreated(struct check_run *run, const struct check *check, struct err *err)
+{
+    struct items items = ITEMS_INIT;
+    bool ok = run->context->plan->schema_indexes == INDEXES_REBUILD ||
+              items_add_rows(&items, run->context->target, sql_check_t_precreated, NULL, err);
+
+    items_report(run, check, &items);
+    return ok;
+}
+
+/* Nothing tells how much is free there; a quarter is for what is not packed as tightly, and for growth. */
+bool check_disk(struct check_run *run, const struct check *check, struct err *err)
+{
+    int64_t bytes = run->context->tables->bytes;
+    struct items items = ITEMS_INIT;
+    char have[32], wanted[32];
+
+    (void)err;
+    if (bytes >= LARGE_BYTES) {
+        units_bytes(bytes, have, sizeof have);
+        units_bytes(bytes + bytes / 4, wanted, sizeof wanted);
+        char *item = xasprintf("%s for %s of rows", wanted, have);
+        items_add(&items, item, NULL, NULL);
+        free(item);
+    }
+    items_report(run, check, &items);
+    return true;
 }

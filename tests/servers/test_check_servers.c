@@ -222,6 +222,12 @@ static void existing_truncate(struct check_context *context, struct plan *plan,
     plan->load_prepare = PREPARE_TRUNCATE;
 }
 
+static void rebuild(struct check_context *context, struct plan *plan, struct plan_database *database)
+{
+    existing(context, plan, database);
+    plan->schema_indexes = INDEXES_REBUILD;
+}
+
 static void old_target(struct check_context *context, struct plan *plan,
                        struct plan_database *database)
 {
@@ -563,6 +569,26 @@ static const struct fixture fixtures[] = {
      .expected = {{"stale-stats", S, 'W', NULL, NULL}, {"inherit", S, 'I', NULL, NULL}, {"rules", S, 'W', NULL, NULL},
                   {"toast-big", S, 'I', NULL, NULL}, {"pgcatalog-objs", S, 'F', NULL, NULL}, {"part-auto", S, 'W', NULL, NULL},
                   {"coll-user", S, 'I', NULL, NULL}, {"coll-drift", S, 'W', NULL, NULL}, {"locale-provider", T, 'W', NULL, NULL}}},
+    {.name = "a plain role, what it may not make", .user = "plain",
+     .source_sql = KEYED "CREATE FUNCTION public.distance(int) RETURNS int LANGUAGE internal AS 'int4abs';"
+                 "/*!12 CREATE ACCESS METHOD mine TYPE TABLE HANDLER heap_tableam_handler; CREATE TABLE public.other (id int PRIMARY KEY) USING mine;*/"
+                 "INSERT INTO pg_catalog.pg_seclabel VALUES ('public.keyed'::regclass, 'pg_catalog.pg_class'::regclass, 0, 'selinux', 'x')",
+     .expected = {{"super-objs", T, 'W', ": internal function public.distance", "superuser"},
+                  {"table-am", S, 'W', ": public.other (mine)", NULL, 120000},
+                  {"seclabel", S, 'W', ": selinux (1 labels)", "provider"}}},
+    {.name = "a superuser, extensions", .source_sql = KEYED "CREATE FUNCTION public.distance(int) RETURNS int LANGUAGE internal AS 'int4abs';",
+     .expected = {{"super-objs", T, 'W', NULL, NULL}, {"table-am", S, 'W', NULL, NULL}, {"seclabel", S, 'W', NULL, NULL}}},
+    {.name = "a plain role, extensions", .user = "plain", .source_sql = KEYED "CREATE EXTENSION citext SCHEMA public",
+     .expected = {{"super-objs", T, 'W', NULL, NULL}}},
+    {.name = "an existing target with other enums", .change = existing,
+     .source_sql = KEYED "CREATE TYPE public.mood AS ENUM ('sad', 'it''s ok'); CREATE TYPE public.same AS ENUM ('a', 'b');",
+     .target_sql = KEYED "CREATE TYPE public.mood AS ENUM ('it''s ok', 'sad'); CREATE TYPE public.same AS ENUM ('a', 'b'); CREATE INDEX ON public.keyed (v);",
+     .expected = {{"enum-list", T, 'F', ": public.mood is ('sad', 'it''s ok') on the source, ('it''s ok', 'sad') on the target", "ADD VALUE"},
+                  {"t-precreated", T, 'I', ": 1 on public.keyed", "rebuild"}}},
+    {.name = "an existing target with the same enums", .change = rebuild,
+     .source_sql = KEYED "CREATE TYPE public.same AS ENUM ('a', 'b'); CREATE TYPE public.mood AS ENUM ('sad')",
+     .target_sql = KEYED "CREATE TYPE public.same AS ENUM ('a', 'b'); CREATE INDEX ON public.keyed (v);",
+     .expected = {{"enum-list", T, 'F', NULL, NULL}, {"t-precreated", T, 'I', NULL, NULL}}},
     {.name = "an open transaction", .source_sql = KEYED, .change = impatient,
      .held_sql = "BEGIN; INSERT INTO public.keyed VALUES (1, 'held'); SELECT pg_catalog.pg_sleep(1.2)",
      .expected = {{"long-xact", S, 'F', "user postgres, database c_src, open for 00:00:01, idle in transaction: BEGIN; INSERT INTO public.keyed",

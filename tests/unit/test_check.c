@@ -195,6 +195,24 @@ static void test_fixes_of_two(void)
     findings_release(&findings);
 }
 
+/* From 10 GB on it is said what the target needs. */
+static void test_disk(void)
+{
+    struct findings findings = FINDINGS_INIT;
+    struct table_list tables = {.bytes = (INT64_C(10) << 30) - 1};
+    struct check_context context = {.tables = &tables};
+    struct check_run run = {.context = &context, .findings = &findings, .provider = ""};
+    const struct check check = {.id = "t-disk", .severity = FINDING_INFO, .side = SIDE_TARGET, .found = "needs {items}", .why = "x"};
+
+    CHECK_TRUE(check_disk(&run, &check, NULL));
+    CHECK_INT(findings.count, 0);
+    tables.bytes = INT64_C(100) << 30;
+    CHECK_TRUE(check_disk(&run, &check, NULL));
+    CHECK_INT(findings.count, 1);
+    CHECK_STR(findings.items[0].message, "needs 125 GB for 100 GB of rows");
+    findings_release(&findings);
+}
+
 static void test_ids(void)
 {
     CHECK_TRUE(check_id_is_known("wal-level") && check_id_is_known("t-columns") && check_id_is_known("trg-always"));
@@ -349,7 +367,7 @@ int main(void)
         {"findings in order", test_sort}, {"the error", test_error},
         {"JSON", test_json},              {"text", test_text},
         {"waived", test_waived},          {"ids", test_ids},
-        {"the manual page", test_page},
+        {"the manual page", test_page},   {"disk of the target", test_disk},
         {"fixes", test_fixes},            {"fixes of two databases", test_fixes_of_two},
         {"pooler", test_pooler},          {"clock skew", test_skew},
         {"items", test_items},            {"the table of checks", test_table},
