@@ -349,7 +349,8 @@ static bool applies(const struct check_run *run, const struct check *check)
         {WHEN_NO_TARGET_DB, !context->target_catalog},
         {WHEN_DDL_APPLY,
          plan->sync_ddl == SYNC_DDL_APPLY && plan->sync_mode != SYNC_LOAD_ONLY},
-        {WHEN_NOT_TRUNCATED, plan->load_prepare != PREPARE_TRUNCATE},
+        {WHEN_NOT_BACK, !plan->fallback_of},
+        {WHEN_NOT_TRUNCATED, plan->load_prepare != PREPARE_TRUNCATE && plan->sync_mode != SYNC_SYNC_ONLY},
     };
 
     for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++)

@@ -66,7 +66,7 @@ bool check_version_order(struct check_run *run, const struct check *check, struc
     (void)err;
     if (source < OLDEST_SOURCE)
         item = xasprintf("the source is %d.%d, before 9.5", source / 10000, source / 100 % 100);
-    else if (major_of(target) < major_of(source))
+    else if (major_of(target) < major_of(source) && !run->context->plan->fallback_of) /* rows alone go back */
         item = xasprintf("the source is %s, the target is %s", major_name(source, names[0]),
                          major_name(target, names[1]));
     if (item)

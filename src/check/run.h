@@ -14,6 +14,7 @@ enum check_when {
     WHEN_TARGET_DB = 16, /* the target database exists, and the target connection is to it */
     WHEN_NO_TARGET_DB = 32,
     WHEN_DDL_APPLY = 128,    /* sync.ddl apply */
+    WHEN_NOT_BACK = 256,     /* not the way back of another, whose source is frozen and has its schema */
     WHEN_NOT_TRUNCATED = 64, /* load.prepare is not truncate */
 };
 

@@ -49,6 +49,7 @@ int cmd_command(const struct options *options); /* pause, resume, cancel, cutove
 int cmd_rehearse(const struct options *options); /* cutover --rehearse */
 int cmd_change(const struct options *options); /* reload, add */
 int cmd_verify(const struct options *options);
+int cmd_fallback(const struct options *options);
 int cmd_report(const struct options *options);
 int cmd_residue(const struct options *options);
 int cmd_limits(const struct options *options);

@@ -67,6 +67,11 @@ static const struct command commands[] = {
      "was found equal, the cutover with its downtime, every statement that changed something on a server,\n"
      "warnings, conflicts, what is left. Until \"delete\"; of a running one: as far as it is.\n"
      "  --format F  text; json; html: one page with charts, which needs nothing else"},
+    {"fallback", cmd_fallback, 1, 1, "NAME [--rehearse] [--database-name DB]",
+     "Goes back to the source after a cutover, losing nothing that was written on the target: needs\n"
+     "cutover.fallback in the plan. Stops writes on the target, applies the last change on the source, and\n"
+     "opens it.\n"
+     "  --rehearse  everything but stopping writes and opening: says how long it takes"},
     {"limits", cmd_limits, 1, 1,
      "NAME [--load-jobs N] [--sync-jobs N] [--bytes-per-second X] [--source-slot-wal X]",
      "Shows what a migration may use, or changes it while it runs; it outlives the engine.\n"
@@ -231,6 +236,7 @@ static const struct belongs belongings[] = {
     {"add", " database-name "},
     {"verify", " repair database-name "},
     {"report", " format "},
+    {"fallback", " rehearse database-name "},
     {"limits", " load-jobs sync-jobs bytes-per-second source-slot-wal "},
     {"resume", " yes "},
     {"cancel", " yes dry-run "},

@@ -40,7 +40,11 @@ static void tell_compared(struct work *work, const struct table *table, lsn_t ls
 
     json_add_str(message, "oid", table->oid);
     json_add_str(message, "state", verification_state_name(state));
-    json_add_str(message, "note", result->note);
+    char *rows = result->equal || result->note ? NULL
+                 : xasprintf("source %lld rows, target %lld rows, with different contents", (long long)result->source_rows,
+                             (long long)result->target_rows);
+    json_add_str(message, "note", rows ? rows : result->note);
+    free(rows);
     json_add_i64(message, "sourceRows", result->source_rows);
     json_add_i64(message, "targetRows", result->target_rows);
     json_add_bool(message, "again", true);

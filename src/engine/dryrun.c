@@ -65,6 +65,8 @@ static void describe_target(const struct plan *plan, const struct preflight *pre
     if (plan->schema_mode == SCHEMA_COPY)
         buf_addf(out, "    the source's schema, by %s (version %d)\n", pre->tools.pg_dump,
                  pre->tools.major);
+    else if (plan->sync_mode == SYNC_SYNC_ONLY)
+        buf_addstr(out, "    the rows that are there are taken for those of the source, and only changes are applied\n");
     else
         buf_addf(out, "    the tables that are there are %s and loaded\n",
                  plan->load_prepare == PREPARE_TRUNCATE ? "truncated" : "expected to be empty");
@@ -76,7 +78,8 @@ static void describe_target(const struct plan *plan, const struct preflight *pre
         buf_addf(out, "    role \"%s\" stands for \"%s\"\n", plan->schema_role_map[i].to, plan->schema_role_map[i].from);
     if (plan->after_schema_sql)
         buf_addstr(out, "    then what schema.afterSchemaSql says\n");
-    buf_addf(out, "    %d tables at a time are loaded, then indexes, foreign keys and triggers are made\n",
+    if (plan->sync_mode != SYNC_SYNC_ONLY)
+        buf_addf(out, "    %d tables at a time are loaded, then indexes, foreign keys and triggers are made\n",
              plan->load_jobs);
 }
 

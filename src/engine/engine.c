@@ -91,19 +91,6 @@ bool engine_prepare_new(struct migration *m, struct plan *plan, enum goal goal,
     return true;
 }
 
-static void recall_secret(struct secret *secret, const struct secret *original)
-{
-    if (!secret_is_known(secret))
-        secret_set(secret, original->text);
-}
-
-static void recall_endpoint(struct plan_endpoint *endpoint, const struct plan_endpoint *original)
-{
-    recall_secret(&endpoint->password, &original->password);
-    recall_secret(&endpoint->ssh.password, &original->ssh.password);
-    recall_secret(&endpoint->ssh.passphrase, &original->ssh.passphrase);
-}
-
 /* Passwords are in no file of ours: the plan it was started with may hold them still. */
 static void recall_passwords(struct migration *m, const cJSON *identity)
 {
@@ -117,8 +104,10 @@ static void recall_passwords(struct migration *m, const cJSON *identity)
                   ? plan_read_azure(&original, source_path, target_path, NULL, m->name, &err)
                   : plan_path && plan_read(&original, plan_path, &err);
     if (ok) {
-        recall_endpoint(&m->plan.source, &original.source);
-        recall_endpoint(&m->plan.target, &original.target);
+        /* The way back is started with the plan of the way there. */
+        bool turned = m->plan.fallback_of && plan_path;
+        plan_recall_secrets(&m->plan.source, turned ? &original.target : &original.source);
+        plan_recall_secrets(&m->plan.target, turned ? &original.source : &original.target);
         plan_release(&original);
     }
     err_clear(&err);

@@ -22,7 +22,7 @@ struct made {
     int seq;
     int db;
     char *side;     /* source, target */
-    char *kind;     /* publication, slot, replica-identity, read-only, state-schema, database;
+    char *kind;     /* publication, slot, replica-identity, read-only, state-schema, database, fallback, pgbouncer, ddl-log;
                      * trigger, rule, index: taken out, previous puts it back */
     char *name;     /* object */
     char *schema;   /* may be NULL */

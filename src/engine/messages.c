@@ -396,6 +396,17 @@ static void on_table_failed(struct supervisor *s, struct worker *w, const cJSON 
     err_clear(&err);
 }
 
+/* sync.mode sync-only: the worker has noted them as loaded on the target. */
+static void pass_over_load(struct supervisor *s, struct pipeline *p)
+{
+    for (size_t i = 0; i < p->table_count; i++) {
+        p->by_size[i]->state = TABLE_COMPLETED;
+        table_touch(s->m, p, p->by_size[i]);
+    }
+    p->last_epoch_lsn = p->epoch_lsn;
+    p->next_load = p->table_count;
+}
+
 static void on_epoch(struct supervisor *s, struct worker *w, const cJSON *message)
 {
     struct pipeline *p = w->pipeline;
@@ -409,6 +420,8 @@ static void on_epoch(struct supervisor *s, struct worker *w, const cJSON *messag
         load_under_new_snapshot(s, p);
     if (p->state == PIPE_STARTING) {
         p->start_lsn = p->epoch_lsn;
+        if (s->m->plan.sync_mode == SYNC_SYNC_ONLY)
+            pass_over_load(s, p);
         pipeline_advance(s, p);
     }
 }

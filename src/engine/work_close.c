@@ -5,6 +5,7 @@
 
 #include "cutover/bouncer.h"
 #include "engine/decide.h"
+#include "engine/fallback.h"
 #include "schema/apply.h"
 #include "schema/identity.h"
 #include "schema/rename.h"
@@ -86,7 +87,7 @@ static bool open_target(struct work *work, struct err *err)
              (work->m->plan.schema_mode != SCHEMA_COPY ||
               (work_decide(work, &target, false, err) && schema_apply_phase(&target, "held", NULL, err) &&
                schema_rename_tables(&target, err))) &&
-             work_undo_kinds(work, "trigger rule", err);
+             work_undo_kinds(work, "trigger rule", err) && fallback_reopen(work, &target, err);
         work_tell_statements(work, &target);
         work_step(work, "open the target", ok ? "done" : "failed", ok ? NULL : err->message);
         ok = ok && hook_after(work, err) && switch_bouncer(work, &target, err);

@@ -17,6 +17,7 @@
 #include "cutover/sequences.h"
 #include "cutover/tables.h"
 #include "engine/cutover.h"
+#include "engine/fallback.h"
 #include "load/lobs.h"
 #include "load/storage.h"
 #include "schema/matviews.h"
@@ -450,10 +451,35 @@ static bool prove_silence(struct cutover *c, struct err *err)
     return true;
 }
 
+static bool wants_fallback(const struct plan *plan)
+{
+    return plan->fallback;
+}
+
+static bool check_fallback(struct cutover *c, struct err *err)
+{
+    if (!fallback_check(c->work, err))
+        return false;
+    cutover_say(c, "the target can stream to the source");
+    return true;
+}
+
+static bool arm_fallback(struct cutover *c, struct err *err)
+{
+    char *name = fallback_name(c->work->m, c->work->p);
+    bool ok = fallback_arm(c->work, name, err);
+
+    if (ok)
+        cutover_say(c, "migration \"%s\" streams what is written on the target back to the source", name);
+    free(name);
+    return ok;
+}
+
 const struct cutover_step cutover_steps[] = {
     {"list writers", list_writers, false, NULL},
     {"checks", check_again, false, NULL},
     {"all tables", all_tables, false, NULL},
+    {"check the way back", check_fallback, false, wants_fallback},
     {"rehearse", cutover_rehearse, false, has_budget},
     {"hook before", hook_before, false, has_hook_before},
     {"pause PgBouncer", pause_bouncer, false, has_bouncer},
@@ -465,6 +491,7 @@ const struct cutover_step cutover_steps[] = {
     {"materialized views", matviews, true, NULL},
     {"verify", cutover_verify, true, NULL},
     {"nothing written since", prove_silence, false, NULL},
+    {"arm the way back", arm_fallback, false, wants_fallback},
     {NULL, NULL, false, NULL},
 };
 

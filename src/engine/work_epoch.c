@@ -10,6 +10,7 @@
 #include "load/slot.h"
 #include "load/snapshot.h"
 #include "pg/repl.h"
+#include "sql/sql.h"
 
 #define SLOT_TIMEOUT_MS 120000
 #define OLD_TRIES 4
@@ -102,6 +103,19 @@ static bool create_slot(struct conn *source, struct conn *repl, const char *name
     return ok;
 }
 
+/* The rows are there already, as of where the stream begins: nothing is loaded. */
+static bool mark_loaded(struct work *work, lsn_t lsn, struct err *err)
+{
+    struct conn target = CONN_INIT;
+    char text[LSN_TEXT_SIZE];
+    const char *values[] = {lsn_format(lsn, text)};
+    bool ok = work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err) &&
+              conn_command_params(&target, sql_state_mark_loaded, 1, values, err);
+
+    conn_close(&target);
+    return ok;
+}
+
 static bool begin_stream(struct work *work, struct conn *repl, struct repl_slot *slot,
                          struct err *err)
 {
@@ -117,7 +131,8 @@ static bool begin_stream(struct work *work, struct conn *repl, struct repl_slot 
          work_made(work, SIDE_SOURCE, "slot", NULL, work->p->slot, NULL, &seq, err) &&
          slot_drop(&source, work->p->slot, err) && work_check_again(work, CHECK_BEFORE_LOAD, err) &&
          create_slot(&source, repl, work->p->slot, SLOT_TIMEOUT_MS, slot, err) &&
-         (!logs_ddl || work_begin_ddl_log(work, &source, slot->snapshot, err));
+         (!logs_ddl || work_begin_ddl_log(work, &source, slot->snapshot, err)) &&
+         (work->m->plan.sync_mode != SYNC_SYNC_ONLY || mark_loaded(work, slot->consistent_lsn, err));
     conn_close(&source);
     return ok;
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cutover/bouncer.h"
 #include "cutover/freeze.h"
+#include "engine/fallback.h"
 #include "engine/journal.h"
 #include "engine/residue.h"
 #include "engine/undo.h"
@@ -16,6 +17,7 @@
 #include "load/publication.h"
 #include "load/slot.h"
 #include "pg/ident.h"
+#include "schema/identity.h"
 #include "schema/take_out.h"
 #include "schema/target.h"
 #include "sql/sql.h"
@@ -98,10 +100,28 @@ static bool keep_conflicts(struct undo *u, struct err *err)
     return ok;
 }
 
+/* Identity columns that were relaxed for the time of the migration; the list is in the state schema. */
+static bool unrelax(struct undo *u, struct err *err)
+{
+    struct err own = ERR_INIT;
+
+    if (conn_command(&u->target, "SET lock_timeout = '10s'", &own) && schema_identity_restore(&u->target, &own))
+        return true;
+    /* A schema that was not made whole has no list, and nothing was relaxed. */
+    bool unmade = strcmp(own.sqlstate, "42P01") == 0;
+    if (!unmade)
+        err_move(err, &own);
+    err_clear(&own);
+    return unmade;
+}
+
 static bool undo_state_schema(struct undo *u, const struct made *made, struct err *err)
 {
+    bool exists = false;
+
     (void)made;
-    return keep_conflicts(u, err) && schema_state_drop(&u->target, err);
+    return schema_state_exists(&u->target, &exists, err) &&
+           (!exists || (keep_conflicts(u, err) && unrelax(u, err))) && schema_state_drop(&u->target, err);
 }
 
 /* A trigger or a rule: it must be as it was. */
@@ -139,6 +159,11 @@ static bool undo_database(struct undo *u, const struct made *made, struct err *e
     work_event(u->work, "info", "target database \"%s\" was made by this migration and is kept; "
                                 "DROP DATABASE removes it", made->name);
     return true;
+}
+
+static bool undo_fallback(struct undo *u, const struct made *made, struct err *err)
+{
+    return fallback_give_up(u->work, made->name, err);
 }
 
 static char *quoted(const char *name)
@@ -214,7 +239,13 @@ static char *taken_out_by_hand(const struct made *made)
     return xstrdup(made->previous);
 }
 
+static char *fallback_by_hand(const struct made *made)
+{
+    return xasprintf("pgcutover cancel %s, then pgcutover delete %s", made->name, made->name);
+}
+
 static const struct undo_kind undo_kinds[] = {
+    {"fallback", undo_fallback, NOWHERE, fallback_by_hand},
     {"slot", undo_slot, SIDE_SOURCE, slot_by_hand},
     {"publication", undo_publication, SIDE_SOURCE, publication_by_hand},
     {"ddl-log", undo_ddl_log, SIDE_SOURCE, ddl_log_by_hand},
@@ -390,7 +421,8 @@ bool undo_list(const struct migration *m, cJSON *list, struct err *err)
 
 bool work_thaw(struct work *work, struct err *err)
 {
-    return work_undo_kinds(work, "read-only pgbouncer", err);
+    /* Writing goes on first; ending a migration takes a moment. */
+    return work_undo_kinds(work, "read-only pgbouncer", err) && work_undo_kinds(work, "fallback", err);
 }
 
 bool work_undo(struct work *work, struct err *err)

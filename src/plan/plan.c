@@ -46,6 +46,7 @@ void plan_release(struct plan *plan)
     free(plan->state_dir);
     plan_pairs_release(plan->schema_role_map, plan->schema_role_count);
     free(plan->after_schema_sql);
+    free(plan->fallback_of);
     free(plan->hook_before);
     free(plan->hook_after);
     free(plan->bouncer_uri);
@@ -107,6 +108,19 @@ void plan_waive(struct plan *plan, const char *id)
     if (!list)
         list = cJSON_AddArrayToObject(plan->document, "waive");
     cJSON_AddItemToArray(list, cJSON_CreateString(id));
+}
+
+static void recall_secret(struct secret *secret, const struct secret *original)
+{
+    if (!secret_is_known(secret))
+        secret_set(secret, original->text);
+}
+
+void plan_recall_secrets(struct plan_endpoint *endpoint, const struct plan_endpoint *original)
+{
+    recall_secret(&endpoint->password, &original->password);
+    recall_secret(&endpoint->ssh.password, &original->ssh.password);
+    recall_secret(&endpoint->ssh.passphrase, &original->ssh.passphrase);
 }
 
 char *plan_text(const struct plan *plan)

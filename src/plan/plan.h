@@ -92,7 +92,6 @@ struct plan_edit {
 };
 enum plan_unlogged { UNLOGGED_AT_CUTOVER, UNLOGGED_EMPTY };
 enum plan_prepare { PREPARE_REFUSE, PREPARE_TRUNCATE };
-/* Plans do not give the last one: it is not carried out yet. */
 enum plan_sync_mode { SYNC_LOAD_AND_SYNC, SYNC_LOAD_ONLY, SYNC_SYNC_ONLY };
 enum plan_ddl { SYNC_DDL_APPLY, SYNC_DDL_STOP };
 /* What becomes of a change that does not fit the target. */
@@ -135,6 +134,8 @@ struct plan {
     enum plan_verify_when verify_when;
     enum plan_cutover_when cutover_when;
     enum plan_stop_writes stop_writes;
+    bool fallback;            /* the cutover arms the way back */
+    char *fallback_of;        /* the migration that this one is the way back of; NULL: none */
     int64_t max_lag_us;
     int64_t max_downtime_us;  /* 0: it takes what it takes */
     char *hook_before, *hook_after; /* shell commands; NULL: none */
@@ -188,6 +189,9 @@ bool plan_set(struct plan *plan, const char *dotted_key, const char *value, stru
 
 /* Trusts a key of the endpoint's SSH server, or of its jump host: as if the plan had its fingerprint. */
 void plan_trust_host_key(struct plan *plan, struct plan_endpoint *endpoint, bool jump, const char *fingerprint);
+
+/* Takes over the passwords and passphrases that endpoint does not have, and original has. */
+void plan_recall_secrets(struct plan_endpoint *endpoint, const struct plan_endpoint *original);
 
 /* A migration's name: letters, digits, _ and -, at most 40 bytes, so that slot names can hold it. */
 bool plan_name_is_valid(const char *name);

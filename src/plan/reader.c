@@ -684,6 +684,20 @@ static bool finish_edits(struct reader *reader, const struct plan *plan, const s
     return true;
 }
 
+/* What the way back cannot carry. */
+static bool finish_fallback(struct reader *reader, const struct plan *plan, const struct spot *from)
+{
+    const cJSON *item = member(member(from->item, "cutover"), "fallback");
+
+    if (plan->fallback && plan->sync_mode == SYNC_LOAD_ONLY)
+        return reader_fail(reader, item, "cutover.fallback needs a stream: sync.mode is \"load-only\"");
+    for (size_t i = 0; plan->fallback && i < plan->database_count; i++)
+        if (plan->databases[i].mapping_count)
+            return reader_fail(reader, item, "cutover.fallback and tableMappings do not go together: rows and names would "
+                               "not be the source's");
+    return true;
+}
+
 static bool finish_plan(struct reader *reader, void *base, const struct spot *from)
 {
     struct plan *plan = base;
@@ -699,7 +713,10 @@ static bool finish_plan(struct reader *reader, void *base, const struct spot *fr
                            "schema.indexes \"rebuild\" is for schema.mode \"existing\": else there are none to be taken out");
     if (plan->bouncer_uri && plan->database_count > 1)
         return reader_fail(reader, from->item, "cutover.pgbouncer is for a plan of one database");
-    return (plan->database_count || reader_default_database(reader)) && finish_edits(reader, plan, from);
+    if (plan->sync_mode == SYNC_SYNC_ONLY && plan->schema_mode != SCHEMA_EXISTING)
+        return reader_fail(reader, member(member(from->item, "sync"), "mode"), "sync.mode \"sync-only\" needs schema.mode \"existing\": the rows are there already");
+    return (plan->database_count || reader_default_database(reader)) && finish_edits(reader, plan, from) &&
+           finish_fallback(reader, plan, from);
 }
 
 static bool finish_bouncer(struct reader *reader, const struct plan *plan, const struct spot *from)

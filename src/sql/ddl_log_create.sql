@@ -60,7 +60,7 @@ WITH RECURSIVE line AS (
     JOIN pg_class c ON c.oid = h.inhparent JOIN pg_namespace n ON n.oid = c.relnamespace)
 SELECT coalesce(bool_or(p.included) AND NOT bool_or(NOT p.included), false)
 FROM line l JOIN pick p ON l.nspname LIKE p.schema_like AND l.relname LIKE p.name_like
-WHERE l.nspname !~ '^(pg_|pgcutover_)' AND l.nspname <> 'information_schema'
+WHERE l.nspname !~ '^(pg_|pgcutover(_|$))' AND l.nspname <> 'information_schema'
 $body$;
 
 -- A picked table that is there with all its rows from here on joins the publication. One that could not be
@@ -164,13 +164,14 @@ BEGIN
     FROM pg_event_trigger_ddl_commands() d
     JOIN pg_sequence q ON q.seqrelid = d.objid AND d.classid = 'pg_class'::regclass
     JOIN pg_class c ON c.oid = d.objid JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE d.command_tag = 'CREATE SEQUENCE' AND NOT d.in_extension AND c.relpersistence <> 't'
+    WHERE d.command_tag = 'CREATE SEQUENCE' AND NOT d.in_extension AND c.relpersistence <> 't' AND n.nspname <> 'pgcutover'
       AND NOT EXISTS (SELECT FROM pg_depend o WHERE o.classid = d.classid AND o.objid = d.objid AND o.deptype IN ('a', 'i')
                       AND o.refclassid = d.classid);
     SELECT json_agg(json_build_object('type', d.object_type, 'tag', d.command_tag, 'identity', d.object_identity)) INTO others
     FROM pg_event_trigger_ddl_commands() d
     LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
     WHERE NOT d.in_extension AND d.schema_name IS DISTINCT FROM 'pg_temp'
+      AND d.schema_name IS DISTINCT FROM 'pgcutover' AND d.object_identity <> 'pgcutover'
       AND (c.oid IS NULL OR c.relkind NOT IN ('r', 'p', 'i', 'I') AND c.relpersistence <> 't')
       AND d.command_tag <> 'CREATE SEQUENCE'
       AND d.classid NOT IN ('pg_type'::regclass, 'pg_constraint'::regclass, 'pg_attrdef'::regclass);
@@ -199,6 +200,8 @@ BEGIN
     INTO dropped
     FROM pg_event_trigger_dropped_objects() d
     WHERE NOT d.is_temporary AND d.schema_name IS DISTINCT FROM 'pg_toast'
+      -- The state of a migration into this database, as of the way back: the target has one of its own.
+      AND d.address_names[1] IS DISTINCT FROM 'pgcutover'
       AND d.object_type IN ('table', 'sequence', 'view', 'materialized view', 'index', 'type', 'schema', 'table constraint');
     SELECT array_agg(DISTINCT c.oid) INTO relations
     FROM pg_event_trigger_dropped_objects() d

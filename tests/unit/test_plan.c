@@ -397,8 +397,7 @@ static void test_not_offered(void)
         {WITH("\"load\": {\"unlogged\": \"copy\"}"),
          "p.json:3:23: load.unlogged cannot be \"copy\"", "It is \"at-cutover\" or \"empty\"."},
         {WITH("\"sync\": {\"mode\": \"sync-only\"}"),
-         "p.json:3:19: sync.mode \"sync-only\" is not offered by this version",
-         "Offered is \"load-and-sync\" or \"load-only\"."},
+         "p.json:3:19: sync.mode \"sync-only\" needs schema.mode \"existing\": the rows are there already", NULL},
         {WITH("\"sync\": {\"commit\": \"each\"}"),
          "p.json:3:21: sync.commit \"each\" is not offered by this version",
          "Offered is \"batched\"."},
@@ -411,8 +410,12 @@ static void test_not_offered(void)
         {WITH("\"cutover\": {\"stopWrites\": \"locks\"}"),
          "p.json:3:28: cutover.stopWrites cannot be \"locks\"",
          "It is \"read-only\" or \"operator\"."},
-        {WITH("\"cutover\": {\"fallback\": true}"),
-         "p.json:3:26: cutover.fallback true is not offered by this version", "Offered is false."},
+        {WITH("\"cutover\": {\"fallback\": true}, \"sync\": {\"mode\": \"load-only\"}"),
+         "p.json:3:26: cutover.fallback needs a stream: sync.mode is \"load-only\"", NULL},
+        {WITH("\"cutover\": {\"fallback\": true}, \"databases\": [{\"name\": \"a\", \"tableMappings\": "
+              "[{\"table\": \"public.a\", \"to\": \"public.b\"}]}]"),
+         "p.json:3:26: cutover.fallback and tableMappings do not go together: rows and names would not be the source's", NULL},
+        {WITH("\"fallbackOf\": \"no name\""), "p.json:3:16: fallbackOf must be the name of a migration", NULL},
         {NULL, NULL, NULL},
     };
 
@@ -926,9 +929,9 @@ static void test_set_refused(void)
     check_set(&plan, "", "x", "command line: unknown key \"\"", NULL);
     check_set(&plan, "target.ssh", "x", "command line: \"target.ssh\" cannot be set there",
               "Write it into the plan.");
-    check_set(&plan, "sync.mode", "sync-only",
-              "command line: sync.mode \"sync-only\" is not offered by this version",
-              "Offered is \"load-and-sync\" or \"load-only\".");
+    check_set(&plan, "sync.mode", "sync-then-load",
+              "command line: sync.mode cannot be \"sync-then-load\"",
+              "It is \"load-and-sync\", \"load-only\" or \"sync-only\".");
     check_full(&plan);
     CHECK_STR(plan.source.password.text, "correct horse");
     char *after = plan_text(&plan);
