@@ -77,12 +77,6 @@ applied() { # NAME: the position is past what was written by now
     wait_until 30 eval "[ \"\$(on target $1 -c \"SELECT count(*) FROM pgcutover.progress WHERE end_lsn >= '$lsn'\")\" = 1 ]"
 }
 
-# Under load it may be behind again by the time it is asked: it is refused then, and asked again.
-is_taken() { # NAME
-    run cutover "$1"
-    [ "$status" != 2 ]
-}
-
 cut_over() { # NAME
     if ! wait_until 60 in_state "$1" "$1" READY_TO_COMPLETE; then
         fail "$1: not ready: $(state_of "$1" "$1")"
@@ -90,7 +84,7 @@ cut_over() { # NAME
         workload_end "$1"
         return 1
     fi
-    wait_until 60 is_taken "$1"
+    run_when_ready cutover "$1"
     assert_run "$1: cutover" 0
     workload_end "$1"
     assert_finished "$1" "$1" "$before"

@@ -16,6 +16,7 @@ CREATE UNLOGGED TABLE cart (id int PRIMARY KEY, v text);
 CREATE TABLE log (what text, n bigserial PRIMARY KEY);
 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO public.log (what) VALUES (TG_OP); RETURN NULL; END$$;
 CREATE TRIGGER note AFTER INSERT OR UPDATE ON sale FOR EACH ROW EXECUTE FUNCTION note();
+ALTER TABLE sale ENABLE ALWAYS TRIGGER note;
 CREATE MATERIALIZED VIEW total AS SELECT customer, sum(n) AS n FROM sale GROUP BY customer;
 INSERT INTO customer (name) SELECT 'c' || i FROM generate_series(1, 200) i;
 INSERT INTO sale (customer, n) SELECT 1 + i % 200, i FROM generate_series(1, 2000) i;
@@ -81,7 +82,7 @@ wait_until 60 in_state shop-back shop READY_TO_COMPLETE || fail "the way back is
 
 # --- taken
 
-run fallback shop
+run_when_ready fallback shop
 assert_run "fallback" 0
 on source shop -c "INSERT INTO customer (name) VALUES ('home')" && pass "the source is writable" || fail "the source is not writable"
 on target shop -c "INSERT INTO customer (name) VALUES ('late')" >/dev/null 2>&1 && fail "the target is writable" || pass "the target is frozen"

@@ -2,6 +2,7 @@
 # Sourced by them; brings lib.sh.
 #
 #   run ARGS...                     pgcutover ARGS... with our state directory: $status, $out, $err
+#   run_when_ready ARGS...          the same again and again while it is refused (exit code 2), for a minute
 #   assert_run WHAT CODE PART...    of the last run: its exit code, and what its stderr has in it
 #   plan NAME 'DATABASES' ['MORE']  writes $PGC_DIR/NAME.json: databases and further members as JSON
 #   status_of NAME SQL              SQL over the status document doc (json) and the rows of output (item json)
@@ -25,6 +26,15 @@ run() {
     status=$?
     out=$(cat "$PGC_DIR/out")
     err=$(cat "$PGC_DIR/err")
+}
+
+# A cutover is refused while the target is behind, and on a busy machine it may be again by the time it is asked: it is asked again.
+is_taken() {
+    run "$@"
+    [ "$status" != 2 ]
+}
+run_when_ready() { # ARGS...
+    wait_until 60 is_taken "$@"
 }
 
 assert_run() { # WHAT CODE PART...
