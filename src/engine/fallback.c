@@ -16,6 +16,7 @@
 
 #define POLL_MS 50
 #define ARM_TIMEOUT_MS 120000
+#define REACH_TIMEOUT_MS 10000
 #define GIVE_UP_TIMEOUT_MS 60000
 
 char *fallback_name(const struct migration *m, const struct pipeline *p)
@@ -136,8 +137,8 @@ static bool make_plan(const struct work *work, const char *name, struct plan *pl
 static bool name_is_free(const struct work *work, const char *name, struct err *err)
 {
     char *state_dir = state_dir_of(work->m);
-    char *dir = xasprintf("%s/%s", state_dir, name);
-    bool ok = plan_name_is_valid(name) && !file_exists(dir);
+    char *identity = xasprintf("%s/%s/migration.json", state_dir, name);
+    bool ok = plan_name_is_valid(name) && !file_exists(identity);
 
     if (!ok && !plan_name_is_valid(name))
         err_set(err, ERR_PREREQUISITE, "the way back cannot be called \"%s\": a migration's name has at most 40 letters", name);
@@ -145,7 +146,7 @@ static bool name_is_free(const struct work *work, const char *name, struct err *
         err_set(err, ERR_PREREQUISITE, "the way back would be called \"%s\", and there is such a migration", name);
         err_hint(err, "\"pgcutover delete %s\" forgets it.", name);
     }
-    free(dir);
+    free(identity);
     free(state_dir);
     return ok;
 }
@@ -290,12 +291,24 @@ bool fallback_arm(struct work *work, const char *name, struct err *err)
 
 /* --- giving it up --- */
 
+/* One that has just been started listens in a moment. */
+static bool reach(const char *state_dir, const char *dir, const char *name, struct control *control)
+{
+    int64_t until = clock_mono_ms() + REACH_TIMEOUT_MS;
+
+    do {
+        if (control_open(control, dir, "fallback", false, NULL))
+            return true;
+    } while (engine_is_running(state_dir, name) && clock_mono_ms() < until && stop_sleep(POLL_MS, NULL));
+    return false;
+}
+
 static bool ask_to_cancel(const struct work *work, const char *state_dir, const char *dir, const char *name, struct err *err)
 {
     struct control control;
     struct migration m;
 
-    if (control_open(&control, dir, "fallback", false, NULL)) {
+    if (reach(state_dir, dir, name, &control)) {
         bool ok = control_command(&control, "cancel", NULL, err);
         control_close(&control);
         return ok;
@@ -332,10 +345,11 @@ bool fallback_give_up(struct work *work, const char *name, struct err *err)
     char *identity = xasprintf("%s/migration.json", dir);
     bool ok = true;
 
+    /* Without an identity it was never started, whoever was about to is gone, and the directory may be half made. */
     if (last_state(dir, NULL) == PIPE_DONE) {
         work_event(work, "info", "%s: the way back was taken: migration \"%s\" is kept; delete it, too", work->p->name, name);
-    } else if (file_exists(identity)) {
-        if (last_state(dir, NULL) != PIPE_CANCELLED && last_state(dir, NULL) != PIPE_FAILED)
+    } else if (file_exists(dir)) {
+        if (file_exists(identity) && last_state(dir, NULL) != PIPE_CANCELLED && last_state(dir, NULL) != PIPE_FAILED)
             ok = ask_to_cancel(work, state_dir, dir, name, err) && wait_until_cancelled(state_dir, dir, name, err);
         ok = ok && dir_remove(dir, err);
         if (ok)
