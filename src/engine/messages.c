@@ -673,7 +673,9 @@ static void tell_statements(struct supervisor *s, const struct pipeline *p, cons
         if (!decision || !state || same_statement(json_get(p->statements, "list"), item))
             continue;
         bool harmless = strcmp(decision, "harmless") == 0;
-        if (strcmp(decision, "edit") == 0)
+        if (strcmp(decision, "skip") == 0)
+            migration_event(s->m, "warning", "%s: %s: %s", p->name, json_str(item, "object"), message ? message : "left out");
+        else if (strcmp(decision, "edit") == 0)
             migration_event(s->m, "info", "%s: %s: edited by the plan, %s", p->name, json_str(item, "object"), state);
         else
             migration_event(s->m, harmless ? "info" : "warning", "%s: %s: left out: %s%s%s%s", p->name,

@@ -197,10 +197,11 @@ bool run_set_state(struct conn *c, int dump_id, const char *state, const struct 
                                "WHERE dump_id = $1::integer", 4, values, err);
 }
 
-/* What holds rows, or is needed by what does, cannot be left out; nor is what may go when it is tried again. */
+/* What holds rows, is needed by what does, or keeps rows from those who may not see them, cannot be left out; nor is what may go
+ * when it is tried again. */
 static bool may_be_left_out(const struct object *object, const struct refusal *refusal)
 {
-    static const char *const needed[] = {"TABLE", "TABLE ATTACH", "SEQUENCE"};
+    static const char *const needed[] = {"TABLE", "TABLE ATTACH", "SEQUENCE", "ROW SECURITY"};
 
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
         if (strcmp(object->type, needed[i]) == 0)
