@@ -125,6 +125,62 @@ static const char *provider_fix(const struct check_run *run, const char *id)
     return NULL;
 }
 
+/* Where a service has what is ALTER SYSTEM on a server of one's own: nobody may do that there. */
+static const struct service {
+    const char *provider;
+    const char *place;
+} services[] = {
+    {"rds", "in the DB (cluster) parameter group"},
+    {"azure", "as a server parameter"},
+    {"cloudsql", "as a database flag"},
+    {"alloydb", "as a database flag"},
+    {"neon", "by asking Neon's support, where the project's settings do not have it"},
+    {"supabase", "with \"supabase postgres-config update\""},
+};
+
+static const char *place_of(const char *provider)
+{
+    for (size_t i = 0; i < sizeof services / sizeof *services; i++)
+        if (strcmp(services[i].provider, provider) == 0)
+            return services[i].place;
+    return NULL;
+}
+
+/* "ALTER SYSTEM SET a = 'b'; -- why" as "Set a = 'b' in the parameter group." */
+static void add_for_service(struct buf *out, const char *line, const char *place)
+{
+    static const char set[] = "ALTER SYSTEM SET ", reset[] = "ALTER SYSTEM RESET ";
+    bool is_set = strncmp(line, set, strlen(set)) == 0;
+
+    if (!is_set && strncmp(line, reset, strlen(reset)) != 0) {
+        buf_addstr(out, line);
+        return;
+    }
+    line += is_set ? strlen(set) : strlen(reset);
+    const char *end = strstr(line, "; --");
+    size_t len = end ? (size_t)(end - line) : strlen(line);
+    if (!end && len && line[len - 1] == ';')
+        len--;
+    buf_addf(out, "Set %.*s%s %s.", (int)len, line, is_set ? "" : " back to its default", place);
+}
+
+/* The same text, or, of a service, without ALTER SYSTEM; text is taken. */
+static char *worded_for(const char *provider, char *text)
+{
+    const char *place = place_of(provider);
+    struct buf out = BUF_INIT;
+    char *rest = text;
+
+    if (!place || !text || !strstr(text, "ALTER SYSTEM "))
+        return text;
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
+        buf_addstr(&out, out.len ? "\n" : "");
+        add_for_service(&out, line, place);
+    }
+    free(text);
+    return buf_take(&out);
+}
+
 static char *joined(const char *first, struct buf *rows, size_t hidden)
 {
     struct buf out = BUF_INIT;
@@ -165,9 +221,10 @@ void items_report_as(struct check_run *run, const struct check *check, char seve
             .side = check->side,
             .message = finding_message(check, items),
             .why = xstrdup(check->why),
-            .fix = own ? xstrdup(own) : joined(fix, &items->fixes, hidden),
-            .undo = own ? NULL : joined(undo, &items->undos, hidden),
-            .needs = own && check->needs == NEEDS_RELOAD ? NEEDS_NONE : check->needs,
+            .fix = own ? xstrdup(own) : worded_for(run->provider, joined(fix, &items->fixes, hidden)),
+            .undo = own ? NULL : worded_for(run->provider, joined(undo, &items->undos, hidden)),
+            /* A service reloads by itself. */
+            .needs = (own || place_of(run->provider)) && check->needs == NEEDS_RELOAD ? NEEDS_NONE : check->needs,
         });
     buf_release(&items->list);
     buf_release(&items->fixes);

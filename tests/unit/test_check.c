@@ -291,6 +291,23 @@ static void test_items(void)
     items_report(&run, &check, &items);
     CHECK_CONTAINS(findings.items[1].fix, "rds.logical_replication");
     CHECK_STR(findings.items[1].undo, NULL);
+    /* What has no words of its own for a service is said without ALTER SYSTEM. */
+    check.id = "t-tuning";
+    check.fix = "For the time of the migration:";
+    check.needs = NEEDS_RELOAD;
+    run.provider = "azure";
+    items_add(&items, "x", "ALTER SYSTEM SET max_wal_size = '16GB'; -- fewer checkpoints", "ALTER SYSTEM RESET max_wal_size;");
+    items_add(&items, "y", "ALTER SYSTEM SET a = 'b; c';", "ALTER SYSTEM SET a = 'd';");
+    items_report(&run, &check, &items);
+    CHECK_STR(findings.items[2].fix, "For the time of the migration:\nSet max_wal_size = '16GB' as a server parameter.\n"
+                                     "Set a = 'b; c' as a server parameter.");
+    CHECK_STR(findings.items[2].undo, "Set max_wal_size back to its default as a server parameter.\nSet a = 'd' as a server parameter.");
+    CHECK_INT(findings.items[2].needs, NEEDS_NONE);
+    run.provider = "";
+    items_add(&items, "x", "ALTER SYSTEM SET a = 1;", NULL);
+    items_report(&run, &check, &items);
+    CHECK_STR(findings.items[3].fix, "For the time of the migration:\nALTER SYSTEM SET a = 1;");
+    CHECK_INT(findings.items[3].needs, NEEDS_RELOAD);
     findings_release(&findings);
 }
 
