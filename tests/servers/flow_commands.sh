@@ -240,7 +240,7 @@ assert_equal "cutover: steps" "$(lines_of "$PGC_DIR/out" "SELECT DISTINCT s->>'s
 wait $watch1
 assert_equal "--watch ends with the migration" $? 0
 wait $watch2
-assert_contains "--watch showed the end" "$(tail -n 20 "$PGC_DIR/watch2")" "Succeeded"
+assert_contains "--watch showed the end" "$(tac "$PGC_DIR/watch2" | sed "/^Migration shop/q")" "Succeeded"
 assert_equal "after the cutover" "$(status_of shop "SELECT item->>'migrationState', doc#>>'{properties,state}', item->>'endedOn' IS NOT NULL, (item->>'downtimeSeconds')::float > 0, item->>'incomingChanges'
     FROM output, document WHERE type = 'DatabaseLevelOutput'")" "COMPLETE|Succeeded|t|t|0"
 assert_equal "after the cutover: state" "$(status_of shop "SELECT item->>'state' FROM output WHERE type = 'MigrationLevelOutput'")" COMPLETE
