@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/stop.h"
-#include "ui/child.h"
+#include "ui/aside.h"
 #include "ui/screens/dashboard.h"
 #include "ui/screens/help.h"
 #include "ui/screens/migrations.h"
@@ -31,7 +31,7 @@ struct app {
     struct migrations list;
     struct session session;
     struct dashboard dashboard;
-    struct child child;
+    struct aside aside;
     struct help help;
     struct wizard wizard;
     bool is_open;   /* the dashboard, ... */
@@ -110,35 +110,77 @@ static void open_selected(struct app *a)
         say(a, &err);
 }
 
-/* --- an engine is started again --- */
+/* --- commands that run beside the screen --- */
 
-static void start_engine(struct app *a)
+static void run_aside(struct app *a, const char *what)
 {
-    const char *argv[] = {a->options->program, "resume", a->session.name, "--state-dir", a->options->state_dir, NULL};
-
     err_clear(&a->session.answer);
-    if (!a->child.pid && child_start(&a->child, argv, NULL, &a->session.answer))
-        snprintf(a->dashboard.message, sizeof a->dashboard.message, "The engine is being started.");
+    if (aside_start(&a->aside, a->options, what, a->session.name, &a->session.answer) && *aside_doing(&a->aside))
+        snprintf(a->dashboard.message, sizeof a->dashboard.message, "%s", aside_doing(&a->aside));
 }
 
-static void child_ended(struct app *a)
+/* Into the directory that the program was started in, as a browser would. */
+static void keep_report(struct app *a, const char *text)
 {
-    bool ok = WIFEXITED(a->child.status) && WEXITSTATUS(a->child.status) == 0;
-    char *name = xstrdup(a->is_open ? a->session.name : NULL);
-    char *words = buf_take(&a->child.words);
+    char *path = xasprintf("%s-report.html", a->session.name);
+    char cwd[512] = "";
+
+    if (file_replace(path, text, strlen(text), &a->session.answer))
+        snprintf(a->dashboard.message, sizeof a->dashboard.message, "The report is in %s/%s.", getcwd(cwd, sizeof cwd) ? cwd : "", path);
+    free(path);
+}
+
+static void read_left(struct app *a, const char *text)
+{
+    cJSON_Delete(a->dashboard.left);
+    a->dashboard.left = cJSON_Parse(text);
+}
+
+static void leave_deleted(struct app *a)
+{
+    char *name = xstrdup(a->session.name);
+
+    close_migration(a);
+    migrations_read(&a->list, a->options->state_dir);
+    snprintf(a->list.message, sizeof a->list.message, "Migration \"%s\" is deleted; nothing is left of it.", name);
+    free(name);
+}
+
+static void aside_succeeded(struct app *a, const char *what, const char *text)
+{
     struct err err = ERR_INIT;
 
-    if (name && ok && !a->session.live)
+    if (strcmp(what, "report") == 0) {
+        keep_report(a, text);
+    } else if (strcmp(what, "left") == 0) {
+        read_left(a, text);
+    } else if (strcmp(what, "delete") == 0) {
+        leave_deleted(a);
+    } else if (strcmp(what, "fallback") == 0) {
+        snprintf(a->dashboard.message, sizeof a->dashboard.message, "The source is open again: the application belongs there now.");
+    } else if (!a->session.live) {
+        char *name = xstrdup(a->session.name);
         open_migration(a, name, &err);
-    if (name && !ok) {
-        char *end = strchr(words, '\n');
-        err_set(&a->session.answer, ERR_SERVER, "the engine could not be started");
-        err_detail(&a->session.answer, "%.*s", end ? (int)(end - words) : (int)strlen(words), words);
+        free(name);
+    }
+    err_clear(&err);
+}
+
+static void aside_ended(struct app *a)
+{
+    const char *what = a->aside.what;
+    bool ours = a->is_open && strcmp(a->aside.name, a->session.name) == 0;
+    struct err err = ERR_INIT;
+    char *text;
+
+    if (aside_end(&a->aside, &text, &err) && ours)
+        aside_succeeded(a, what, text);
+    if (err_is_set(&err) && ours) {
+        err_move(&a->session.answer, &err);
         a->dashboard.message[0] = '\0';
     }
     err_clear(&err);
-    free(words);
-    free(name);
+    free(text);
 }
 
 /* --- drawing --- */
@@ -228,7 +270,7 @@ static void key_outside(struct app *a, int key)
         break;
     case 'r':
         if (a->is_open)
-            start_engine(a);
+            run_aside(a, "resume");
         break;
     case KEY_ESCAPE:
         close_migration(a);
@@ -255,6 +297,10 @@ static void take_key(struct app *a, int key)
         key_of_wizard(a, key);
     else if (!(a->is_open ? dashboard_key(&a->dashboard, key) : migrations_key(&a->list, key)))
         key_outside(a, key);
+    if (a->is_open && a->dashboard.asked) {
+        run_aside(a, a->dashboard.asked);
+        a->dashboard.asked = NULL;
+    }
 }
 
 /* --- the loop --- */
@@ -298,8 +344,8 @@ static void serve(struct app *a, const struct pollfd *fds)
         dashboard_refresh(&a->dashboard);
         a->dirty = true;
     }
-    if (a->child.pid && fds[3].revents && child_serve(&a->child)) {
-        child_ended(a);
+    if (a->aside.child.pid && fds[3].revents && child_serve(&a->aside.child)) {
+        aside_ended(a);
         a->dirty = true;
     }
     if (a->making && wizard_serve(&a->wizard))
@@ -324,7 +370,7 @@ static void run(struct app *a)
             {.fd = STDIN_FILENO, .events = POLLIN},
             {.fd = stop_fd(), .events = POLLIN},
             {.fd = a->is_open && a->session.live ? a->session.channel.fd : -1, .events = session_events(&a->session)},
-            {.fd = a->child.pid ? a->child.fd : -1, .events = POLLIN},
+            {.fd = a->aside.child.pid ? a->aside.child.fd : -1, .events = POLLIN},
         };
         for (int i = 0; i < SIDES; i++)
             fds[4 + i].fd = -1;
@@ -387,7 +433,7 @@ int ui_run(const struct ui_options *options, struct err *err)
     farewell(&a);
     close_wizard(&a);
     close_migration(&a);
-    child_release(&a.child);
+    aside_release(&a.aside);
     migrations_release(&a.list);
     canvas_release(&a.canvas);
     return stop_requested() ? 130 : 0;

@@ -16,6 +16,8 @@ struct cutover {
     struct sequence_list on_target;
     struct sequence_filter filter;
     char *relations;     /* owned: which tables the source had when they were looked at last (cutover_relations.sql) */
+    struct table *late;  /* owned array: tables outside of the stream, where the model has none; NULL: the model's */
+    size_t late_count;
     bool rehearses;      /* writes have not been stopped: differences are no error */
     char *said;          /* what the step that just ended says for itself; owned */
 };
@@ -40,6 +42,12 @@ bool cutover_verify_copy(struct cutover *c, struct err *err);
 /* Does every step that can be done without stopping writes, measures them, and says what the cutover would take. False with
  * ERR_TIMEOUT when that is more than the plan's cutover.maxDowntime: nothing is frozen then. */
 bool cutover_rehearse(struct cutover *c, struct err *err);
+
+/* Brings tables that no stream carries up to date, by difference. */
+bool cutover_late_tables(struct cutover *c, struct err *err);
+/* Behind the point of no return, before the opening: was the target restarted since cutover_late_tables(), so that unlogged tables
+ * may be empty? Then they are brought over once more, from the source that is frozen still. May be done again. */
+bool cutover_mend_late_tables(struct work *work, struct conn *target, struct err *err);
 
 /* Is every table of the source that the plan picks in the target's state? With the stream drained. ERR_PREREQUISITE names those that
  * are not. Quick where no table came or went since the last look. */

@@ -83,7 +83,8 @@ static bool open_target(struct work *work, struct err *err)
     ok = ok && schema_state_exists(&target, &exists, err);
     if (ok && exists) {
         work_step(work, "open the target", "running", NULL);
-        ok = work_lock_schema(&target, "0", err) && schema_identity_restore(&target, err) &&
+        ok = cutover_mend_late_tables(work, &target, err) && work_lock_schema(&target, "0", err) &&
+             schema_identity_restore(&target, err) &&
              (work->m->plan.schema_mode != SCHEMA_COPY ||
               (work_decide(work, &target, false, err) && schema_apply_phase(&target, "held", NULL, err) &&
                schema_rename_tables(&target, err))) &&

@@ -15,13 +15,11 @@
 #include "cutover/fence.h"
 #include "cutover/freeze.h"
 #include "cutover/sequences.h"
-#include "cutover/tables.h"
 #include "engine/cutover.h"
 #include "engine/fallback.h"
 #include "load/lobs.h"
 #include "load/storage.h"
 #include "schema/matviews.h"
-#include "verify/buckets.h"
 
 #define DRAIN_TIMEOUT_MS 600000
 #define HOOK_TIMEOUT_MS 600000
@@ -210,111 +208,6 @@ static bool all_tables(struct cutover *c, struct err *err)
     return true;
 }
 
-/* One table that is not in the stream, and what of it is to be copied inside the freeze. */
-struct late_table {
-    const struct table *table;
-    struct verify_buckets buckets;
-};
-
-struct late_tables {
-    struct cutover *cutover;
-    struct late_table *tables;
-    struct copy_job *jobs;
-    size_t *table_of_job; /* place in tables */
-    size_t count, job_count;
-    int64_t copied_rows;
-};
-
-static void report_late(struct late_tables *late, const struct late_table *t, struct copy_result result)
-{
-    if (t->buckets.comparable)
-        result.rows = t->buckets.source_rows; /* of the whole table */
-    work_report_copied(late->cutover->work, t->table, &result, LSN_INVALID);
-}
-
-static void on_late_table(void *arg, size_t index, const struct copy_result *result)
-{
-    struct late_tables *late = arg;
-
-    late->copied_rows += result->rows;
-    report_late(late, &late->tables[late->table_of_job[index]], *result);
-}
-
-/* Whole where it was never loaded, where it cannot be compared, or where half of it differs. */
-static void add_late_job(struct late_tables *late, size_t index)
-{
-    const struct late_table *late_table = &late->tables[index];
-    const struct verify_buckets *buckets = &late_table->buckets;
-    const struct table *t = late_table->table;
-    bool part = buckets->comparable && buckets->differing <= buckets->count / 2;
-    struct copy_job *job = &late->jobs[late->job_count];
-
-    *job = (struct copy_job){.oid = t->oid, .schema = t->schema, .name = t->name,
-                             .target_schema = t->target_schema, .target_name = t->target_name,
-                             .where = t->where, .columns = t->columns, .mark = !part};
-    if (part) {
-        job->where = buckets->source_rows_are;
-        job->replace = buckets->target_rows_are;
-    }
-    late->table_of_job[late->job_count++] = index;
-}
-
-static bool look_at_late_table(struct late_tables *late, size_t index, struct err *err)
-{
-    struct cutover *c = late->cutover;
-    struct late_table *late_table = &late->tables[index];
-    const struct table *t = late_table->table;
-    struct verify_job job = {.schema = t->schema, .name = t->name, .target_schema = t->target_schema,
-                             .target_name = t->target_name, .where = t->where, .columns = t->columns};
-
-    if (t->state == TABLE_COMPLETED &&
-        !verify_buckets(&c->source, &c->reader, &job, t->rows, 0, &late_table->buckets, err))
-        return false;
-    if (late_table->buckets.comparable && !late_table->buckets.differing)
-        report_late(late, late_table, (struct copy_result){.started_us = clock_wall_us(),
-                                                           .ended_us = clock_wall_us()});
-    else
-        add_late_job(late, index);
-    return true;
-}
-
-static void find_late_tables(struct late_tables *late)
-{
-    const struct pipeline *p = late->cutover->work->p;
-
-    late->tables = xcalloc(p->table_count + 1, sizeof *late->tables);
-    late->jobs = xcalloc(p->table_count + 1, sizeof *late->jobs);
-    late->table_of_job = xcalloc(p->table_count + 1, sizeof *late->table_of_job);
-    for (size_t i = 0; i < p->table_count; i++)
-        if (p->by_size[i]->at_cutover)
-            late->tables[late->count++].table = p->by_size[i];
-}
-
-/* Tables that no stream carries were loaded with the others; what has changed since is found by comparing. */
-static bool late_tables(struct cutover *c, struct err *err)
-{
-    struct late_tables late = {.cutover = c};
-    struct tables_progress progress = {on_late_table, &late};
-    bool ok = true;
-
-    find_late_tables(&late);
-    for (size_t i = 0; ok && i < late.count; i++)
-        ok = look_at_late_table(&late, i, err);
-    if (ok && late.job_count)
-        ok = at_cutover_tables(&c->source, &c->target, late.jobs, late.job_count, &progress, NULL, err);
-    if (ok && late.count)
-        cutover_say(c, "%zu of %zu table%s had changed, %lld rows copied", late.job_count, late.count,
-            late.count == 1 ? "" : "s", (long long)late.copied_rows);
-    else if (ok)
-        cutover_say(c, "no table is outside of the stream");
-    for (size_t i = 0; i < late.count; i++)
-        verify_buckets_release(&late.tables[i].buckets);
-    free(late.tables);
-    free(late.jobs);
-    free(late.table_of_job);
-    return ok;
-}
-
 static bool large_objects(struct cutover *c, struct err *err)
 {
     struct lobs_result lobs;
@@ -485,7 +378,7 @@ const struct cutover_step cutover_steps[] = {
     {"pause PgBouncer", pause_bouncer, false, has_bouncer},
     {"stop writes", stop_writes, false, NULL},
     {"last change applied", last_change, true, NULL},
-    {"tables outside of the stream", late_tables, true, NULL},
+    {"tables outside of the stream", cutover_late_tables, true, NULL},
     {"large objects", large_objects, true, NULL},
     {"sequences", sequences, true, NULL},
     {"materialized views", matviews, true, NULL},

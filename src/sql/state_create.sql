@@ -12,6 +12,7 @@ CREATE TABLE pgcutover.migration (
     publication text NOT NULL,
     on_error text NOT NULL DEFAULT 'stop', -- a refused statement of the schema: stop | skip-and-report
     start_lsn pg_lsn,               -- consistent point of the main slot: apply begins here
+    server_started timestamptz,     -- the target's own start, when its unlogged tables were compared in the cutover
     created timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 

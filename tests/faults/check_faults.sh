@@ -8,6 +8,7 @@
 #   slow     100 ms, and pieces that come late, through the same proxy (fault_slow.sh)
 #   net      the link between engine and servers down; netem where the kernel has it (fault_net.sh)
 #   disk     the disk of the spool or of the state directory full (fault_disk.sh)
+#   cutover  a cutover that fails at each of its steps, in each way (fault_cutover.sh)
 #   large    once: values of 200 MB, a transaction of 5 million rows, one that is held (case_large.sh), and the
 #            cases that wait for long (case_harm.sh H3)
 #
@@ -18,7 +19,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 servers=$here/../servers
 seed=${PGC_SEED:-$(($(date +%s) % 32768))}
 wanted=${PGC_FAULT_COUNT:-100}
-kinds=${PGC_FAULTS:-kill restart proxy slow net disk large}
+kinds=${PGC_FAULTS:-kill restart proxy slow net disk cutover large}
 out=$(mktemp -d "${TMPDIR:-/tmp}/pgc-faults.XXXXXX")
 echo "seed $seed (PGC_SEED repeats it); output in $out"
 
@@ -31,6 +32,7 @@ one_round() { # KIND
     case $1 in
         kill) PGC_KILLS=8 PGC_LIMIT=300 bash "$servers/flow_kill.sh" ;;
         large) bash "$here/case_large.sh" && bash "$servers/case_harm.sh" H3 ;;
+        cutover) PGC_PROGRAM=${PGC_PROGRAM:-${PGCUTOVER:-$PWD/pgcutover}} bash "$here/fault_cutover.sh" ;;
         restart) PGC_RESTARTS=12 bash "$servers/flow_restart.sh" ;;
         *) PGC_FAULT_COUNT=$((wanted < 25 ? wanted : 25)) bash "$here/fault_$1.sh" ;;
     esac

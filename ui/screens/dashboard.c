@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/units.h"
+#include "ui/screens/finish.h"
 #include "ui/screens/panes.h"
 #include "ui/terminal.h"
 
@@ -21,6 +22,8 @@ const struct key_help dashboard_keys[] = {
     {"s", NULL, "Shows the steps of the cutover, each with its state and time."},
     {"v", NULL, "Shows what comparing source and target gave, for each table."},
     {"V", NULL, "Compares source and target, all tables, as of one position, while changes are streamed. Nothing stops."},
+    {"f", NULL, "Shows what came of it, what is left on the servers, and the last steps: w writes the report, D deletes the migration, B "
+                "goes back to the source. D and B ask for the target database's name."},
     {"t", NULL, "Rehearses the cutover: everything but stopping writes and opening the target, and says how long it takes."},
     {"R", NULL, "Loads the table under the cursor again. Asks by wanting the key a second time."},
     {"l", NULL, "Shows the last events, newest at the end."},
@@ -41,6 +44,7 @@ const struct key_help dashboard_keys[] = {
 void dashboard_release(struct dashboard *d)
 {
     free(d->tables);
+    cJSON_Delete(d->left);
     *d = (struct dashboard){0};
 }
 
@@ -347,6 +351,7 @@ static void draw_body(struct dashboard *d, struct canvas *c, int row, int rows)
     case PANE_EVENTS: pane_events(d, c, row, rows); break;
     case PANE_CUTOVER: pane_cutover(d, c, row, rows); break;
     case PANE_VERIFY: pane_verify(d, c, row, rows); break;
+    case PANE_FINISH: pane_finish(d, c, row, rows); break;
     default: draw_tables(d, c, row, rows); break;
     }
 }
@@ -422,6 +427,9 @@ static void key_confirm(struct dashboard *d, int key)
     } else if (strcmp(d->word, session_text(db, "targetDatabaseName")) != 0) {
         say(d, true, "That is not the target database's name. Nothing was done.");
         d->confirming = NULL;
+    } else if (d->pane == PANE_FINISH) {
+        d->asked = d->confirming;
+        d->confirming = NULL;
     } else {
         session_command(d->session, d->confirming, session_text(db, "databaseName"));
         if (strcmp(d->confirming, "cutover") == 0)
@@ -458,7 +466,7 @@ static bool key_pane(struct dashboard *d, int key)
     static const struct {
         int key;
         enum pane pane;
-    } panes[] = {{'g', PANE_LAG}, {'s', PANE_CUTOVER}, {'l', PANE_EVENTS}, {'e', PANE_ERROR}, {'v', PANE_VERIFY}, {KEY_RETURN, PANE_TABLE}};
+    } panes[] = {{'g', PANE_LAG}, {'s', PANE_CUTOVER}, {'l', PANE_EVENTS}, {'e', PANE_ERROR}, {'v', PANE_VERIFY}, {'f', PANE_FINISH}, {KEY_RETURN, PANE_TABLE}};
 
     for (size_t i = 0; i < sizeof panes / sizeof *panes; i++) {
         if (panes[i].key != key)
@@ -468,6 +476,8 @@ static bool key_pane(struct dashboard *d, int key)
         else if (key != KEY_RETURN || (d->pane == PANE_TABLES && d->count))
             d->pane = panes[i].pane;
         d->scroll = 0;
+        if (d->pane == PANE_FINISH)
+            d->asked = "left";
         return true;
     }
     if (key != KEY_ESCAPE || d->pane == PANE_TABLES)
@@ -582,7 +592,7 @@ bool dashboard_key(struct dashboard *d, int key)
     }
     if (key != 'R')
         d->reloads = false;
-    if (key_move(d, key) || key_pane(d, key) || key_act(d, key))
+    if ((d->pane == PANE_FINISH && finish_key(d, key)) || key_move(d, key) || key_pane(d, key) || key_act(d, key))
         return true;
     switch (key) {
     case '/': d->filtering = true; d->pane = PANE_TABLES; return true;

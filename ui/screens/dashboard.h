@@ -6,7 +6,7 @@
 #include "ui/keys.h"
 #include "ui/session.h"
 
-enum pane { PANE_TABLES, PANE_TABLE, PANE_ERROR, PANE_LAG, PANE_EVENTS, PANE_CUTOVER, PANE_VERIFY };
+enum pane { PANE_TABLES, PANE_TABLE, PANE_ERROR, PANE_LAG, PANE_EVENTS, PANE_CUTOVER, PANE_VERIFY, PANE_FINISH };
 
 struct dashboard {
     struct session *session; /* borrowed */
@@ -21,6 +21,8 @@ struct dashboard {
     bool errors_only;
     char word[128];          /* the target database's name, being typed */
     const char *confirming;  /* the command that waits for it, NULL: none */
+    const char *asked;       /* static: a command for who shows the screen to run beside it (ui/aside.h); NULL: none */
+    cJSON *left;             /* owned: what is still on the servers (delete --dry-run); NULL: not read */
     bool reloads;            /* R was pressed: once more loads the table again */
     char message[256];
     bool is_error;
