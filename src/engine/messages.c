@@ -766,7 +766,7 @@ static const struct handler handlers[] = {
     {"indexed", on_indexed},     {"built", on_built},     {"table_failed", on_table_failed}, {"epoch", on_epoch},
     {"received", on_received},   {"want_limit", on_want_limit}, {"applied", on_applied},
     {"reading", on_reading},     {"facts", on_facts},       {"builds", on_builds}, {"statements", on_statements},
-         {"step", on_step},         {"drain", on_drain},
+    {"step", on_step},         {"drain", on_drain},
     {"verify_begun", verification_on_begun}, {"halt", verification_on_halt}, {"halted", verification_on_halted},
     {"verified", verification_on_verified},
 };

@@ -226,8 +226,12 @@ static void add_lists(struct buf *out, const cJSON *r)
                                          {"Taken back", "goneOn", true}, {NULL, NULL, false}};
     static const struct column messages[] = {{"Time", "time", true}, {"Level", "level", false}, {"By", "component", false},
                                              {"Message", "message", false}, {"Detail", "detail", false}, {NULL, NULL, false}};
-    const cJSON *looked;
+    static const struct column decisions[] = {{"Object", "object", false}, {"Decision", "decision", false}, {"State", "state", false},
+                                              {"SQLSTATE", "sqlstate", false}, {"Message", "message", false}, {NULL, NULL, false}};
+    const cJSON *looked, *d;
 
+    cJSON_ArrayForEach(d, json_get(r, "databases"))
+        add_list(out, "Decisions on the schema", json_get(d, "schemaDecisions"), decisions);
     cJSON_ArrayForEach(looked, json_get(r, "checks"))
         add_list(out, "What the checks found", json_get(looked, "findings"), findings);
     add_list(out, "Timeline", json_get(r, "timeline"), timeline);

@@ -108,6 +108,23 @@ static void add_table(struct buf *out, const cJSON *t)
         buf_addf(out, "    last error: %s\n", words_of(json_get(t, "lastError"), "message", "?"));
 }
 
+/* Statements of the schema that were not run as they are on the source. */
+static void add_decisions(struct buf *out, const cJSON *d)
+{
+    const cJSON *item;
+
+    if (!cJSON_GetArraySize(json_get(d, "schemaDecisions")))
+        return;
+    buf_addstr(out, "\n  Decisions on the schema\n");
+    cJSON_ArrayForEach(item, json_get(d, "schemaDecisions"))
+    {
+        buf_addf(out, "  %-10s %-8s %s: ", words_of(item, "decision", "?"), words_of(item, "state", "?"), words_of(item, "object", "?"));
+        buf_addf(out, "%s%s", words_of(item, "sqlstate", ""), json_str(item, "sqlstate") ? " " : "");
+        add_flat(out, words_of(item, "message", "as the plan says"), 400);
+        buf_addch(out, '\n');
+    }
+}
+
 static void add_database(struct buf *out, const cJSON *d)
 {
     char a[WORDS_SIZE], b[WORDS_SIZE], c[WORDS_SIZE];
@@ -131,6 +148,7 @@ static void add_database(struct buf *out, const cJSON *d)
              "Compared");
     cJSON_ArrayForEach(t, json_get(d, "tables"))
         add_table(out, t);
+    add_decisions(out, d);
 }
 
 /* --- lists --- */

@@ -35,7 +35,7 @@ SQL
 flow_plan shop shop
 pgc --batch "$PGC_DIR/shop.json" --detach -q || fail "the migration did not start"
 
-screen -f /dev/null new-session -d -s t -x 80 -y 24 "exec bash --norc" || exit 1
+screen -f /dev/null new-session -d -s t -c "$PGC_DIR" -x 80 -y 24 "exec bash --norc" || exit 1
 screen set-option -g remain-on-exit on
 press "PS1='prompt> '; stty -a | md5sum > $PGC_DIR/stty.before; clear" Enter
 expect "a shell" "^prompt>"
@@ -150,6 +150,12 @@ expect "the word is asked for again" "Type the target database's name"
 press shop Enter
 expect "the steps of the cutover" "open the target .*done"
 expect "how long writes were stopped" "Writes were stopped for"
+press f
+expect "what came of it" "3 equal, 0 different, 0 not compared"
+expect "what is left" "source: read-only shop"
+press w
+expect "the report is written" "The report is in $PGC_DIR/shop-report.html"
+grep -q "Migration shop: Succeeded" "$PGC_DIR/shop-report.html" && pass "the report" || fail "the report is not one"
 press q
 expect "left after the cutover" "^prompt>"
 assert_same_data "after a cutover from the screen" source/shop target/shop
@@ -159,3 +165,14 @@ press q Enter
 expect "which is left" "comes back to it"
 press "clear; TERM=nosuchterminal $program open shop" Enter
 expect "a terminal that cannot be drawn on" "cannot be drawn on"
+press "clear; $program open shop" Enter
+expect "the dashboard of one that has ended" "public.item .*completed"
+press f
+expect "what is left is read again" "source: read-only shop"
+press D
+expect "the word is asked for before it is deleted" "Type the target database's name"
+press shop Enter
+expect "it is deleted" "Migration .shop. is deleted"
+press q
+assert_equal "nothing of it is left" "$(ls "$STATE")" ""
+assert_equal "the source is writable again" "$(on source shop -c "SHOW default_transaction_read_only")" off

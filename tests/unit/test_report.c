@@ -23,7 +23,8 @@ static const char status_text[] =
     " \"fullLoadRows\": 3, \"fullLoadBytes\": 2048, \"appliedChanges\": 7, \"transactionsApplied\": 2, \"downtimeSeconds\": 1.234,"
     " \"writesStoppedOn\": \"2026-11-25T21:00:10+00:00\", \"targetOpenedOn\": \"2026-11-25T21:00:11.234+00:00\","
     " \"cutoverSteps\": [{\"name\": \"freeze\", \"state\": \"done\", \"text\": null, \"startedOn\": \"2026-11-25T21:00:10+00:00\","
-    " \"endedOn\": \"2026-11-25T21:00:10.05+00:00\"}]},"
+    " \"endedOn\": \"2026-11-25T21:00:10.05+00:00\"}], \"schemaDecisions\": [{\"object\": \"INDEX public.odd\","
+    " \"decision\": \"skip\", \"state\": \"skipped\", \"sqlstate\": \"42704\", \"message\": \"no such class\"}]},"
     "{\"resultType\": \"MigrationLevelOutput\", \"sourceServer\": \"db1:5432\", \"sourceVersion\": \"9.6.24\", \"targetServer\": \"pg17:5432\","
     " \"targetVersion\": \"17.2\", \"startedOn\": \"2026-11-25T21:00:00+00:00\", \"endedOn\": \"2026-11-25T21:00:12+00:00\"},"
     "{\"resultType\": \"TableLevelOutput\", \"id\": \"or|shop|public|<b>&\", \"databaseName\": \"shop\", \"tableName\": \"public.<b>&\","
@@ -117,6 +118,7 @@ static void test_text(void)
     CHECK_CONTAINS(text, "failed with 42P07: CREATE TABLE <x>");
     CHECK_CONTAINS(text, "clocks disagree");
     CHECK_CONTAINS(text, "look at this");
+    CHECK_CONTAINS(text, "skip       skipped  INDEX public.odd: 42704 no such class");
     CHECK_CONTAINS(text, "1.500 s");
     CHECK_TRUE(!strstr(text, "INCOMPLETE"));
     free(text);

@@ -328,6 +328,18 @@ static void test_cutover(void)
     CHECK_STR(s.command, "rehearse"); /* another key came between */
     dashboard_key(&d, 'R');
     CHECK_STR(s.command, "reload");
+    CHECK_TRUE(dashboard_key(&d, 'f'));
+    CHECK_STR(d.asked, "left");
+    d.left = cJSON_Parse("[{\"side\":\"source\",\"kind\":\"slot\",\"name\":\"pgcutover_shop_0\",\"statement\":"
+                         "\"SELECT pg_drop_replication_slot('pgcutover_shop_0')\"},{\"side\":\"target\",\"kind\":\"database\",\"name\":\"shop2\"}]");
+    draw_all(&d, "finish");
+    CHECK_TRUE(dashboard_key(&d, 'w'));
+    CHECK_STR(d.asked, "report");
+    CHECK_TRUE(dashboard_key(&d, 'D'));
+    CHECK_TRUE(!d.confirming); /* it has not ended */
+    CHECK_CONTAINS(d.message, "Not before the migration has ended");
+    dashboard_key(&d, KEY_ESCAPE);
+    CHECK_INT(d.pane, PANE_TABLES);
     str_replace(&s.command, NULL);
     dashboard_key(&d, 'c');
     type(&d, "shop");

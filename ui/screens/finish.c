@@ -45,6 +45,15 @@ static int heading(struct canvas *c, int row, int end, const char *text)
     return row + 1;
 }
 
+static const char *outcome(const char *phase)
+{
+    if (strcmp(phase, "done") == 0)
+        return "The target is open.";
+    if (strcmp(phase, "cancelled") == 0)
+        return "It was cancelled; the source is as it was before.";
+    return strcmp(phase, "failed") == 0 ? "It has failed; the source is as it was before." : "It goes on: nothing of this is final.";
+}
+
 static int result(const struct dashboard *d, struct canvas *c, int row, int end)
 {
     const cJSON *db = dashboard_database(d);
@@ -53,7 +62,7 @@ static int result(const struct dashboard *d, struct canvas *c, int row, int end)
 
     units_count((int64_t)session_num(db, "fullLoadRows"), rows, sizeof rows);
     units_count((int64_t)session_num(db, "appliedChanges"), changes, sizeof changes);
-    row = heading(c, row, end, strcmp(session_text(db, "phase"), "done") == 0 ? "The target is open." : session_text(db, "migrationState"));
+    row = heading(c, row, end, outcome(session_text(db, "phase")));
     if (row < end)
         canvas_putf(c, row, 3, -1, ROLE_TEXT, "%s rows loaded, %s changes applied, up to %s", rows, changes, session_text(db, "appliedLsn"));
     row++;
@@ -122,7 +131,7 @@ void pane_finish(const struct dashboard *d, struct canvas *c, int row, int rows)
                has_ended(d) ? "D  deletes the migration: what is above is taken back, and the source is writable again."
                             : "D  deletes the migration, when it has ended.");
     canvas_put(c, keys + 2, 1, -1, has_ended(d) ? ROLE_TEXT : ROLE_DIM,
-               "B  goes back to the source, losing nothing: where the plan says cutover.fallback, after the cutover.");
+               "B  goes back to the source and loses nothing, where the cutover has armed it.");
 }
 
 /* --- keys --- */
