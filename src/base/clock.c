@@ -61,6 +61,46 @@ bool clock_parse_iso(const char *text, int64_t *wall_us)
     return true;
 }
 
+/* Behind the time: nothing (local), "Z", or an offset. *has_zone, *east_s: seconds east of UTC. */
+static bool parse_zone(const char *text, bool *has_zone, long *east_s)
+{
+    int hours, minutes = 0, used = 0;
+
+    *has_zone = *text != '\0';
+    *east_s = 0;
+    if (!*text || strcmp(text, "Z") == 0)
+        return true;
+    if ((*text != '+' && *text != '-') || !strchr("0123456789", text[1]) || !text[1])
+        return false;
+    if (sscanf(text + 1, "%2d%n:%2d%n", &hours, &used, &minutes, &used) < 1 || text[1 + used] || hours > 15 || minutes > 59)
+        return false;
+    *east_s = (*text == '-' ? -1 : 1) * (hours * 3600L + minutes * 60L);
+    return true;
+}
+
+bool clock_parse_time(const char *text, int64_t *wall_us)
+{
+    static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"};
+    struct tm tm = {0}, same;
+    const char *rest = NULL;
+    bool has_zone;
+    long east_s;
+
+    for (size_t i = 0; i < sizeof forms / sizeof *forms && !rest; i++) {
+        tm = (struct tm){.tm_isdst = -1};
+        rest = strptime(text, forms[i], &tm);
+    }
+    if (!rest || !parse_zone(rest, &has_zone, &east_s))
+        return false;
+    same = tm;
+    time_t seconds = has_zone ? timegm(&same) - east_s : mktime(&same);
+    /* The 31st of February would be a day in March. */
+    if (same.tm_mday != tm.tm_mday || same.tm_mon != tm.tm_mon)
+        return false;
+    *wall_us = (int64_t)seconds * 1000000;
+    return true;
+}
+
 void clock_hms(int64_t wall_us, char out[16])
 {
     time_t seconds = (time_t)(wall_us / 1000000);

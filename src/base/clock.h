@@ -18,6 +18,10 @@ char *clock_iso(int64_t wall_us);
 /* Back from that form; false where text (may be NULL) is none. */
 bool clock_parse_iso(const char *text, int64_t *wall_us);
 
+/* As people write a time: "2026-12-01 03:00", with seconds, "T" for the blank, and a zone ("Z", "+01:00") if wanted; without one it is
+ * this host's local time. false where text is none, or no day of the calendar. */
+bool clock_parse_time(const char *text, int64_t *wall_us);
+
 /* "14:02:11" of the local time zone, into out. */
 void clock_hms(int64_t wall_us, char out[16]);
 

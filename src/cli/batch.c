@@ -15,7 +15,7 @@ static const char *until_of(const struct options *o, const struct plan *plan)
     if (o->until)
         return o->until;
     /* A copy without a stream has no state between. */
-    return plan->cutover_when == CUTOVER_READY || plan->sync_mode == SYNC_LOAD_ONLY ? "done" : "ready";
+    return plan->cutover_when == CUTOVER_READY || plan->cutover_at || plan->sync_mode == SYNC_LOAD_ONLY ? "done" : "ready";
 }
 
 /* "The operator says so" is a question that batch mode cannot ask. */
@@ -42,6 +42,8 @@ static int start(const struct options *o, struct plan *plan, const char *until)
     int code;
 
     goal_parse(until, &goal);
+    if (goal == GOAL_DONE && plan->cutover_at)
+        goal = GOAL_READY; /* the rest when the time has come */
     if (!engine_prepare_new(&m, plan, goal, state_dir, &err) ||
         !engine_start(&m, &options, &pid, &err)) {
         code = cli_fail(o, &err);

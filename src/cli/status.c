@@ -139,6 +139,8 @@ static void print_database(const cJSON *status, const cJSON *database)
     print_builds(database);
     print_decisions(database);
     print_error(database);
+    if (json_str(database, "cutoverSetFor"))
+        printf("  the cutover is set for %s, and begins by itself then\n", json_str(database, "cutoverSetFor"));
     print_steps(database);
     printf("  %-34s %-10s %13s %9s %9s %9s %8s\n", "Table", "State", "Rows", "Size", "Insert",
            "Update", "Delete");

@@ -90,6 +90,8 @@ static void describe_host(const struct plan *plan, struct buf *out)
                  plan->bouncer_config ? "its configuration changed and RELOAD" : "what a hook does");
     if (plan->bouncer_config)
         buf_addf(out, "    the entry in \"%s\" leads to the target\n", plan->bouncer_config);
+    if (plan->cutover_at)
+        buf_addf(out, "  the cutover begins by itself at %s\n", plan->cutover_at);
     if (plan->hook_before || plan->hook_after)
         buf_addstr(out, "  on this host, at the cutover:\n");
     if (plan->hook_before)

@@ -73,7 +73,7 @@ static void exchange_database(cJSON *plan, const struct pipeline *p)
 /* Rows alone go back: no schema, no load, nothing of the operator's own but what stops writes. */
 static void set_modes(cJSON *plan)
 {
-    static const char *const dropped[] = {"hooks", "fallback", "when"};
+    static const char *const dropped[] = {"hooks", "fallback", "when", "at", "window"};
     cJSON *schema = cJSON_CreateObject();
     cJSON *sync = section(plan, "sync");
     cJSON *cutover = section(plan, "cutover");

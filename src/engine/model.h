@@ -236,6 +236,7 @@ struct pipeline {
     bool recalled;                    /* what the target knows has been read */
     bool cutover_wanted;
     bool cutover_refused;             /* one failed: no other by itself */
+    bool cutover_missed;              /* the set time passed without it */
     lsn_t drain_lsn;                  /* the cutover waits for it, 0 none */
     struct step *steps;
     size_t step_count, step_cap;

@@ -49,6 +49,22 @@ struct row {
 
 static bool tables_are_loaded(const struct supervisor *s, struct pipeline *p);
 static bool epochs_are_passed(const struct supervisor *s, struct pipeline *p);
+/* The set time has come, and is not long past: nobody wants a cutover by itself in the middle of the next day. */
+static bool set_time_has_come(const struct supervisor *s, struct pipeline *p)
+{
+    int64_t at_us = s->m->plan.cutover_at_us;
+    int64_t late_us = clock_wall_us() - at_us;
+
+    if (!at_us || late_us < 0 || p->cutover_missed)
+        return false;
+    if (late_us <= s->m->plan.cutover_window_us)
+        return true;
+    p->cutover_missed = true;
+    migration_event(s->m, "warning", "%s: the time set for the cutover (%s) has passed by more than cutover.window: it waits for \"pgcutover "
+                    "cutover %s\"", p->name, s->m->plan.cutover_at, s->m->name);
+    return false;
+}
+
 static bool cutover_may_begin(const struct supervisor *s, struct pipeline *p);
 
 static const struct row rows[PIPE_STATE_COUNT] = {
@@ -287,7 +303,7 @@ static bool epochs_are_passed(const struct supervisor *s, struct pipeline *p)
 
 static bool cutover_may_begin(const struct supervisor *s, struct pipeline *p)
 {
-    bool wanted = p->cutover_wanted || s->m->goal == GOAL_DONE;
+    bool wanted = p->cutover_wanted || s->m->goal == GOAL_DONE || set_time_has_come(s, p);
 
     return wanted && p->hold == HOLD_NONE && !p->cutover_refused &&
            pipeline_is_ready(p, s->m->plan.max_lag_us, NULL);

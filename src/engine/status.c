@@ -338,6 +338,7 @@ static cJSON *database_json(const struct migration *m, const struct pipeline *p,
     json_add_time(json, "snapshotHeldSince", p->snapshot ? p->snapshot_us : 0);
     json_add_num(json, "tableCount", (double)p->table_count);
     json_add_bool(json, "cutoverFailed", p->cutover_refused);
+    json_add_time(json, "cutoverSetFor", m->plan.cutover_at_us && !p->cutover_missed ? m->plan.cutover_at_us : 0);
     add_error(json, "lastError", &p->error);
     add_statements(json, p);
     cJSON_AddItemToObject(json, "indexBuilds", builds_json(p));

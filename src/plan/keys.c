@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/xalloc.h"
 #include "pg/conninfo.h"
 #include "plan/endpoint.h"
@@ -64,6 +65,13 @@ static bool jump_is_valid(const char *text)
 static bool check_id_is_shaped(const char *text)
 {
     return *text && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(text);
+}
+
+static bool is_time(const char *text)
+{
+    int64_t us;
+
+    return clock_parse_time(text, &us);
 }
 
 const struct key plan_keys[] = {
@@ -178,6 +186,9 @@ const struct key plan_keys[] = {
 
     {IN_CUTOVER, "when", KEY_WORD, .offered = "manual ready", .otherwise = "manual",
      PLAN(cutover_when)},
+    {IN_CUTOVER, "at", KEY_TEXT, PLAN(cutover_at), .fits = is_time,
+     .must_be = "a time, as \"2026-12-01 03:00\" (of this host) or \"2026-12-01T03:00:00+01:00\""},
+    {IN_CUTOVER, "window", KEY_DURATION, .otherwise = "1h", PLAN(cutover_window_us)},
     {IN_CUTOVER, "stopWrites", KEY_WORD, .offered = "read-only operator", .otherwise = "read-only",
      PLAN(stop_writes)},
     {IN_CUTOVER, "maxLag", KEY_DURATION, .otherwise = "1s", PLAN(max_lag_us)},

@@ -47,6 +47,7 @@ void plan_release(struct plan *plan)
     plan_pairs_release(plan->schema_role_map, plan->schema_role_count);
     free(plan->after_schema_sql);
     free(plan->fallback_of);
+    free(plan->cutover_at);
     free(plan->hook_before);
     free(plan->hook_after);
     free(plan->bouncer_uri);

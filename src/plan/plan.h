@@ -133,6 +133,9 @@ struct plan {
     int64_t spool_limit_bytes;
     enum plan_verify_when verify_when;
     enum plan_cutover_when cutover_when;
+    char *cutover_at;         /* as written; NULL: at no set time */
+    int64_t cutover_at_us;    /* the same, wall clock; 0: none */
+    int64_t cutover_window_us; /* how much later it may begin by itself */
     enum plan_stop_writes stop_writes;
     bool fallback;            /* the cutover arms the way back */
     char *fallback_of;        /* the migration that this one is the way back of; NULL: none */

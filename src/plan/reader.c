@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/units.h"
 #include "base/xalloc.h"
 #include "pg/ident.h"
@@ -713,6 +714,10 @@ static bool finish_plan(struct reader *reader, void *base, const struct spot *fr
                            "schema.indexes \"rebuild\" is for schema.mode \"existing\": else there are none to be taken out");
     if (plan->bouncer_uri && plan->database_count > 1)
         return reader_fail(reader, from->item, "cutover.pgbouncer is for a plan of one database");
+    if (plan->cutover_at && plan->cutover_when == CUTOVER_READY)
+        return reader_fail(reader, member(member(from->item, "cutover"), "at"), "cutover.at and cutover.when \"ready\" do not go together");
+    if (plan->cutover_at)
+        clock_parse_time(plan->cutover_at, &plan->cutover_at_us);
     if (plan->sync_mode == SYNC_SYNC_ONLY && plan->schema_mode != SCHEMA_EXISTING)
         return reader_fail(reader, member(member(from->item, "sync"), "mode"), "sync.mode \"sync-only\" needs schema.mode \"existing\": the rows are there already");
     return (plan->database_count || reader_default_database(reader)) && finish_edits(reader, plan, from) &&

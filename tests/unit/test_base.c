@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "unit.h"
@@ -371,6 +372,38 @@ static void test_secret(void)
     CHECK_TRUE(!secret_is_known(&secret));
 }
 
+/* --- times as people write them --- */
+
+static void check_time(const char *text, int64_t want_s)
+{
+    int64_t us = -1;
+    bool ok = clock_parse_time(text, &us);
+
+    CHECK_TRUE(ok == (want_s >= 0));
+    if (ok)
+        CHECK_INT(us, want_s * 1000000);
+}
+
+static void test_times(void)
+{
+    setenv("TZ", "EST5EDT", 1);
+    tzset();
+    check_time("2026-12-01T03:00:00Z", 1796094000);
+    check_time("2026-12-01 03:00+01:00", 1796090400);
+    check_time("2026-12-01 03:00:30-0530", -1);
+    check_time("2026-12-01 03:00:30-05:30", 1796113830);
+    check_time("2026-12-01 03:00", 1796112000);    /* local: five hours behind */
+    check_time("2026-07-01 03:00", 1782889200);    /* four in summer */
+    check_time("2026-02-31 03:00Z", -1);
+    check_time("2026-02-31 03:00", -1);
+    check_time("tomorrow", -1);
+    check_time("2026-12-01", -1);
+    check_time("2026-12-01 03:00 later", -1);
+    check_time("", -1);
+    unsetenv("TZ");
+    tzset();
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -379,7 +412,7 @@ int main(void)
         {"programs", test_proc}, {"programs beside us", test_proc_start},
         {"programs of another user", test_proc_user}, {"channel", test_channel},
         {"loop", test_loop},
-        {"log", test_log},      {"secrets", test_secret}, {"rate", test_rate}, {NULL, NULL},
+        {"log", test_log},      {"secrets", test_secret}, {"rate", test_rate}, {"times", test_times}, {NULL, NULL},
     };
     return unit_main("base", tests);
 }

@@ -415,6 +415,10 @@ static void test_not_offered(void)
         {WITH("\"cutover\": {\"fallback\": true}, \"databases\": [{\"name\": \"a\", \"tableMappings\": "
               "[{\"table\": \"public.a\", \"to\": \"public.b\"}]}]"),
          "p.json:3:26: cutover.fallback and tableMappings do not go together: rows and names would not be the source's", NULL},
+        {WITH("\"cutover\": {\"at\": \"tomorrow\"}"),
+         "p.json:3:20: cutover.at must be a time, as \"2026-12-01 03:00\" (of this host) or \"2026-12-01T03:00:00+01:00\"", NULL},
+        {WITH("\"cutover\": {\"when\": \"ready\", \"at\": \"2026-12-01 03:00\"}"),
+         "p.json:3:37: cutover.at and cutover.when \"ready\" do not go together", NULL},
         {WITH("\"fallbackOf\": \"no name\""), "p.json:3:16: fallbackOf must be the name of a migration", NULL},
         {NULL, NULL, NULL},
     };

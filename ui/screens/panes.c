@@ -211,6 +211,11 @@ void pane_cutover(const struct dashboard *d, struct canvas *c, int row, int rows
                     "Nothing of a cutover has been done. c stops writes on the source, applies the last change, brings sequences and "
                     "what no stream carries over, compares both sides as the plan says, and opens the target. Until the target is "
                     "open everything is undone if a step fails, and the source is writable again.");
+        char at[16];
+        local_time(session_text(db, "cutoverSetFor"), at);
+        if (*at)
+            canvas_putf(c, row + 7, 1, -1, ROLE_HEADER, "It is set for %s of this host's time (%.10s), and begins by itself then.", at,
+                        session_text(db, "cutoverSetFor"));
         if (*why)
             canvas_putf(c, row + 5, 1, -1, ROLE_WARNING, "%s Cannot be cut over yet: %s", c->glyphs->warning, why);
         return;
