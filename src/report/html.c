@@ -188,7 +188,7 @@ static void add_database(struct buf *out, const cJSON *d)
 struct column {
     const char *name; /* of the column */
     const char *key;
-    bool is_time;
+    enum { TEXT, TIME, FLAG } kind; /* FLAG: "yes", or nothing */
 };
 
 /* columns is ended by a NULL name. */
@@ -209,7 +209,9 @@ static void add_list(struct buf *out, const char *heading, const cJSON *list, co
     {
         buf_addstr(out, "<tr>");
         for (const struct column *c = columns; c->name; c++)
-            add_cell(out, NULL, c->is_time ? words_time(item, c->key, a) : words_of(item, c->key, "-"));
+            add_cell(out, NULL, c->kind == TIME   ? words_time(item, c->key, a)
+                                : c->kind == FLAG ? (json_bool(item, c->key, false) ? "yes" : "")
+                                                  : words_of(item, c->key, "-"));
         buf_addstr(out, "</tr>\n");
     }
     buf_addstr(out, "</table></details>\n");
@@ -217,17 +219,17 @@ static void add_list(struct buf *out, const char *heading, const cJSON *list, co
 
 static void add_lists(struct buf *out, const cJSON *r)
 {
-    static const struct column findings[] = {{"", "severity", false}, {"Check", "id", false}, {"Side", "side", false},
-                                             {"Found", "message", false}, {"Why it matters", "why", false}, {NULL, NULL, false}};
-    static const struct column timeline[] = {{"Time", "time", true}, {"Database", "databaseName", false}, {"State", "what", false},
-                                             {NULL, NULL, false}};
-    static const struct column made[] = {{"Side", "side", false}, {"What", "kind", false}, {"Schema", "schema", false},
-                                         {"Name", "name", false}, {"Was before", "previous", false}, {"Made", "madeOn", true},
-                                         {"Taken back", "goneOn", true}, {NULL, NULL, false}};
-    static const struct column messages[] = {{"Time", "time", true}, {"Level", "level", false}, {"By", "component", false},
-                                             {"Message", "message", false}, {"Detail", "detail", false}, {NULL, NULL, false}};
-    static const struct column decisions[] = {{"Object", "object", false}, {"Decision", "decision", false}, {"State", "state", false},
-                                              {"SQLSTATE", "sqlstate", false}, {"Message", "message", false}, {NULL, NULL, false}};
+    static const struct column findings[] = {{"", "severity", TEXT}, {"Waived", "waived", FLAG}, {"Check", "id", TEXT}, {"Side", "side", TEXT},
+                                             {"Found", "message", TEXT}, {"Why it matters", "why", TEXT}, {NULL, NULL, TEXT}};
+    static const struct column timeline[] = {{"Time", "time", TIME}, {"Database", "databaseName", TEXT}, {"State", "what", TEXT},
+                                             {NULL, NULL, TEXT}};
+    static const struct column made[] = {{"Side", "side", TEXT}, {"What", "kind", TEXT}, {"Schema", "schema", TEXT},
+                                         {"Name", "name", TEXT}, {"Was before", "previous", TEXT}, {"Made", "madeOn", TIME},
+                                         {"Taken back", "goneOn", TIME}, {NULL, NULL, TEXT}};
+    static const struct column messages[] = {{"Time", "time", TIME}, {"Level", "level", TEXT}, {"By", "component", TEXT},
+                                             {"Message", "message", TEXT}, {"Detail", "detail", TEXT}, {NULL, NULL, TEXT}};
+    static const struct column decisions[] = {{"Object", "object", TEXT}, {"Decision", "decision", TEXT}, {"State", "state", TEXT},
+                                              {"SQLSTATE", "sqlstate", TEXT}, {"Message", "message", TEXT}, {NULL, NULL, TEXT}};
     const cJSON *looked, *d;
 
     cJSON_ArrayForEach(d, json_get(r, "databases"))

@@ -48,7 +48,7 @@ static void write_all(void)
                "{\"kind\":\"statement\",\"session\":5,\"side\":\"target\",\"sql\":\"CREATE INDEX b\",\"us\":10,\"sqlstate\":null,\"time\":\"2026-11-25T21:00:01+00:00\"}\n"
                "{\"kind\":\"rolled-back\",\"session\":5,\"count\":1}\n"
                "{\"kind\":\"checks\",\"database\":\"shop\",\"findings\":[{\"id\":\"old\",\"severity\":\"W\",\"side\":\"source\",\"message\":\"first look\"}]}\n"
-               "{\"kind\":\"checks\",\"database\":\"shop\",\"findings\":[{\"id\":\"clock\",\"severity\":\"W\",\"side\":\"target\",\"message\":\"clocks disagree\"}]}\n"
+               "{\"kind\":\"checks\",\"database\":\"shop\",\"findings\":[{\"id\":\"clock\",\"severity\":\"F\",\"waived\":true,\"side\":\"target\",\"message\":\"clocks disagree\"}]}\n"
                "{\"kind\":\"compared\",\"database\":\"shop\",\"schema\":\"public\",\"name\":\"<b>&\",\"lsn\":\"0/10\",\"equal\":false,\"sourceRows\":3,\"targetRows\":2}\n"
                "{\"kind\":\"compared\",\"database\":\"shop\",\"schema\":\"public\",\"name\":\"<b>&\",\"lsn\":\"0/20\",\"equal\":true,\"sourceRows\":3,\"targetRows\":3,\"sourceChecksum\":\"77\"}\n"
                "{\"kind\":\"known-equal\",\"database\":\"shop\",\"schema\":\"public\",\"name\":\"<b>&\",\"lsn\":\"0/30\"}\n");
@@ -116,7 +116,7 @@ static void test_text(void)
     CHECK_CONTAINS(text, "IS STILL THERE");
     CHECK_CONTAINS(text, "(rolled back) CREATE INDEX b");
     CHECK_CONTAINS(text, "failed with 42P07: CREATE TABLE <x>");
-    CHECK_CONTAINS(text, "clocks disagree");
+    CHECK_CONTAINS(text, "F clock                waived, target: clocks disagree");
     CHECK_CONTAINS(text, "look at this");
     CHECK_CONTAINS(text, "skip       skipped  INDEX public.odd: 42704 no such class");
     CHECK_CONTAINS(text, "1.500 s");
@@ -135,6 +135,7 @@ static void test_html(void)
     CHECK_TRUE(!strstr(text, "<b>&"));
     CHECK_CONTAINS(text, "CREATE TABLE &lt;x&gt;");
     CHECK_CONTAINS(text, "<td>77</td>");
+    CHECK_CONTAINS(text, "<td>F</td><td>yes</td><td>clock</td>");
     CHECK_CONTAINS(text, "class=\"lag\"");
     CHECK_CONTAINS(text, "</body></html>");
     CHECK_TRUE(!strstr(text, "http")); /* nothing is fetched */

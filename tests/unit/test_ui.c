@@ -218,6 +218,10 @@ static void test_dashboard(void)
         draw_all(&d, panes[i].name);
         CHECK_TRUE(dashboard_key(&d, KEY_ESCAPE));
     }
+    dashboard_key(&d, KEY_ARROW_DOWN);
+    dashboard_key(&d, KEY_RETURN);
+    draw_all(&d, "building");
+    dashboard_key(&d, KEY_ESCAPE);
     CHECK_TRUE(dashboard_key(&d, 'E'));
     CHECK_INT(d.count, 1);
     draw_all(&d, "errors_only");

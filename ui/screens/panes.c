@@ -49,6 +49,25 @@ static int error_lines(struct canvas *c, int row, int end, const cJSON *error)
     return row;
 }
 
+/* Its indexes that are being built, each with how far its present phase is. */
+static int build_lines(const struct dashboard *d, struct canvas *c, int row, int end, const char *table)
+{
+    const cJSON *build;
+
+    cJSON_ArrayForEach(build, json_get(dashboard_database(d), "indexBuilds"))
+    {
+        if (strcmp(session_text(build, "tableName"), table) != 0)
+            continue;
+        const char *name = session_text(build, "indexName");
+        char *text = cJSON_IsNumber(json_get(build, "phasePercent"))
+                         ? xasprintf("%s: %s, %.0f %%", *name ? name : "an index", session_text(build, "phase"), session_num(build, "phasePercent"))
+                         : xasprintf("%s: %s", *name ? name : "an index", session_text(build, "phase"));
+        row = line(c, row, end, "Being built", text);
+        free(text);
+    }
+    return row;
+}
+
 void pane_table(const struct dashboard *d, struct canvas *c, int row, int rows)
 {
     const cJSON *t = d->selected < d->count ? d->tables[d->selected] : NULL;
@@ -59,6 +78,7 @@ void pane_table(const struct dashboard *d, struct canvas *c, int row, int rows)
     row = line(c, row, end, "Table", session_text(t, "tableName"));
     row = line(c, row, end, "On the target", session_text(t, "targetTableName"));
     row = line(c, row, end, "State", session_text(t, "loadPhase"));
+    row = build_lines(d, c, row, end, session_text(t, "tableName"));
     row = line(c, row, end, "In the stream", session_text(t, "streamPhase"));
     row = number(c, row, end, "Rows loaded", session_num(t, "fullLoadTotalRows"));
     row = number(c, row, end, "Rows, estimated", session_num(t, "estimatedRows"));
