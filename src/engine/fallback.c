@@ -80,6 +80,7 @@ static void set_modes(cJSON *plan)
 
     json_add_str(schema, "mode", "existing");
     replace(plan, "schema", schema);
+    cJSON_DeleteItemFromObjectCaseSensitive(sync, "slot");
     replace(sync, "mode", cJSON_CreateString("sync-only"));
     replace(sync, "ddl", cJSON_CreateString("stop"));
     for (size_t i = 0; i < sizeof dropped / sizeof *dropped; i++)

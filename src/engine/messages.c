@@ -414,8 +414,10 @@ static void on_epoch(struct supervisor *s, struct worker *w, const cJSON *messag
     str_replace(&p->snapshot, json_str(message, "snapshot"));
     p->epoch_lsn = lsn_of(message, "lsn");
     p->snapshot_us = clock_wall_us();
-    migration_event(s->m, "info", "%s: snapshot %s at %s", p->name, p->snapshot,
-                    json_str(message, "lsn"));
+    if (p->snapshot)
+        migration_event(s->m, "info", "%s: snapshot %s at %s", p->name, p->snapshot, json_str(message, "lsn"));
+    else
+        migration_event(s->m, "info", "%s: goes on from %s, the position of slot \"%s\"", p->name, json_str(message, "lsn"), p->slot);
     if (p->load_only)
         load_under_new_snapshot(s, p);
     if (p->state == PIPE_STARTING) {

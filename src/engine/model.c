@@ -86,7 +86,7 @@ void migration_make_pipelines(struct migration *m)
         p->name = xstrdup(p->plan->name);
         p->target_name = xstrdup(p->plan->target_name);
         p->dir = xasprintf("%s/db-%zu", m->dir, i);
-        p->slot = slot_name(m, i);
+        p->slot = m->plan.sync_slot ? xstrdup(m->plan.sync_slot) : slot_name(m, i);
         p->limit_pipe[0] = p->limit_pipe[1] = -1;
     }
 }

@@ -102,7 +102,7 @@ bool work_close(struct work *work, struct err *err)
     if (!open_target(work, err))
         return false;
     work_step(work, "clean up", "running", NULL);
-    bool ok = work_undo_kinds(work, "slot publication ddl-log replica-identity index state-schema database", err);
+    bool ok = work_undo_kinds(work, "slot given-slot publication ddl-log replica-identity index state-schema database", err);
     work_step(work, "clean up", ok ? "done" : "failed", ok ? NULL : err->message);
     return ok;
 }

@@ -9,6 +9,7 @@
 #include "load/publication.h"
 #include "load/slot.h"
 #include "load/snapshot.h"
+#include "pg/ident.h"
 #include "pg/repl.h"
 #include "sql/sql.h"
 
@@ -116,6 +117,63 @@ static bool mark_loaded(struct work *work, lsn_t lsn, struct err *err)
     return ok;
 }
 
+/* --- a slot that is there already --- */
+
+static bool slot_is_usable(struct work *work, const PGresult *res, struct err *err)
+{
+    const char *slot = work->p->slot;
+
+    if (!PQntuples(res))
+        err_set(err, ERR_PREREQUISITE, "the source has no replication slot \"%s\" (sync.slot)", slot);
+    else if (PQgetisnull(res, 0, 0))
+        err_set(err, ERR_PREREQUISITE, "slot \"%s\" (sync.slot) has no position: it was invalidated", slot);
+    else if (strcmp(PQgetvalue(res, 0, 1), "t") != 0)
+        err_set(err, ERR_PREREQUISITE, "slot \"%s\" (sync.slot) is not one of pgoutput in database \"%s\"", slot, work->p->name);
+    else if (strcmp(PQgetvalue(res, 0, 2), "t") == 0)
+        err_set(err, ERR_PREREQUISITE, "slot \"%s\" (sync.slot) is in use", slot);
+    else if (!PQgetisnull(res, 0, 3))
+        err_set(err, ERR_PREREQUISITE, "publication \"%s\", which must be there beside the slot of that name, does not have: %s", slot,
+                PQgetvalue(res, 0, 3));
+    return !err_is_set(err);
+}
+
+/* The names of all tables of the stream, as text[] literals. */
+static void stream_tables(const struct work *work, struct buf *schemas, struct buf *names)
+{
+    for (size_t i = 0; i < work->p->table_count; i++) {
+        const struct table *t = work->p->by_size[i];
+        if (t->at_cutover)
+            continue;
+        array_add(schemas, t->schema);
+        array_add(names, t->name);
+    }
+    array_end(schemas);
+    array_end(names);
+}
+
+/* Nothing is made: the stream goes on from where the slot is. */
+static bool adopt_slot(struct work *work, struct repl_slot *slot, struct err *err)
+{
+    struct conn source = CONN_INIT;
+    struct buf schemas = BUF_INIT, names = BUF_INIT;
+    int seq;
+
+    stream_tables(work, &schemas, &names);
+    const char *values[] = {work->p->slot, schemas.data, names.data};
+    bool ok = work_connect(work, &source, SIDE_SOURCE, CONN_PLAIN, err);
+    PGresult *res = ok ? conn_exec_params(&source, sql_load_given_slot, 3, values, err) : NULL;
+    ok = res && slot_is_usable(work, res, err) &&
+         work_made(work, SIDE_SOURCE, "given-slot", NULL, work->p->slot, NULL, &seq, err);
+    if (ok)
+        lsn_parse(PQgetvalue(res, 0, 0), &slot->consistent_lsn);
+    ok = ok && mark_loaded(work, slot->consistent_lsn, err);
+    PQclear(res);
+    buf_release(&schemas);
+    buf_release(&names);
+    conn_close(&source);
+    return ok;
+}
+
 static bool begin_stream(struct work *work, struct conn *repl, struct repl_slot *slot,
                          struct err *err)
 {
@@ -216,6 +274,8 @@ static bool begin(struct work *work, struct conn *c, struct repl_slot *slot, str
         return false;
     if (work->p->load_only)
         return work_check_again(work, CHECK_BEFORE_LOAD, err) && begin_plain(c, slot, err);
+    if (work->p->state == PIPE_STARTING && work->m->plan.sync_slot)
+        return adopt_slot(work, slot, err);
     return work->p->state == PIPE_STARTING ? begin_stream(work, c, slot, err)
                                            : work_make_snapshot(work, c, SLOT_TIMEOUT_MS, slot, err) &&
                                                  work_go_on_ddl_log(work, slot->snapshot, err);

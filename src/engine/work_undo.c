@@ -32,6 +32,16 @@ static bool undo_slot(struct undo *u, const struct made *made, struct err *err)
     return slot_drop(&u->source, made->name, err);
 }
 
+/* One that was there before us: its position is spent when the migration is complete, and it would keep WAL for nobody. */
+static bool undo_given_slot(struct undo *u, const struct made *made, struct err *err)
+{
+    if (u->work->p->state == PIPE_CLOSING)
+        return slot_drop(&u->source, made->name, err);
+    work_event(u->work, "warning", "%s: slot \"%s\" was given and is kept: the source keeps WAL for it; SELECT pg_drop_replication_slot('%s') "
+               "drops it", u->work->p->name, made->name, made->name);
+    return true;
+}
+
 static bool undo_publication(struct undo *u, const struct made *made, struct err *err)
 {
     return publication_drop(&u->source, made->name, err);
@@ -247,6 +257,7 @@ static char *fallback_by_hand(const struct made *made)
 static const struct undo_kind undo_kinds[] = {
     {"fallback", undo_fallback, NOWHERE, fallback_by_hand},
     {"slot", undo_slot, SIDE_SOURCE, slot_by_hand},
+    {"given-slot", undo_given_slot, SIDE_SOURCE, NULL},
     {"publication", undo_publication, SIDE_SOURCE, publication_by_hand},
     {"ddl-log", undo_ddl_log, SIDE_SOURCE, ddl_log_by_hand},
     {"replica-identity", undo_identity, SIDE_SOURCE, identity_by_hand},

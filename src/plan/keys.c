@@ -67,6 +67,14 @@ static bool check_id_is_shaped(const char *text)
     return *text && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(text);
 }
 
+/* PostgreSQL docs, "Querying and Manipulating Replication Slots". */
+static bool is_slot_name(const char *text)
+{
+    size_t len = strlen(text);
+
+    return len > 0 && len < 64 && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_") == len;
+}
+
 static bool is_time(const char *text)
 {
     int64_t us;
@@ -172,6 +180,8 @@ const struct key plan_keys[] = {
 
     {IN_SYNC, "mode", KEY_WORD, .offered = "load-and-sync load-only sync-only",
      .otherwise = "load-and-sync", PLAN(sync_mode)},
+    {IN_SYNC, "slot", KEY_TEXT, PLAN(sync_slot), .fits = is_slot_name,
+     .must_be = "a slot's name: small letters, digits and \"_\", at most 63 of them"},
     {IN_SYNC, "jobs", KEY_INT, .offered = "1..16", .otherwise = "4", PLAN(sync_jobs)},
     {IN_SYNC, "onConflict", KEY_WORD, .offered = "stop-table skip-and-record upsert",
      .otherwise = "stop-table", PLAN(sync_on_conflict)},

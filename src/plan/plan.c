@@ -46,6 +46,7 @@ void plan_release(struct plan *plan)
     free(plan->state_dir);
     plan_pairs_release(plan->schema_role_map, plan->schema_role_count);
     free(plan->after_schema_sql);
+    free(plan->sync_slot);
     free(plan->fallback_of);
     free(plan->cutover_at);
     free(plan->hook_before);

@@ -127,6 +127,7 @@ struct plan {
     int load_jobs;
     int64_t split_above_bytes; /* a larger table is copied in parts where that keeps the jobs busy */
     enum plan_sync_mode sync_mode;
+    char *sync_slot;          /* sync-only: the slot and publication that are there already; NULL: they are made */
     int sync_jobs;            /* connections that apply side by side */
     enum plan_on_conflict sync_on_conflict;
     enum plan_ddl sync_ddl; /* "apply" (default) or "stop" */

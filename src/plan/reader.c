@@ -699,6 +699,20 @@ static bool finish_fallback(struct reader *reader, const struct plan *plan, cons
     return true;
 }
 
+/* A slot that is there already knows nothing of what is made for the log of schema changes. */
+static bool finish_slot(struct reader *reader, const struct plan *plan, const struct spot *from)
+{
+    const cJSON *item = member(member(from->item, "sync"), "slot");
+
+    if (!plan->sync_slot)
+        return true;
+    if (plan->sync_mode != SYNC_SYNC_ONLY)
+        return reader_fail(reader, item, "sync.slot needs sync.mode \"sync-only\"");
+    if (plan->sync_ddl != SYNC_DDL_STOP)
+        return reader_fail(reader, item, "sync.slot needs sync.ddl \"stop\": changes of the schema are not in that publication");
+    return plan->database_count <= 1 || reader_fail(reader, item, "sync.slot is for a plan of one database");
+}
+
 static bool finish_plan(struct reader *reader, void *base, const struct spot *from)
 {
     struct plan *plan = base;
@@ -714,6 +728,8 @@ static bool finish_plan(struct reader *reader, void *base, const struct spot *fr
                            "schema.indexes \"rebuild\" is for schema.mode \"existing\": else there are none to be taken out");
     if (plan->bouncer_uri && plan->database_count > 1)
         return reader_fail(reader, from->item, "cutover.pgbouncer is for a plan of one database");
+    if (!finish_slot(reader, plan, from))
+        return false;
     if (plan->cutover_at && plan->cutover_when == CUTOVER_READY)
         return reader_fail(reader, member(member(from->item, "cutover"), "at"), "cutover.at and cutover.when \"ready\" do not go together");
     if (plan->cutover_at)

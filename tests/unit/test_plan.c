@@ -419,6 +419,9 @@ static void test_not_offered(void)
          "p.json:3:20: cutover.at must be a time, as \"2026-12-01 03:00\" (of this host) or \"2026-12-01T03:00:00+01:00\"", NULL},
         {WITH("\"cutover\": {\"when\": \"ready\", \"at\": \"2026-12-01 03:00\"}"),
          "p.json:3:37: cutover.at and cutover.when \"ready\" do not go together", NULL},
+        {WITH("\"sync\": {\"slot\": \"Theirs\"}"),
+         "p.json:3:19: sync.slot must be a slot's name: small letters, digits and \"_\", at most 63 of them", NULL},
+        {WITH("\"sync\": {\"slot\": \"theirs\"}"), "p.json:3:19: sync.slot needs sync.mode \"sync-only\"", NULL},
         {WITH("\"fallbackOf\": \"no name\""), "p.json:3:16: fallbackOf must be the name of a migration", NULL},
         {NULL, NULL, NULL},
     };
