@@ -286,6 +286,9 @@ static void failed(struct supervisor *s, struct pipeline *p, struct err *err)
 static bool tables_are_loaded(const struct supervisor *s, struct pipeline *p)
 {
     (void)s;
+    /* The applier reads what the receiver has begun; where there is little or nothing to load, that is not there yet. */
+    if (!p->load_only && !p->receive_mode[0])
+        return false;
     for (size_t i = 0; i < p->table_count; i++)
         if (p->by_size[i]->state != TABLE_COMPLETED)
             return false;
