@@ -13,14 +13,6 @@
 
 #define HOOK_TIMEOUT_MS 600000
 
-/* Where it fails, the migration waits there: "resume" runs it again. So it does where the engine ended in the middle. */
-const char *cutover_bouncer_database(const struct work *work)
-{
-    const char *given = work->m->plan.bouncer_database;
-
-    return given ? given : work->p->name;
-}
-
 /* Waiting clients go on, on the target. May be done again. */
 static bool lead_there(struct work *work, struct conn *console, struct conn *target, char **before, struct err *err)
 {
@@ -58,6 +50,7 @@ static bool switch_bouncer(struct work *work, struct conn *target, struct err *e
     return ok;
 }
 
+/* Where it fails, the migration waits there: "resume" runs it again. So it does where the engine ended in the middle. */
 static bool hook_after(struct work *work, struct err *err)
 {
     char *line = NULL;

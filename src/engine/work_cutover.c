@@ -25,39 +25,6 @@
 #define HOOK_TIMEOUT_MS 600000
 #define PAUSE_TIMEOUT_MS 60000
 
-void work_step(struct work *work, const char *name, const char *state, const char *text)
-{
-    cJSON *message = json_message("step");
-
-    json_add_str(message, "name", name);
-    json_add_str(message, "state", state);
-    json_add_str(message, "text", text);
-    work_send(work, message);
-}
-
-/* Lists come a line each; a step has one line. */
-static void one_line(char *text)
-{
-    size_t len = strlen(text);
-
-    while (len && text[len - 1] == '\n')
-        text[--len] = '\0';
-    for (; *text; text++)
-        if (*text == '\n')
-            *text = ';';
-}
-
-void cutover_say(struct cutover *c, const char *fmt, ...)
-{
-    va_list args;
-
-    va_start(args, fmt);
-    free(c->said);
-    c->said = xvasprintf(fmt, args);
-    va_end(args);
-    one_line(c->said);
-}
-
 /* --- steps --- */
 
 static bool list_writers(struct cutover *c, struct err *err)
