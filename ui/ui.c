@@ -123,10 +123,13 @@ static void run_aside(struct app *a, const char *what)
 static void keep_report(struct app *a, const char *text)
 {
     char *path = xasprintf("%s-report.html", a->session.name);
-    char cwd[512] = "";
+    char *cwd = getcwd(NULL, 0);
+    char *words = xasprintf("The report is in %s/%s.", cwd ? cwd : ".", path);
 
     if (file_replace(path, text, strlen(text), &a->session.answer))
-        snprintf(a->dashboard.message, sizeof a->dashboard.message, "The report is in %s/%s.", getcwd(cwd, sizeof cwd) ? cwd : "", path);
+        snprintf(a->dashboard.message, sizeof a->dashboard.message, "%s", words);
+    free(words);
+    free(cwd);
     free(path);
 }
 
