@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "base/json.h"
 #include "base/stop.h"
 #include "cli/cli.h"
@@ -287,11 +288,12 @@ int cmd_schema(const struct options *o)
     job.list = o->json ? cJSON_CreateArray() : NULL;
     stop_catch_signals(true);
     bool ok = can_be_shown(o, &plan, &err) && cli_open_tunnels(o, &plan, &tunnels, &err) &&
-              cli_greet_servers(o, &plan, &err) && make_work_dir(&job, &err) && each_database(&job, &err) &&
-              print(&job, &err);
+              cli_greet_servers(o, &plan, &err) && make_work_dir(&job, &err) && each_database(&job, &err);
+    /* Before it is printed: who reads may have seen enough, and end this program by that. */
     if (job.work_dir)
-        rmdir(job.work_dir);
+        dir_remove(job.work_dir, NULL);
     free(job.work_dir);
+    ok = ok && print(&job, &err);
     cli_close_tunnels(&plan, &tunnels);
     cJSON_Delete(job.list);
     buf_release(&job.out);
