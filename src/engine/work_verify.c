@@ -338,7 +338,9 @@ static void compared(void *arg, size_t index, const struct verify_result *result
 {
     struct verifier *v = arg;
 
-    work_record_compared(v->work, v->items[index].table, v->lsn, result);
+    /* Again and again, for days: the status has the last one. */
+    if (v->work->m->plan.verify_when != VERIFY_CONTINUOUS)
+        work_record_compared(v->work, v->items[index].table, v->lsn, result);
     if (!result->equal && result->source_sum[0]) {
         struct item *item = &v->items[index];
         item->is_different = true; /* which rows is looked for afterwards */

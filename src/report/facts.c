@@ -299,6 +299,36 @@ static cJSON *compared_json(const struct compared *item)
     return json;
 }
 
+/* What the status knows of the last comparison, where the record has none: no checksum, but all else. NULL: it was not compared. */
+static cJSON *compared_of_status(const cJSON *t, const struct compared *item)
+{
+    const char *state = json_str(t, "verifyState");
+    bool equal = state && (strcmp(state, "equal") == 0 || strcmp(state, "equal in part") == 0);
+
+    if (!equal && !(state && strcmp(state, "different") == 0))
+        return NULL;
+    cJSON *json = cJSON_CreateObject();
+    copy_member(json, t, "verifiedLsn", "lsn");
+    json_add_bool(json, "equal", equal);
+    copy_member(json, t, "verifySourceRows", "sourceRows");
+    copy_member(json, t, "verifyTargetRows", "targetRows");
+    copy_member(json, t, "verifyNote", "note");
+    copy_member(json, t, "verifiedOn", "comparedOn");
+    json_add_str(json, "unchangedUntilLsn", item ? item->confirmed_lsn : NULL);
+    return json;
+}
+
+static cJSON *comparison_json(const struct facts *f, const cJSON *t)
+{
+    struct compared *item;
+    const char *id = json_str(t, "id");
+    cJSON *json;
+
+    HASH_FIND_STR(f->compared, id ? id : "", item);
+    json = item && item->line ? compared_json(item) : compared_of_status(t, item);
+    return json ? json : cJSON_CreateNull();
+}
+
 static double seconds_between(const cJSON *object, const char *from, const char *to)
 {
     int64_t began_us, ended_us;
@@ -323,14 +353,11 @@ static cJSON *table_json(const struct facts *f, const cJSON *t)
         "tableName", "targetTableName", "state", "fullLoadTotalRows", "fullLoadTotalVolumeBytes", "fullLoadStartedOn",
         "fullLoadEndedOn", "cdcInsertCounter", "cdcUpdateCounter", "cdcDeleteCounter", "cdcTruncateCounter", "totalChangesApplied",
         "dataErrorsCount", "verifyState", "verifyNote", "lastError", NULL};
-    struct compared *compared;
     cJSON *json = cJSON_CreateObject();
-    const char *id = json_str(t, "id");
 
     copy_members(json, t, keys);
     add_seconds(json, "fullLoadSeconds", seconds_between(t, "fullLoadStartedOn", "fullLoadEndedOn"));
-    HASH_FIND_STR(f->compared, id ? id : "", compared);
-    cJSON_AddItemToObject(json, "comparison", compared && compared->line ? compared_json(compared) : cJSON_CreateNull());
+    cJSON_AddItemToObject(json, "comparison", comparison_json(f, t));
     return json;
 }
 

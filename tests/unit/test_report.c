@@ -30,6 +30,8 @@ static const char status_text[] =
     "{\"resultType\": \"TableLevelOutput\", \"id\": \"or|shop|public|<b>&\", \"databaseName\": \"shop\", \"tableName\": \"public.<b>&\","
     " \"targetTableName\": \"public.<b>&\", \"fullLoadTotalRows\": 3, \"fullLoadStartedOn\": \"2026-11-25T21:00:01+00:00\","
     " \"fullLoadEndedOn\": \"2026-11-25T21:00:02.5+00:00\", \"dataErrorsCount\": 0},"
+    "{\"resultType\": \"TableLevelOutput\", \"id\": \"or|shop|public|again\", \"databaseName\": \"shop\", \"tableName\": \"public.again\","
+    " \"targetTableName\": \"public.again\", \"verifyState\": \"equal\", \"verifiedLsn\": \"0/25\", \"verifySourceRows\": 9},"
     "{\"resultType\": \"TableLevelOutput\", \"id\": \"or|shop|public|other\", \"databaseName\": \"shop\", \"tableName\": \"public.other\","
     " \"targetTableName\": \"billing.other\", \"dataErrorsCount\": 2}]}}";
 
@@ -51,7 +53,8 @@ static void write_all(void)
                "{\"kind\":\"checks\",\"database\":\"shop\",\"findings\":[{\"id\":\"clock\",\"severity\":\"F\",\"waived\":true,\"side\":\"target\",\"message\":\"clocks disagree\"}]}\n"
                "{\"kind\":\"compared\",\"database\":\"shop\",\"schema\":\"public\",\"name\":\"<b>&\",\"lsn\":\"0/10\",\"equal\":false,\"sourceRows\":3,\"targetRows\":2}\n"
                "{\"kind\":\"compared\",\"database\":\"shop\",\"schema\":\"public\",\"name\":\"<b>&\",\"lsn\":\"0/20\",\"equal\":true,\"sourceRows\":3,\"targetRows\":3,\"sourceChecksum\":\"77\"}\n"
-               "{\"kind\":\"known-equal\",\"database\":\"shop\",\"schema\":\"public\",\"name\":\"<b>&\",\"lsn\":\"0/30\"}\n");
+               "{\"kind\":\"known-equal\",\"database\":\"shop\",\"schema\":\"public\",\"name\":\"<b>&\",\"lsn\":\"0/30\"}\n"
+               "{\"kind\":\"known-equal\",\"database\":\"shop\",\"schema\":\"public\",\"name\":\"again\",\"lsn\":\"0/30\"}\n");
     write_file("log.jsonl", "{\"time\":\"2026-11-25T21:00:01+00:00\",\"level\":\"info\",\"message\":\"nothing\"}\n"
                             "{\"time\":\"2026-11-25T21:00:01+00:00\",\"level\":\"warning\",\"message\":\"look at this\"}\n");
     write_file("history.jsonl", "{\"time\":\"2026-11-25T21:00:00+00:00\",\"us\":1000000,\"rows\":0,\"bytes\":0,\"applied\":0,\"lagUs\":null}\n"
@@ -94,7 +97,8 @@ static void test_facts(void)
     CHECK_TRUE(json_bool(comparison, "equal", false));
     CHECK_STR(json_str(comparison, "lsn"), "0/20");
     CHECK_STR(json_str(comparison, "unchangedUntilLsn"), "0/30");
-    CHECK_TRUE(cJSON_IsNull(json_get(at(database, "tables", 1), "comparison")));
+    CHECK_STR(json_str(json_get(at(database, "tables", 1), "comparison"), "unchangedUntilLsn"), "0/30");
+    CHECK_TRUE(cJSON_IsNull(json_get(at(database, "tables", 2), "comparison")));
     CHECK_INT(cJSON_GetArraySize(json_get(r, "left")), 1);
     CHECK_STR(json_str(at(r, "left", 0), "kind"), "read-only");
     CHECK_INT(cJSON_GetArraySize(json_get(r, "messages")), 1);
@@ -110,8 +114,9 @@ static void test_text(void)
 
     CHECK_CONTAINS(text, "Migration shop: Succeeded");
     CHECK_CONTAINS(text, "Downtime  1.234 s, from 2026-11-25 21:00:10.000 UTC to 2026-11-25 21:00:11.234 UTC");
-    CHECK_CONTAINS(text, "Compared  1 of 2 tables are equal, 1 were not compared");
+    CHECK_CONTAINS(text, "Compared  2 of 3 tables are equal, 1 were not compared");
     CHECK_CONTAINS(text, "equal at 0/20, unchanged until 0/30, 3 rows");
+    CHECK_CONTAINS(text, "equal at 0/25, unchanged until 0/30, 9 rows");
     CHECK_CONTAINS(text, "is billing.other on the target");
     CHECK_CONTAINS(text, "IS STILL THERE");
     CHECK_CONTAINS(text, "(rolled back) CREATE INDEX b");
