@@ -148,6 +148,17 @@ bool statement_changes_server(const char *sql)
     return changes;
 }
 
+/* A connection string, as of a subscription or a foreign server. */
+static bool holds_password(const char *at, const char *end)
+{
+    static const char word[] = "password=";
+
+    for (; end - at >= (long)sizeof word - 1; at++)
+        if (strncasecmp(at, word, sizeof word - 1) == 0)
+            return true;
+    return false;
+}
+
 char *statement_without_secrets(const char *sql)
 {
     struct buf out = BUF_INIT;
@@ -158,7 +169,7 @@ char *statement_without_secrets(const char *sql)
     for (const char *at = sql; *at; at = end) {
         bool is_text = *at == '\'' || ((*at == 'e' || *at == 'E') && at[1] == '\'');
         end = skip_token(at);
-        if (secret && is_text)
+        if (is_text && (secret || holds_password(at, end)))
             buf_addstr(&out, "'***'");
         else
             buf_add(&out, at, (size_t)(end - at));

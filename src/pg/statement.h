@@ -10,7 +10,8 @@
  * comments (PostgreSQL documentation, "Lexical Structure"). */
 bool statement_changes_server(const char *sql);
 
-/* The same text with "***" for the string behind each PASSWORD, whatever its case: roles, user mappings. Owned. */
+/* The same text with "***" for the string behind each PASSWORD, whatever its case (roles, user mappings), and for strings with
+ * "password=" in them (subscriptions). Owned. */
 char *statement_without_secrets(const char *sql);
 
 #endif

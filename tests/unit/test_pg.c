@@ -151,6 +151,8 @@ static void test_statement_secrets(void)
     check_secret("CREATE USER MAPPING FOR a SERVER s OPTIONS (user 'u', password /* here */ E'x\\'y')",
                  "CREATE USER MAPPING FOR a SERVER s OPTIONS (user 'u', password /* here */ '***')");
     check_secret("ALTER TABLE a RENAME password TO \"PASSWORD\"; SELECT 'kept'", "ALTER TABLE a RENAME password TO \"PASSWORD\"; SELECT 'kept'");
+    check_secret("CREATE SUBSCRIPTION s CONNECTION 'host=a Password=b' PUBLICATION p", "CREATE SUBSCRIPTION s CONNECTION '***' PUBLICATION p");
+    check_secret("SELECT 'password', 'pass'", "SELECT 'password', 'pass'");
     check_secret("", "");
 }
 
