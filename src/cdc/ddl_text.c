@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pg/token.h"
+
 static const char *skip_literal(const char *at)
 {
     for (at++; *at; at++) {
@@ -59,26 +61,6 @@ bool ddl_is_constant(const char *expression)
     return is;
 }
 
-static const char *skip_comment(const char *at)
-{
-    int depth = 0;
-
-    if (strncmp(at, "--", 2) == 0)
-        return at + strcspn(at, "\n");
-    do {
-        if (strncmp(at, "/*", 2) == 0) {
-            depth++;
-            at += 2;
-        } else if (strncmp(at, "*/", 2) == 0) {
-            depth--;
-            at += 2;
-        } else if (*at) {
-            at++;
-        }
-    } while (depth && *at);
-    return at;
-}
-
 static bool is_word(char ch)
 {
     return isalnum((unsigned char)ch) || ch == '_' || ((unsigned char)ch & 0x80);
@@ -90,12 +72,7 @@ static const char *next_token(const char *at, char token[16])
 {
     size_t n = 0;
 
-    for (;;) {
-        at += strspn(at, " \t\r\n\f\v");
-        if (strncmp(at, "--", 2) != 0 && strncmp(at, "/*", 2) != 0)
-            break;
-        at = skip_comment(at);
-    }
+    at = token_skip_blank(at);
     memset(token, 0, 16);
     if (*at == '\'' || *at == '"') {
         const char quote = *at;

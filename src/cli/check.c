@@ -72,9 +72,7 @@ int cmd_check(const struct options *o)
         ok = check_database(o, &plan, &plan.databases[i], &outcome, &err);
     ok = ok && (!o->fixes || write_fixes(o, &outcome.fixes, &err));
     if (ok && o->json) {
-        char *text = json_pretty_sorted(outcome.all);
-        puts(text);
-        free(text);
+        cli_print_json(outcome.all);
     }
     cJSON_Delete(outcome.all);
     fixes_release(&outcome.fixes);

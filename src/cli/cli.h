@@ -108,6 +108,9 @@ cJSON *cli_fetch_status(const char *state_dir, const char *name, bool tables, bo
 /* The report of a migration as make has it; NULL with err. Owned. */
 char *cli_report(const char *state_dir, const char *name, char *(*make)(const cJSON *report), struct err *err);
 
+/* The one document of --json, on stdout. */
+void cli_print_json(const cJSON *json);
+
 /* The objects of a status by resultType; borrowed. */
 const cJSON *cli_output(const cJSON *status);
 bool cli_is_type(const cJSON *item, const char *type);

@@ -142,9 +142,7 @@ static int dry_run(const struct options *o, const char *state_dir, const struct 
 
     if (engine_load(&m, state_dir, o->args[0], &err)) {
         if (undo_list(&m, list, &err) && o->json) {
-            char *text = json_pretty_sorted(list);
-            puts(text);
-            free(text);
+            cli_print_json(list);
         } else if (!err_is_set(&err)) {
             print_undo(list, verb, m.dir);
         }

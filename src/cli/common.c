@@ -39,6 +39,14 @@ int cli_fail(const struct options *options, struct err *err)
     return code;
 }
 
+void cli_print_json(const cJSON *json)
+{
+    char *text = json_pretty_sorted(json);
+
+    puts(text);
+    free(text);
+}
+
 char *cli_state_dir(const struct options *options, const struct plan *plan)
 {
     const char *given = options->state_dir;

@@ -131,9 +131,7 @@ static int connect_sides(const struct options *o, struct plan *plan, struct cli_
         cJSON_AddItemToArray(answers, answer);
     }
     if (o->json) {
-        char *text = json_pretty_sorted(answers);
-        puts(text);
-        free(text);
+        cli_print_json(answers);
     }
     cJSON_Delete(answers);
     return code;

@@ -1,23 +1,10 @@
 /* fallback NAME: the cutover of the migration that is the way back. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/files.h"
 #include "cli/cli.h"
 #include "engine/engine.h"
 #include "engine/fallback.h"
-
-static const struct pipeline *find_pipeline(const struct migration *m, const char *database, struct err *err)
-{
-    for (size_t i = 0; i < m->pipeline_count; i++)
-        if (database ? strcmp(m->pipelines[i].name, database) == 0 : m->pipeline_count == 1)
-            return &m->pipelines[i];
-    if (database)
-        err_set(err, ERR_USAGE, "migration \"%s\" has no database \"%s\"", m->name, database);
-    else
-        err_set(err, ERR_USAGE, "migration \"%s\" has %zu databases: name one with --database-name", m->name, m->pipeline_count);
-    return NULL;
-}
 
 /* What the migration is called that is the way back; NULL with err. Owned. */
 static char *find_way_back(const struct options *o, const char *state_dir, struct err *err)
@@ -27,7 +14,7 @@ static char *find_way_back(const struct options *o, const char *state_dir, struc
 
     if (!engine_load(&m, state_dir, o->args[0], err))
         return NULL;
-    const struct pipeline *p = find_pipeline(&m, o->database_name, err);
+    const struct pipeline *p = migration_pipeline(&m, o->database_name, err);
     if (p)
         name = fallback_name(&m, p);
     char *dir = name ? xasprintf("%s/%s", state_dir, name) : NULL;

@@ -86,9 +86,7 @@ int cmd_limits(const struct options *o)
         return cli_fail(o, &err);
     err_clear(&err);
     if (o->json) {
-        char *text = json_pretty_sorted(limits);
-        puts(text);
-        free(text);
+        cli_print_json(limits);
     } else {
         printf("%-22s %lld\n", "load jobs", (long long)json_i64(limits, "loadJobs", 0));
         printf("%-22s %lld\n", "sync jobs", (long long)json_i64(limits, "syncJobs", 0));

@@ -36,9 +36,7 @@ static bool print(const struct options *o, const cJSON *answer, struct err *err)
     const cJSON *database;
 
     if (o->json) {
-        char *text = json_pretty_sorted(json_get(answer, "databases"));
-        puts(text);
-        free(text);
+        cli_print_json(json_get(answer, "databases"));
     }
     cJSON_ArrayForEach(database, json_get(answer, "databases"))
     {

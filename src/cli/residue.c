@@ -102,9 +102,7 @@ static void print_json(const struct residues *found)
         json_add_str(item, "fix", r->fix);
         cJSON_AddItemToArray(list, item);
     }
-    char *text = json_pretty_sorted(list);
-    puts(text);
-    free(text);
+    cli_print_json(list);
     cJSON_Delete(list);
 }
 

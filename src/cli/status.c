@@ -173,14 +173,6 @@ static void print_status(const cJSON *status)
     }
 }
 
-static void print_json(const cJSON *status)
-{
-    char *text = json_pretty_sorted(status);
-
-    puts(text);
-    free(text);
-}
-
 /* A migration that has not ended and has no engine: what is shown is old. */
 static int judge(const struct options *o, cJSON *status, bool live, const char *name)
 {
@@ -190,7 +182,7 @@ static int judge(const struct options *o, cJSON *status, bool live, const char *
     if (faulted)
         cJSON_ReplaceItemInObjectCaseSensitive(properties, "state", cJSON_CreateString("Faulted"));
     if (o->json)
-        print_json(status);
+        cli_print_json(status);
     else
         print_status(status);
     if (faulted)
@@ -275,7 +267,7 @@ static int show_all(const struct options *o, const char *state_dir)
         free(names[i]);
     }
     if (o->json)
-        print_json(list);
+        cli_print_json(list);
     else if (!count)
         printf("There are no migrations in \"%s\".\n", state_dir);
     cJSON_Delete(list);

@@ -185,9 +185,7 @@ static void print(const struct options *o, const cJSON *answer)
     if (o->json) {
         cJSON *out = json_message("verification");
         cJSON_AddItemToObject(out, "databases", cJSON_Duplicate(json_get(answer, "databases"), true));
-        char *text = json_pretty_sorted(out);
-        puts(text);
-        free(text);
+        cli_print_json(out);
         cJSON_Delete(out);
         return;
     }

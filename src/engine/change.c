@@ -16,19 +16,6 @@ bool change_is_command(const char *name)
 
 /* --- may it be done --- */
 
-static struct pipeline *find_pipeline(struct supervisor *s, const char *database, struct err *err)
-{
-    for (size_t i = 0; i < s->m->pipeline_count; i++)
-        if (database ? strcmp(database, s->m->pipelines[i].name) == 0 : s->m->pipeline_count == 1)
-            return &s->m->pipelines[i];
-    if (database)
-        err_set(err, ERR_USAGE, "migration \"%s\" has no database \"%s\"", s->m->name, database);
-    else
-        err_set(err, ERR_USAGE, "migration \"%s\" has %zu databases: name one with --database-name",
-                s->m->name, s->m->pipeline_count);
-    return NULL;
-}
-
 static bool is_loading(const struct pipeline *p)
 {
     for (const struct table *t = p->tables; t; t = t->hh.next)
@@ -170,7 +157,7 @@ static bool ask(struct supervisor *s, struct pipeline *p, const char *name, cons
 bool change_command(struct supervisor *s, const char *name, const cJSON *request, cJSON *answer,
                     struct err *err)
 {
-    struct pipeline *p = find_pipeline(s, json_str(request, "databaseName"), err);
+    struct pipeline *p = migration_pipeline(s->m, json_str(request, "databaseName"), err);
 
     if (!p)
         return false;

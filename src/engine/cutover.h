@@ -32,6 +32,10 @@ struct cutover_step {
 /* Of a migration that streams, in order; ended by a NULL name. */
 extern const struct cutover_step cutover_steps[];
 
+/* Its three connections. Close them in any case. */
+bool cutover_open(struct cutover *c, struct err *err);
+void cutover_close(struct cutover *c);
+
 /* What a step says for itself when it is done; in one line. */
 void cutover_say(struct cutover *c, const char *fmt, ...) PGC_PRINTF(2, 3);
 

@@ -81,9 +81,8 @@ static bool look_at_late_table(struct late_tables *late, size_t index, struct er
 
 static void find_late_tables(struct late_tables *late)
 {
-    const struct pipeline *p = late->cutover->work->p;
-
     const struct cutover *c = late->cutover;
+    const struct pipeline *p = c->work->p;
     size_t most = c->late ? c->late_count : p->table_count;
 
     late->tables = xcalloc(most + 1, sizeof *late->tables);
@@ -158,23 +157,14 @@ static void release_late_tables(struct cutover *c)
     free(c->late);
 }
 
-static bool open_connections(struct cutover *c, struct err *err)
-{
-    return work_connect(c->work, &c->source, SIDE_SOURCE, CONN_READER, err) &&
-           work_connect(c->work, &c->target, SIDE_TARGET, CONN_WRITER, err) &&
-           work_connect(c->work, &c->reader, SIDE_TARGET, CONN_READER, err);
-}
-
 static bool again(struct cutover *c, struct err *err)
 {
     work_event(c->work, "warning", "%s: the target was restarted behind the comparison: tables outside of the stream are looked at "
                "once more", c->work->p->name);
     work_step(c->work, "tables outside of the stream", "running", NULL);
-    bool ok = open_connections(c, err) && cutover_late_tables(c, err);
+    bool ok = cutover_open(c, err) && cutover_late_tables(c, err);
     work_step(c->work, "tables outside of the stream", ok ? "done" : "failed", ok ? c->said : err->message);
-    conn_close(&c->source);
-    conn_close(&c->target);
-    conn_close(&c->reader);
+    cutover_close(c);
     return ok;
 }
 

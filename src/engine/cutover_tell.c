@@ -39,6 +39,20 @@ void cutover_say(struct cutover *c, const char *fmt, ...)
     one_line(c->said);
 }
 
+bool cutover_open(struct cutover *c, struct err *err)
+{
+    return work_connect(c->work, &c->source, SIDE_SOURCE, CONN_READER, err) &&
+           work_connect(c->work, &c->target, SIDE_TARGET, CONN_WRITER, err) &&
+           work_connect(c->work, &c->reader, SIDE_TARGET, CONN_READER, err);
+}
+
+void cutover_close(struct cutover *c)
+{
+    conn_close(&c->source);
+    conn_close(&c->target);
+    conn_close(&c->reader);
+}
+
 const char *cutover_bouncer_database(const struct work *work)
 {
     const char *given = work->m->plan.bouncer_database;

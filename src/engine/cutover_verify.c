@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "base/json.h"
-#include "base/record.h"
 #include "engine/verification.h"
 #include "verify/pool.h"
 #include "verify/verify.h"
@@ -136,19 +135,6 @@ static bool verify_rows(struct cutover *c, const struct known_tables *known, str
     return ok;
 }
 
-/* Equal earlier, and not written to until the fence. */
-static void record_known(const struct work *work, const struct table *table, lsn_t fence)
-{
-    cJSON *line = cJSON_CreateObject();
-
-    json_add_str(line, "database", work->p->name);
-    json_add_str(line, "oid", table->oid);
-    json_add_str(line, "schema", table->schema);
-    json_add_str(line, "name", table->name);
-    work_json_add_lsn(line, "lsn", fence);
-    record_add("known-equal", line);
-}
-
 /* What was compared while changes were streamed is not compared again where nothing has changed since. */
 static bool verify_unknown_rows(struct cutover *c, size_t *known_count, struct verify_summary *summary,
                                 struct err *err)
@@ -157,7 +143,7 @@ static bool verify_unknown_rows(struct cutover *c, size_t *known_count, struct v
     bool ok = work_known_equal(c->work, &c->target, &known, err) && verify_rows(c, &known, summary, err);
 
     for (size_t i = 0; ok && i < known.count && !c->rehearses; i++)
-        record_known(c->work, known.tables[i], c->fence);
+        work_record_known(c->work, known.tables[i], c->fence);
     *known_count = known.count;
     summary->compared += known.count;
     free(known.tables);

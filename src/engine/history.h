@@ -1,5 +1,5 @@
 /* How load and lag went, for the report's chart: a line every second at first, thinned out as the migration gets longer, so
- * that it never has more than HISTORY_LINES of them. A file of JSON lines {"time","rows","bytes","applied","lagUs"}: sums over
+ * that it never has more than HISTORY_LINES of them. A file of JSON lines {"time","us","rows","bytes","applied","lagUs"}: sums over
  * all databases, the greatest lag of them (null: not known). Gaps are times when no engine ran. */
 #ifndef PGC_ENGINE_HISTORY_H
 #define PGC_ENGINE_HISTORY_H

@@ -91,6 +91,18 @@ void migration_make_pipelines(struct migration *m)
     }
 }
 
+struct pipeline *migration_pipeline(const struct migration *m, const char *database, struct err *err)
+{
+    for (size_t i = 0; i < m->pipeline_count; i++)
+        if (database ? strcmp(database, m->pipelines[i].name) == 0 : m->pipeline_count == 1)
+            return &m->pipelines[i];
+    if (database)
+        err_set(err, ERR_USAGE, "migration \"%s\" has no database \"%s\"", m->name, database);
+    else
+        err_set(err, ERR_USAGE, "migration \"%s\" has %zu databases: name one with --database-name", m->name, m->pipeline_count);
+    return NULL;
+}
+
 void table_verification_release(struct table_verification *verified)
 {
     free(verified->written);

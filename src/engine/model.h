@@ -285,6 +285,8 @@ bool goal_parse(const char *text, enum goal *goal);
 
 /* Fills pipelines from m->plan; id, name and dir are set. */
 void migration_make_pipelines(struct migration *m);
+/* The database of that name (NULL: the only one). NULL with ERR_USAGE where there is none, or several to choose from. Borrowed. */
+struct pipeline *migration_pipeline(const struct migration *m, const char *database, struct err *err);
 void migration_release(struct migration *m);
 bool migration_has_ended(const struct migration *m);
 

@@ -363,21 +363,12 @@ static const struct cutover_step copy_steps[] = {
     {NULL, NULL, false, NULL},
 };
 
-static bool open_connections(struct cutover *c, struct err *err)
-{
-    return work_connect(c->work, &c->source, SIDE_SOURCE, CONN_READER, err) &&
-           work_connect(c->work, &c->target, SIDE_TARGET, CONN_WRITER, err) &&
-           work_connect(c->work, &c->reader, SIDE_TARGET, CONN_READER, err);
-}
-
 static void release(struct cutover *c)
 {
     free(c->said);
     free(c->relations);
     sequence_list_release(&c->on_target);
-    conn_close(&c->source);
-    conn_close(&c->target);
-    conn_close(&c->reader);
+    cutover_close(c);
 }
 
 static bool run_step(struct cutover *c, const struct cutover_step *step, struct err *err)
@@ -394,7 +385,7 @@ bool work_cutover(struct work *work, struct err *err)
 {
     struct cutover c = {.work = work};
     const struct cutover_step *step = work->p->load_only ? copy_steps : cutover_steps;
-    bool ok = open_connections(&c, err);
+    bool ok = cutover_open(&c, err);
 
     for (; ok && step->name; step++)
         ok = (step->is_wanted && !step->is_wanted(&work->m->plan)) || run_step(&c, step, err);
@@ -406,7 +397,7 @@ bool work_rehearse(struct work *work, struct err *err)
 {
     static const struct cutover_step only = {"rehearse", cutover_rehearse, false, NULL};
     struct cutover c = {.work = work};
-    bool ok = open_connections(&c, err) && run_step(&c, &only, err);
+    bool ok = cutover_open(&c, err) && run_step(&c, &only, err);
 
     release(&c);
     return ok;

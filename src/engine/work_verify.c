@@ -99,15 +99,27 @@ static void make_jobs(struct verifier *v)
 
 /* --- telling --- */
 
-void work_record_compared(const struct work *work, const struct table *table, lsn_t lsn, const struct verify_result *result)
+/* The start of a line of the record about a table at a position. */
+static cJSON *record_line(const struct work *work, const struct table *table, lsn_t lsn)
 {
     cJSON *line = cJSON_CreateObject();
 
     json_add_str(line, "database", work->p->name);
-    json_add_str(line, "oid", table->oid);
     json_add_str(line, "schema", table->schema);
     json_add_str(line, "name", table->name);
     work_json_add_lsn(line, "lsn", lsn);
+    return line;
+}
+
+void work_record_known(const struct work *work, const struct table *table, lsn_t lsn)
+{
+    record_add("known-equal", record_line(work, table, lsn));
+}
+
+void work_record_compared(const struct work *work, const struct table *table, lsn_t lsn, const struct verify_result *result)
+{
+    cJSON *line = record_line(work, table, lsn);
+
     json_add_bool(line, "equal", result->equal);
     json_add_num(line, "sourceRows", (double)result->source_rows);
     json_add_num(line, "targetRows", (double)result->target_rows);

@@ -77,6 +77,9 @@ void work_record_compared(const struct work *work, const struct table *table, ls
  * again. */
 bool work_take_out(struct work *work, struct conn *target, bool loaded, struct err *err);
 
+/* It was equal earlier, and has not been written to until that position. */
+void work_record_known(const struct work *work, const struct table *table, lsn_t lsn);
+
 struct table_entry;
 /* A picked table as "tables" messages have it. Owned. */
 cJSON *work_entry_json(const struct table_entry *entry);

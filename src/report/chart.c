@@ -82,12 +82,11 @@ static void add_mark(struct buf *out, const struct axis *axis, const cJSON *data
                   "text-anchor=\"end\">%s</text>\n", x, x, TOP, HEIGHT - BOTTOM, x - 3, TOP + 10, label);
 }
 
-static void begin(struct buf *out, const struct axis *axis, const char *title, const char *top, const cJSON *history)
+static void begin(struct buf *out, const char *title, const char *top, const cJSON *history)
 {
     char a[WORDS_SIZE], b[WORDS_SIZE];
     const cJSON *last = cJSON_GetArrayItem(history, cJSON_GetArraySize(history) - 1);
 
-    (void)axis;
     buf_addf(out, "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\"><title>%s</title>\n", WIDTH, HEIGHT, title, title);
     buf_addf(out, "<text x=\"%.0f\" y=\"12\">%s</text>\n", LEFT, title);
     buf_addf(out, "<path d=\"M%.0f %.0fV%.0fH%.0f\" class=\"axis\"/>\n", LEFT, TOP, HEIGHT - BOTTOM, WIDTH - RIGHT);
@@ -123,13 +122,13 @@ void chart_add(struct buf *out, const cJSON *report)
     double rows = most_of(history, "rows"), applied = most_of(history, "applied");
     axis.most = rows > applied ? rows : applied;
     units_count((int64_t)axis.most, top, sizeof top);
-    begin(out, &axis, "Rows loaded (solid) and changes applied (dashed)", top, history);
+    begin(out, "Rows loaded (solid) and changes applied (dashed)", top, history);
     add_curve(out, history, "rows", &axis, "load");
     add_curve(out, history, "applied", &axis, "applied");
     end(out, &axis, report);
     axis.most = most_of(history, "lagUs");
     units_duration((int64_t)axis.most, top, sizeof top);
-    begin(out, &axis, "Lag: from a commit on the source to the same on the target", top, history);
+    begin(out, "Lag: from a commit on the source to the same on the target", top, history);
     add_curve(out, history, "lagUs", &axis, "lag");
     end(out, &axis, report);
 }

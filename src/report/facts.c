@@ -16,6 +16,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "report/lines.h"
+#include "report/words.h"
 
 #define MESSAGES_MAX 1000
 
@@ -120,30 +121,23 @@ static void on_known(struct facts *f, const cJSON *line)
     item->confirmed_lsn = json_str(line, "lsn") ? xstrdup(json_str(line, "lsn")) : NULL;
 }
 
-static double number(const cJSON *object, const char *key)
-{
-    const cJSON *item = json_get(object, key);
-
-    return cJSON_IsNumber(item) ? item->valuedouble : 0;
-}
-
 static void on_statement(struct facts *f, const cJSON *line)
 {
     static const char *const keys[] = {"time", "side", "server", "by", "sql", "sqlstate", NULL};
     cJSON *json = cJSON_CreateObject();
 
     copy_members(json, line, keys);
-    json_add_num(json, "milliseconds", (double)(int64_t)(number(line, "us") / 10) / 100);
+    json_add_num(json, "milliseconds", (double)(int64_t)(words_number(line, "us") / 10) / 100);
     json_add_bool(json, "rolledBack", false);
     cJSON_AddItemToArray(f->statements_json, json);
     f->statements = xgrow(f->statements, f->statement_count, &f->statement_cap, sizeof *f->statements);
-    f->statements[f->statement_count++] = (struct statement){number(line, "session"), json};
+    f->statements[f->statement_count++] = (struct statement){words_number(line, "session"), json};
 }
 
 static void on_rolled_back(struct facts *f, const cJSON *line)
 {
-    double session = number(line, "session");
-    int64_t left = (int64_t)number(line, "count");
+    double session = words_number(line, "session");
+    int64_t left = (int64_t)words_number(line, "count");
 
     for (size_t i = f->statement_count; i-- > 0 && left > 0;) {
         if (f->statements[i].session != session)

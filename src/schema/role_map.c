@@ -7,8 +7,7 @@
 
 #include "base/xalloc.h"
 #include "pg/ident.h"
-
-enum token { TOKEN_END, TOKEN_BLANK, TOKEN_WORD, TOKEN_NAME, TOKEN_OTHER };
+#include "pg/token.h"
 
 struct reading {
     const struct schema_role_map *map;
@@ -27,85 +26,6 @@ const char *role_map_name(const struct schema_role_map *map, const char *name)
         if (strcmp(map->items[i].from, name) == 0)
             return map->items[i].to;
     return name;
-}
-
-/* --- tokens --- */
-
-static bool is_word_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$' ||
-           (unsigned char)c >= 0x80;
-}
-
-/* Up to behind the quote that ends it; a doubled one does not, nor, where escapes count, one behind a backslash. */
-static size_t quoted_length(const char *text, char quote, bool escapes)
-{
-    size_t n = 1;
-
-    for (; text[n]; n++) {
-        if (escapes && text[n] == '\\' && text[n + 1])
-            n++;
-        else if (text[n] == quote && text[n + 1] == quote)
-            n++;
-        else if (text[n] == quote)
-            return n + 1;
-    }
-    return n;
-}
-
-static size_t dollar_length(const char *text)
-{
-    size_t tag = 1;
-
-    while (is_word_char(text[tag]) && text[tag] != '$')
-        tag++;
-    if (text[tag] != '$' || (text[1] >= '0' && text[1] <= '9'))
-        return 1;
-    tag++;
-    for (const char *at = text + tag; (at = strchr(at, '$')); at++)
-        if (strncmp(at, text, tag) == 0)
-            return (size_t)(at - text) + tag;
-    return strlen(text);
-}
-
-static size_t comment_length(const char *text)
-{
-    size_t depth = 1, n = 2;
-
-    while (text[n] && depth) {
-        bool opens = text[n] == '/' && text[n + 1] == '*', closes = text[n] == '*' && text[n + 1] == '/';
-        depth = depth + opens - closes;
-        n += opens || closes ? 2 : 1;
-    }
-    return n;
-}
-
-static enum token next_token(const char *text, size_t *len)
-{
-    *len = 1;
-    if (!*text)
-        return TOKEN_END;
-    if (strchr(" \t\r\n", *text)) {
-        *len = strspn(text, " \t\r\n");
-        return TOKEN_BLANK;
-    }
-    if (strncmp(text, "--", 2) == 0 || strncmp(text, "/*", 2) == 0) {
-        *len = *text == '-' ? strcspn(text, "\n") : comment_length(text);
-        return TOKEN_BLANK;
-    }
-    if (*text == '"') {
-        *len = quoted_length(text, '"', false);
-        return TOKEN_NAME;
-    }
-    bool escapes = (*text == 'E' || *text == 'e') && text[1] == '\'';
-    if (*text == '\'' || escapes)
-        *len = escapes + quoted_length(text + escapes, '\'', escapes);
-    else if (*text == '$')
-        *len = dollar_length(text);
-    else if (is_word_char(*text))
-        while (is_word_char(text[*len]))
-            ++*len;
-    return is_word_char(*text) && *text != '$' && !escapes ? TOKEN_WORD : TOKEN_OTHER;
 }
 
 /* --- where roles stand --- */
@@ -200,7 +120,7 @@ void role_map_apply(const struct schema_role_map *map, const char *text, struct 
     enum token token;
     size_t len;
 
-    for (; (token = next_token(text, &len)) != TOKEN_END; text += len) {
+    for (; (token = token_next(text, &len)) != TOKEN_END; text += len) {
         bool keyword = token == TOKEN_WORD && is_keyword(text, len);
         if (token == TOKEN_NAME || (token == TOKEN_WORD && !keyword)) {
             take_name(&r, text, len);
@@ -208,7 +128,7 @@ void role_map_apply(const struct schema_role_map *map, const char *text, struct 
         }
         if (keyword)
             take_keyword(&r, text, len);
-        else if (token == TOKEN_OTHER)
+        else if (token == TOKEN_OTHER || token == TOKEN_STRING)
             take_other(&r, *text);
         buf_add(out, text, len);
     }

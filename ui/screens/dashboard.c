@@ -53,6 +53,22 @@ const cJSON *dashboard_database(const struct dashboard *d)
     return session_database(d->session, d->database);
 }
 
+struct verified_counts dashboard_verified(const struct dashboard *d)
+{
+    struct verified_counts n = {0, 0, 0};
+
+    for (int i = 0; i < d->count; i++) {
+        const char *state = session_text(d->tables[i], "verifyState");
+        if (strncmp(state, "equal", 5) == 0)
+            n.equal++;
+        else if (strcmp(state, "different") == 0)
+            n.different++;
+        else
+            n.others++;
+    }
+    return n;
+}
+
 static bool has_error(const cJSON *table)
 {
     return cJSON_IsObject(json_get(table, "lastError")) || strcmp(session_text(table, "state"), "ERROR") == 0;

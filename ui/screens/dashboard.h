@@ -37,6 +37,11 @@ void dashboard_refresh(struct dashboard *d);
 void dashboard_draw(struct dashboard *d, struct canvas *canvas);
 /* False: the key means nothing here, and is for who shows the screen (leaving, help). */
 bool dashboard_key(struct dashboard *d, int key);
+/* How many of the tables that are shown were found equal, different, or neither. */
+struct verified_counts {
+    int equal, different, others;
+};
+struct verified_counts dashboard_verified(const struct dashboard *d);
 /* The database that is shown, NULL: not known yet. */
 const cJSON *dashboard_database(const struct dashboard *d);
 

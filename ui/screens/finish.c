@@ -9,26 +9,6 @@
 
 #define TABLES_NAMED 5
 
-struct counts {
-    int equal, different, others;
-};
-
-static struct counts count(const struct dashboard *d)
-{
-    struct counts n = {0, 0, 0};
-
-    for (int i = 0; i < d->count; i++) {
-        const char *state = session_text(d->tables[i], "verifyState");
-        if (strncmp(state, "equal", 5) == 0)
-            n.equal++;
-        else if (strcmp(state, "different") == 0)
-            n.different++;
-        else
-            n.others++;
-    }
-    return n;
-}
-
 static bool has_ended(const struct dashboard *d)
 {
     const char *phase = session_text(dashboard_database(d), "phase");
@@ -57,7 +37,7 @@ static const char *outcome(const char *phase)
 static int result(const struct dashboard *d, struct canvas *c, int row, int end)
 {
     const cJSON *db = dashboard_database(d);
-    struct counts n = count(d);
+    struct verified_counts n = dashboard_verified(d);
     char rows[32], changes[32];
 
     units_count((int64_t)session_num(db, "fullLoadRows"), rows, sizeof rows);

@@ -280,16 +280,12 @@ static void verify_row(struct canvas *c, int row, const cJSON *t)
 
 void pane_verify(const struct dashboard *d, struct canvas *c, int row, int rows)
 {
-    int counts[3] = {0, 0, 0}; /* equal, different, the others */
+    struct verified_counts n = dashboard_verified(d);
     int end = row + rows;
 
-    for (int i = 0; i < d->count; i++) {
-        const char *state = session_text(d->tables[i], "verifyState");
-        counts[strncmp(state, "equal", 5) == 0 ? 0 : strcmp(state, "different") == 0 ? 1 : 2]++;
-    }
-    canvas_putf(c, row++, 1, -1, counts[1] ? ROLE_ERROR : ROLE_HEADER, "%d equal, %d different, %d not compared", counts[0],
-                counts[1], counts[2]);
-    if (counts[2] == d->count)
+    canvas_putf(c, row++, 1, -1, n.different ? ROLE_ERROR : ROLE_HEADER, "%d equal, %d different, %d not compared", n.equal,
+                n.different, n.others);
+    if (n.others == d->count)
         canvas_wrap(c, row, 1, c->cols - 2, end - row, ROLE_TEXT,
                     "V compares source and target as of one position while changes are streamed; nothing stops. What is found equal, "
                     "and is not written to until then, is not compared again in the cutover. Rows that differ: \"pgcutover verify NAME "
