@@ -108,7 +108,7 @@ void pane_finish(const struct dashboard *d, struct canvas *c, int row, int rows)
     left(d, c, row, keys);
     canvas_put(c, keys, 1, -1, ROLE_TEXT, "w  writes the report, one page of HTML, into this directory.");
     canvas_put(c, keys + 1, 1, -1, has_ended(d) ? ROLE_TEXT : ROLE_DIM,
-               has_ended(d) ? "D  deletes the migration: what is above is taken back, and the source is writable again."
+               has_ended(d) ? "D  deletes the migration: what is above is taken back."
                             : "D  deletes the migration, when it has ended.");
     canvas_put(c, keys + 2, 1, -1, has_ended(d) ? ROLE_TEXT : ROLE_DIM,
                "B  goes back to the source and loses nothing, where the cutover has armed it.");

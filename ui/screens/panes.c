@@ -146,11 +146,25 @@ void pane_lag(const struct dashboard *d, struct canvas *c, int row, int rows)
 /* The engine's times are UTC, the clock in the title is local: so are these. "" where it is no time. */
 static void local_time(const char *iso, char out[16])
 {
-    struct tm tm = {0};
+    int64_t us;
 
     out[0] = '\0';
-    if (strptime(iso, "%Y-%m-%dT%H:%M:%S", &tm))
-        clock_hms((int64_t)timegm(&tm) * 1000000, out);
+    if (clock_parse_iso(iso, &us))
+        clock_hms(us, out);
+}
+
+/* The same with its day, which may be another one than in UTC. */
+static void local_day_and_time(const char *iso, char out[32])
+{
+    int64_t us;
+    struct tm tm;
+
+    out[0] = '\0';
+    if (!clock_parse_iso(iso, &us))
+        return;
+    time_t seconds = (time_t)(us / 1000000);
+    localtime_r(&seconds, &tm);
+    strftime(out, 32, "%Y-%m-%d %H:%M:%S", &tm);
 }
 
 /* The last of them; scrolling goes back. */
@@ -231,11 +245,10 @@ void pane_cutover(const struct dashboard *d, struct canvas *c, int row, int rows
                     "Nothing of a cutover has been done. c stops writes on the source, applies the last change, brings sequences and "
                     "what no stream carries over, compares both sides as the plan says, and opens the target. Until the target is "
                     "open everything is undone if a step fails, and the source is writable again.");
-        char at[16];
-        local_time(session_text(db, "cutoverSetFor"), at);
+        char at[32];
+        local_day_and_time(session_text(db, "cutoverSetFor"), at);
         if (*at)
-            canvas_putf(c, row + 7, 1, -1, ROLE_HEADER, "It is set for %s of this host's time (%.10s), and begins by itself then.", at,
-                        session_text(db, "cutoverSetFor"));
+            canvas_putf(c, row + 7, 1, -1, ROLE_HEADER, "It is set for %s, and begins by itself then.", at);
         if (*why)
             canvas_putf(c, row + 5, 1, -1, ROLE_WARNING, "%s Cannot be cut over yet: %s", c->glyphs->warning, why);
         return;
