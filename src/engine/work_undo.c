@@ -344,7 +344,7 @@ static bool prove_gone_from(struct undo *u, struct conn *c, struct err *err)
             buf_addf(&left, "\n    on the %s: %s;", side_name(c->side), found.items[i].fix);
     if (ok && left.len) {
         err_set(err, ERR_SERVER, "%s: something of the migration is still there after it was undone", c->label);
-        err_hint(err, "\"pgcutover resume %s\" looks again. It can be removed by hand:%s", u->work->m->name, left.data);
+        err_hint(err, "Remove it by hand; then \"pgcutover resume %s\" ends the migration:%s", u->work->m->name, left.data);
         ok = false;
     } else if (ok) {
         work_event(u->work, "info", "%s: the %s's catalogs have nothing of \"%s\" any more", p->name, side_name(c->side), p->slot);
