@@ -5,17 +5,13 @@
 
 #include "base/json.h"
 #include "engine/verification.h"
-#include "verify/pool.h"
+#include "engine/verify_pairs.h"
 #include "verify/verify.h"
-
-#define PAIRS_MAX 16
 
 /* All tables side by side, on as many pairs of connections as the load had. */
 struct comparing {
     struct cutover *cutover;
-    struct conn ends[PAIRS_MAX][2]; /* beside the cutover's own: source, target */
-    struct verify_pair pairs[PAIRS_MAX];
-    size_t pair_count;
+    struct verify_pairs pairs;
     struct verify_job *jobs; /* owned */
     const struct table **tables; /* owned array of borrowed, one a job */
     size_t count, next;
@@ -23,11 +19,10 @@ struct comparing {
     struct err failed;       /* the first that could not be compared */
 };
 
-static long next_table(void *arg, int *pause_ms)
+static long next_table(void *arg)
 {
     struct comparing *it = arg;
 
-    *pause_ms = 0;
     return it->next < it->count && !err_is_set(&it->failed) ? (long)it->next++ : -1;
 }
 
@@ -86,29 +81,8 @@ static void make_jobs(struct comparing *it, const struct known_tables *known)
         if (known && work_is_known(known, t))
             continue;
         it->tables[it->count] = t;
-        it->jobs[it->count++] = (struct verify_job){.schema = t->schema, .name = t->name, .where = t->where,
-                                                    .target_schema = t->target_schema,
-                                                    .target_name = t->target_name, .columns = t->columns,
-                                                    .snapshot = p->load_only ? p->snapshot : NULL};
+        it->jobs[it->count++] = verify_job_of(t, p->load_only ? p->snapshot : NULL, NULL);
     }
-}
-
-static bool connect_pairs(struct comparing *it, struct err *err)
-{
-    struct work *work = it->cutover->work;
-    size_t wanted = (size_t)work->m->plan.load_jobs;
-
-    if (wanted > PAIRS_MAX)
-        wanted = PAIRS_MAX;
-    it->pairs[it->pair_count++] = (struct verify_pair){&it->cutover->source, &it->cutover->reader};
-    for (; it->pair_count < wanted && it->pair_count < it->count; it->pair_count++) {
-        struct conn *ends = it->ends[it->pair_count];
-        if (!work_connect(work, &ends[0], SIDE_SOURCE, CONN_READER, err) ||
-            !work_connect(work, &ends[1], SIDE_TARGET, CONN_READER, err))
-            return false;
-        it->pairs[it->pair_count] = (struct verify_pair){&ends[0], &ends[1]};
-    }
-    return true;
 }
 
 static bool verify_rows(struct cutover *c, const struct known_tables *known, struct verify_summary *summary,
@@ -117,19 +91,17 @@ static bool verify_rows(struct cutover *c, const struct known_tables *known, str
     struct comparing it = {.cutover = c, .summary = summary};
 
     make_jobs(&it, known);
-    bool ok = connect_pairs(&it, err);
-    const struct verify_pool pool = {.pairs = it.pairs, .pair_count = it.pair_count, .arg = &it, .next = next_table,
-                                     .jobs = it.jobs, .compared = compared, .failed = could_not};
+    bool ok = verify_pairs_connect(&it.pairs, c->work, it.jobs, it.count, &c->source, &c->reader, err);
+    const struct verify_pool pool = {.pairs = it.pairs.pairs, .pair_count = it.pairs.count, .jobs = it.jobs,
+                                     .piece_bytes = verify_piece_bytes(c->work), .arg = &it, .next = next_table,
+                                     .compared = compared, .failed = could_not};
     ok = ok && verify_pool_run(&pool, err);
     if (ok && err_is_set(&it.failed)) {
         err_move(err, &it.failed);
         ok = false;
     }
     err_clear(&it.failed);
-    for (size_t i = 0; i < PAIRS_MAX; i++) {
-        conn_close(&it.ends[i][0]);
-        conn_close(&it.ends[i][1]);
-    }
+    verify_pairs_close(&it.pairs);
     free(it.jobs);
     free(it.tables);
     return ok;

@@ -18,18 +18,19 @@
 #include "base/record.h"
 #include "base/rate.h"
 #include "base/stop.h"
+#include "base/units.h"
 #include "engine/verification.h"
+#include "engine/verify_pairs.h"
 #include "engine/works.h"
 #include "load/copy_table.h"
 #include "load/slot.h"
 #include "load/snapshot.h"
 #include "pg/repl.h"
 #include "sql/sql.h"
-#include "verify/pool.h"
 #include "verify/rows.h"
 
 #define HALT_TIMEOUT_MS 600000 /* a transaction that is being applied is not cut */
-#define PAIRS_MAX 16
+#define PROGRESS_MS 1000       /* between two words of how far it is */
 
 /* How long the stream may stand still for the slot to be made, a try each; in between it goes on. */
 static const int slot_timeouts_ms[] = {2000, 5000, 15000, 60000};
@@ -52,14 +53,14 @@ struct verifier {
     struct conn source, target;     /* CONN_READER: hold the snapshots */
     char *from_snapshot, *to_snapshot;
     lsn_t lsn;
-    struct conn ends[PAIRS_MAX][2]; /* source, target */
-    struct verify_pair pairs[PAIRS_MAX];
-    size_t pair_count;
+    struct verify_pairs pairs;
     struct item *items;
     struct verify_job *jobs;        /* of the items */
     size_t count, next;
     bool again;                     /* the second time, after the repair */
     struct rate rate;
+    int64_t bytes_read, bytes_all;  /* by the estimates */
+    int64_t told_ms;
     struct conn writer;             /* CONN_WRITER on the target: repairs */
 };
 
@@ -89,11 +90,10 @@ static void pick(struct verifier *v)
 /* The names are good as long as the snapshots are. */
 static void make_jobs(struct verifier *v)
 {
+    v->bytes_all = v->bytes_read = 0;
     for (size_t i = 0; i < v->count; i++) {
-        const struct table *t = v->items[i].table;
-        v->jobs[i] = (struct verify_job){.schema = t->schema, .name = t->name, .where = t->where, .columns = t->columns,
-                                         .target_schema = t->target_schema, .target_name = t->target_name,
-                                         .snapshot = v->from_snapshot, .target_snapshot = v->to_snapshot};
+        v->jobs[i] = verify_job_of(v->items[i].table, v->from_snapshot, v->to_snapshot);
+        v->bytes_all += v->items[i].is_skipped ? 0 : v->jobs[i].bytes;
     }
 }
 
@@ -328,22 +328,49 @@ static bool take_position(struct verifier *v, bool (*with)(struct verifier *v, s
 
 /* --- comparing --- */
 
-/* The estimate is what there is before a table is read. */
-static long next_table(void *arg, int *pause_ms)
+static long next_table(void *arg)
 {
     struct verifier *v = arg;
-    int64_t now_us = clock_mono_ms() * 1000;
 
     while (v->next < v->count && v->items[v->next].is_skipped)
         v->next++;
-    *pause_ms = 0;
-    if (v->next == v->count)
-        return -1;
-    *pause_ms = (int)((rate_wait_us(&v->rate, now_us) + 999) / 1000);
-    if (*pause_ms)
-        return -1;
-    rate_add(&v->rate, v->items[v->next].table->est_bytes, now_us);
-    return (long)v->next++;
+    return v->next < v->count ? (long)v->next++ : -1;
+}
+
+static int pause_for_rate(void *arg)
+{
+    const struct verifier *v = arg;
+
+    return (int)((rate_wait_us(&v->rate, clock_mono_ms() * 1000) + 999) / 1000);
+}
+
+static void tell_progress(struct verifier *v)
+{
+    int64_t now_ms = clock_mono_ms();
+    char done[32], all[32];
+
+    if (now_ms - v->told_ms < PROGRESS_MS)
+        return;
+    v->told_ms = now_ms;
+    units_bytes(v->bytes_read, done, sizeof done);
+    units_bytes(v->bytes_all, all, sizeof all);
+    char *text = xasprintf("comparing: about %s of %s", done, all);
+    work_phase(v->work, text, 0, 0);
+    free(text);
+}
+
+/* By the estimate, which is what there is before a table is read. */
+static void reads(void *arg, size_t index, int64_t bytes, bool done)
+{
+    struct verifier *v = arg;
+
+    (void)index;
+    if (!done) {
+        rate_add(&v->rate, bytes, clock_mono_ms() * 1000);
+        return;
+    }
+    v->bytes_read += bytes;
+    tell_progress(v);
 }
 
 static void compared(void *arg, size_t index, const struct verify_result *result)
@@ -390,7 +417,7 @@ static void tell_skipped(struct verifier *v)
 static bool search_rows(struct verifier *v, size_t index, struct err *err)
 {
     struct item *item = &v->items[index];
-    struct verify_pair *pair = &v->pairs[0];
+    struct verify_pair *pair = &v->pairs.pairs[0];
     struct verify_rows rows = {0};
     bool ok = verify_rows(pair->src, pair->dst, &v->jobs[index], item->source_rows, &rows, err);
 
@@ -415,8 +442,8 @@ static bool search_all(struct verifier *v, struct err *err)
         struct err own = ERR_INIT;
         if (!v->items[i].is_different || search_rows(v, i, &own))
             continue;
-        if (own.retryable || own.code == ERR_STOPPED || !conn_is_open(v->pairs[0].src) ||
-            !conn_is_open(v->pairs[0].dst)) {
+        if (own.retryable || own.code == ERR_STOPPED || !conn_is_open(v->pairs.pairs[0].src) ||
+            !conn_is_open(v->pairs.pairs[0].dst)) {
             err_move(err, &own);
             return false;
         }
@@ -428,8 +455,9 @@ static bool search_all(struct verifier *v, struct err *err)
 
 static bool compare_all(struct verifier *v, struct err *err)
 {
-    struct verify_pool pool = {.pairs = v->pairs, .pair_count = v->pair_count, .arg = v, .next = next_table,
-                               .jobs = v->jobs, .compared = compared, .failed = could_not};
+    struct verify_pool pool = {.pairs = v->pairs.pairs, .pair_count = v->pairs.count, .jobs = v->jobs,
+                               .piece_bytes = verify_piece_bytes(v->work), .arg = v, .next = next_table,
+                               .pause = pause_for_rate, .reads = reads, .compared = compared, .failed = could_not};
 
     work_phase(v->work, "comparing", 0, 0);
     make_jobs(v);
@@ -447,10 +475,10 @@ static bool repair_one(struct verifier *v, struct item *item, struct err *err)
                            .target_name = t->target_name, .columns = t->columns, .where = where, .replace = item->keys,
                            .epoch_lsn = v->lsn};
     struct copy_result result;
-    bool ok = snapshot_adopt(v->pairs[0].src, v->from_snapshot, err) &&
-              copy_table(v->pairs[0].src, &v->writer, &job, NULL, &result, err);
+    bool ok = snapshot_adopt(v->pairs.pairs[0].src, v->from_snapshot, err) &&
+              copy_table(v->pairs.pairs[0].src, &v->writer, &job, NULL, &result, err);
 
-    snapshot_end(v->pairs[0].src);
+    snapshot_end(v->pairs.pairs[0].src);
     if (ok)
         item->repaired = result.rows;
     free(where);
@@ -547,22 +575,11 @@ bool work_is_known(const struct known_tables *known, const struct table *table)
 
 /* --- the whole --- */
 
-static bool connect_pairs(struct verifier *v, struct err *err)
+static bool connect_all(struct verifier *v, struct err *err)
 {
-    size_t wanted = (size_t)v->work->m->plan.load_jobs;
-
-    if (wanted > PAIRS_MAX)
-        wanted = PAIRS_MAX;
-    if (wanted > v->count)
-        wanted = v->count;
-    for (; v->pair_count < wanted; v->pair_count++) {
-        struct conn *ends = v->ends[v->pair_count];
-        if (!work_connect(v->work, &ends[0], SIDE_SOURCE, CONN_READER, err) ||
-            !work_connect(v->work, &ends[1], SIDE_TARGET, CONN_READER, err))
-            return false;
-        v->pairs[v->pair_count] = (struct verify_pair){&ends[0], &ends[1]};
-    }
-    return work_connect(v->work, &v->source, SIDE_SOURCE, CONN_READER, err) &&
+    make_jobs(v); /* their sizes say how many pairs are of use */
+    return verify_pairs_connect(&v->pairs, v->work, v->jobs, v->count, NULL, NULL, err) &&
+           work_connect(v->work, &v->source, SIDE_SOURCE, CONN_READER, err) &&
            work_connect(v->work, &v->target, SIDE_TARGET, CONN_READER, err);
 }
 
@@ -579,10 +596,7 @@ static void tell_begun(struct verifier *v)
 static void release(struct verifier *v)
 {
     let_snapshots_go(v);
-    for (size_t i = 0; i < PAIRS_MAX; i++) {
-        conn_close(&v->ends[i][0]);
-        conn_close(&v->ends[i][1]);
-    }
+    verify_pairs_close(&v->pairs);
     conn_close(&v->source);
     conn_close(&v->target);
     conn_close(&v->writer);
@@ -600,7 +614,7 @@ bool work_verify(struct work *work, struct err *err)
 
     pick(&v);
     rate_set(&v.rate, work->m->plan.bytes_per_second, clock_mono_ms() * 1000);
-    bool ok = connect_pairs(&v, err) && take_position(&v, NULL, err);
+    bool ok = connect_all(&v, err) && take_position(&v, NULL, err);
     if (ok) {
         tell_begun(&v);
         ok = compare_all(&v, err) && (!work->p->verification.repairs || repair(&v, err));

@@ -32,6 +32,7 @@ static char *statement(const struct comparison *cmp, const struct side *side, co
     buf_addstr(&sql, " AS h");
     comparison_add_from(side, where, &sql);
     buf_addstr(&sql, " OFFSET 0) r GROUP BY 1 ORDER BY 1");
+    comparison_add_storage(side, &sql);
     return buf_take(&sql);
 }
 

@@ -158,6 +158,23 @@ void comparison_add_from(const struct side *side, const char *where, struct buf 
         buf_addf(sql, " WHERE (\n%s\n)", where);
 }
 
+/* What regclass finds is what is there now; the other rows of the catalogs are those of the snapshot. */
+void comparison_add_storage(const struct side *side, struct buf *sql)
+{
+    struct buf name = BUF_INIT;
+
+    ident_add_qualified(&name, side->schema, side->name);
+    buf_addstr(sql, "; WITH RECURSIVE tree (oid) AS (SELECT ");
+    literal_add(sql, name.data);
+    buf_addf(sql, "::pg_catalog.regclass::pg_catalog.oid%s) "
+                  "SELECT pg_catalog.bool_and(coalesce(c.relfilenode = 0 OR "
+                  "c.relfilenode = pg_catalog.pg_relation_filenode(c.oid), false)) "
+                  "FROM tree t LEFT JOIN pg_catalog.pg_class c ON c.oid = t.oid",
+             side->kind == 'p' ? " UNION ALL SELECT i.inhrelid FROM tree u JOIN pg_catalog.pg_inherits i "
+                                 "ON i.inhparent = u.oid" : "");
+    buf_release(&name);
+}
+
 /* --- both sides --- */
 
 bool comparison_begin(struct conn *c, const char *snapshot, struct err *err)
@@ -183,33 +200,48 @@ bool comparison_knows_source(struct comparison *cmp, struct err *err)
     return false;
 }
 
-/* The rows of what was sent; NULL on error. */
-static PGresult *collect(struct conn *c, const char *sql, struct err *err)
+static bool other_storage(const struct side *side, struct err *err)
 {
-    PGresult *rows = NULL;
-    PGresult *res;
+    char *table = ident_display(side->schema, side->name);
+
+    err_set(err, ERR_CONFLICT, "%s: table %s was truncated, rewritten or made again while it was compared", side->c->label, table);
+    err_hint(err, "Compare it again.");
+    free(table);
+    return false;
+}
+
+/* Takes one result of the two: the rows, then what is said of the storage. */
+static bool take(const struct side *side, PGresult *res, const char *sql, PGresult **rows, struct err *err)
+{
+    if (PQresultStatus(res) != PGRES_TUPLES_OK) {
+        conn_error(side->c, res, sql, err);
+        return false;
+    }
+    if (!*rows) {
+        *rows = res;
+        return true;
+    }
+    return *PQgetvalue(res, 0, 0) == 't' || other_storage(side, err);
+}
+
+PGresult *comparison_collect(const struct side *side, const char *sql, struct err *err)
+{
+    PGresult *rows = NULL, *res;
     bool ok = true;
 
     do {
-        if (!conn_next_result(c, &res, ok ? err : NULL)) {
+        if (!conn_next_result(side->c, &res, ok ? err : NULL)) {
             PQclear(rows);
             return NULL;
         }
-        if (res && PQresultStatus(res) == PGRES_TUPLES_OK && !rows) {
-            rows = res;
-            continue;
-        }
-        if (res && ok) {
-            conn_error(c, res, sql, err);
-            ok = false;
-        }
-        PQclear(res);
+        ok = ok && (!res || take(side, res, sql, &rows, err));
+        if (res != rows)
+            PQclear(res);
     } while (res);
-    if (!ok) {
-        PQclear(rows);
-        rows = NULL;
-    }
-    return rows;
+    if (ok)
+        return rows;
+    PQclear(rows);
+    return NULL;
 }
 
 bool comparison_run_both(struct comparison *cmp, const char *from_sql, const char *to_sql, PGresult *rows[2],
@@ -222,12 +254,12 @@ bool comparison_run_both(struct comparison *cmp, const char *from_sql, const cha
         return false;
     if (!comparison_send(dst, to_sql, err)) {
         conn_cancel(src);
-        PQclear(collect(src, from_sql, NULL));
+        PQclear(comparison_collect(&cmp->from, from_sql, NULL));
         return false;
     }
-    rows[0] = collect(src, from_sql, err);
+    rows[0] = comparison_collect(&cmp->from, from_sql, err);
     if (!rows[0])
         conn_cancel(dst);
-    rows[1] = collect(dst, to_sql, rows[0] ? err : NULL);
+    rows[1] = comparison_collect(&cmp->to, to_sql, rows[0] ? err : NULL);
     return rows[0] && rows[1];
 }

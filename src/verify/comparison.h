@@ -38,9 +38,16 @@ bool comparison_converts(const struct comparison *cmp);
  * of hash partitions, but depends on the machine's byte order), else half of its md5, which costs twice as much. " FROM ... WHERE ..." of a side. */
 void comparison_add_hash(const struct comparison *cmp, struct buf *sql);
 void comparison_add_from(const struct side *side, const char *where, struct buf *sql);
+/* Ends a statement whose rows are compared: a second one behind it looks, with the table locked by the first, whether the storage
+ * that was read is the one of the snapshot. A table that was truncated or rewritten after it would seem empty. */
+void comparison_add_storage(const struct side *side, struct buf *sql);
 
-/* Runs one statement on each side, both at the same time; what the other side still sends after an error is read away.
- * rows: owned by the caller, whatever is returned. */
+/* The rows of a statement that was sent with comparison_add_storage() at its end, read to the end; NULL on error: ERR_CONFLICT
+ * when the storage is another one. */
+PGresult *comparison_collect(const struct side *side, const char *sql, struct err *err);
+
+/* Runs one statement on each side (comparison_add_storage() included), both at the same time; what the other side still sends
+ * after an error is read away. rows: owned by the caller, whatever is returned. */
 bool comparison_run_both(struct comparison *cmp, const char *from_sql, const char *to_sql, PGresult *rows[2],
                          struct err *err);
 

@@ -1,5 +1,6 @@
-/* How it works: one process, as many tables under way as there are pairs; the servers do the work, and a poll() on all
- * the sockets says who has finished. */
+/* How it works: one process, as many pieces of tables under way as there are pairs; the servers do the work, and a poll() on
+ * all the sockets says who has finished. A table that was begun is finished before another one is, as far as
+ * there are pieces left: its answer comes early, and few are open at a time. */
 #include "verify/pool.h"
 
 #include <errno.h>
@@ -10,19 +11,68 @@
 #include "load/snapshot.h"
 #include "verify/run.h"
 
+/* A table of which pieces are left or under way. */
+struct open_table {
+    struct verify_pieces pieces;
+    size_t index;
+    int busy;    /* pieces that are under way */
+    bool failed; /* told: the pieces that are left are not read */
+    struct open_table *next;
+};
+
 struct lane {
     struct verify_run run;
-    bool busy;
-    size_t index;
+    struct open_table *table; /* NULL: idle */
 };
 
 struct running {
     const struct verify_pool *pool;
-    struct lane *lanes;   /* owned, one a pair */
-    struct pollfd *fds;   /* owned, two a pair and one */
-    size_t busy_count;
-    int pause_ms;         /* after which `next` wants to be asked again; 0: it has no more */
+    struct lane *lanes;       /* owned, one a pair */
+    struct pollfd *fds;       /* owned, two a pair and one */
+    struct open_table *open;  /* owned */
+    int pause_ms;             /* 0: nobody asks for one */
+    bool no_more;             /* `next` has said so */
 };
+
+/* --- tables --- */
+
+static struct open_table *open_table(struct running *r, size_t index)
+{
+    struct open_table *table = xcalloc(1, sizeof *table);
+
+    table->index = index;
+    table->next = r->open;
+    r->open = table;
+    return table;
+}
+
+static void close_table(struct running *r, struct open_table *table)
+{
+    struct open_table **at = &r->open;
+
+    while (*at != table)
+        at = &(*at)->next;
+    *at = table->next;
+    verify_pieces_end(&table->pieces);
+    free(table);
+}
+
+static struct open_table *table_with_pieces(const struct running *r)
+{
+    struct open_table *table = r->open;
+
+    while (table && (table->failed || table->pieces.begun == table->pieces.count))
+        table = table->next;
+    return table;
+}
+
+static void tell_read(const struct running *r, const struct open_table *table, bool done)
+{
+    if (r->pool->reads)
+        r->pool->reads(r->pool->arg, table->index, r->pool->jobs[table->index].bytes / table->pieces.count, done);
+}
+
+/* --- errors --- */
 
 /* An error of the pair, not of the table: nothing else can be compared either. */
 static bool is_fatal(const struct verify_pair *pair, const struct err *err)
@@ -31,62 +81,108 @@ static bool is_fatal(const struct verify_pair *pair, const struct err *err)
            !conn_is_open(pair->dst) || (err->retryable && snapshot_is_gone(err));
 }
 
-/* Takes own. */
-static bool fail(struct running *r, size_t lane, size_t index, struct err *own, struct err *err)
+/* The lane's table has failed, by own (taken); it is told once. */
+static bool fail(struct running *r, struct lane *lane, struct err *own, struct err *err)
 {
-    if (is_fatal(&r->pool->pairs[lane], own)) {
+    if (is_fatal(&r->pool->pairs[lane - r->lanes], own)) {
         err_move(err, own);
         return false;
     }
-    r->pool->failed(r->pool->arg, index, own);
+    if (!lane->table->failed)
+        r->pool->failed(r->pool->arg, lane->table->index, own);
+    lane->table->failed = true;
     err_clear(own);
     return true;
 }
 
-static bool finish(struct running *r, size_t i, struct err *err)
-{
-    struct lane *lane = &r->lanes[i];
-    struct err own = ERR_INIT;
-    bool ok = verify_run_finish(&lane->run, &own);
+/* --- pieces --- */
 
-    if (ok)
-        r->pool->compared(r->pool->arg, lane->index, &lane->run.result);
+/* The lane is idle afterwards, and its table gone when this was the last piece. */
+static void leave(struct running *r, struct lane *lane)
+{
+    struct open_table *table = lane->table;
+
     verify_run_end(&lane->run);
-    lane->busy = false;
-    r->busy_count--;
-    return ok || fail(r, i, lane->index, &own, err);
+    lane->table = NULL;
+    if (--table->busy == 0 && (table->failed || table->pieces.left == 0))
+        close_table(r, table);
 }
 
-/* Gives an idle pair its next table. */
-static bool begin(struct running *r, size_t i, struct err *err)
+static bool finish(struct running *r, struct lane *lane, struct err *err)
+{
+    struct open_table *table = lane->table;
+    struct err own = ERR_INIT;
+    bool ok = verify_run_finish(&lane->run, &own) || fail(r, lane, &own, err);
+
+    if (ok && !table->failed) {
+        tell_read(r, table, true);
+        if (!table->pieces.left)
+            r->pool->compared(r->pool->arg, table->index, &table->pieces.result);
+    }
+    leave(r, lane);
+    return ok;
+}
+
+/* A piece of a table that is open, or the first one of another. */
+static bool begin_piece(struct running *r, struct lane *lane, struct open_table *table, struct err *err)
 {
     const struct verify_pool *pool = r->pool;
-    struct lane *lane = &r->lanes[i];
+    const struct verify_pair *pair = &pool->pairs[lane - r->lanes];
     struct err own = ERR_INIT;
-    long index = pool->next(pool->arg, &r->pause_ms);
+    bool is_new = !table->pieces.count;
 
-    if (index < 0)
+    lane->table = table;
+    table->busy++;
+    if ((!is_new || verify_pieces_begin(&table->pieces, pair->src, pair->dst, &pool->jobs[table->index],
+                                        pool->piece_bytes, &own)) &&
+        verify_run_begin(&lane->run, &table->pieces, pair->src, pair->dst, &own)) {
+        tell_read(r, table, false);
         return true;
-    r->pause_ms = -1; /* there may be more at once */
-    lane->index = (size_t)index;
-    if (!verify_run_begin(&lane->run, pool->pairs[i].src, pool->pairs[i].dst, &pool->jobs[index], &own)) {
-        verify_run_end(&lane->run);
-        return fail(r, i, lane->index, &own, err);
     }
-    lane->busy = true;
-    r->busy_count++;
-    return true;
+    snapshot_end(pair->src);
+    snapshot_end(pair->dst);
+    bool ok = fail(r, lane, &own, err);
+    leave(r, lane);
+    return ok;
+}
+
+/* Gives an idle pair its next piece. */
+static bool begin(struct running *r, struct lane *lane, struct err *err)
+{
+    const struct verify_pool *pool = r->pool;
+    struct open_table *table = table_with_pieces(r);
+
+    if (!table && r->no_more)
+        return true;
+    r->pause_ms = pool->pause ? pool->pause(pool->arg) : 0;
+    if (r->pause_ms)
+        return true;
+    if (!table) {
+        long index = pool->next(pool->arg);
+        r->no_more = index < 0;
+        if (r->no_more)
+            return true;
+        table = open_table(r, (size_t)index);
+    }
+    return begin_piece(r, lane, table, err);
+}
+
+static bool has_work(const struct running *r)
+{
+    return !r->no_more || table_with_pieces(r);
 }
 
 static bool begin_all(struct running *r, struct err *err)
 {
-    r->pause_ms = -1;
-    for (size_t i = 0; i < r->pool->pair_count && r->pause_ms < 0; i++)
-        while (!r->lanes[i].busy && r->pause_ms < 0)
-            if (!begin(r, i, err))
+    r->pause_ms = 0;
+    for (size_t i = 0; i < r->pool->pair_count; i++)
+        while (!r->lanes[i].table && !r->pause_ms && has_work(r))
+            if (!begin(r, &r->lanes[i], err))
                 return false;
     return true;
 }
+
+/* --- the whole --- */
 
 static bool wait_for_any(struct running *r, struct err *err)
 {
@@ -94,15 +190,15 @@ static bool wait_for_any(struct running *r, struct err *err)
 
     for (size_t i = 0; i < r->pool->pair_count; i++) {
         const struct lane *lane = &r->lanes[i];
-        if (!lane->busy)
+        if (!lane->table)
             continue;
-        if (!lane->run.from_sql)
+        if (!lane->run.sql[0])
             return true; /* nothing to wait for */
-        r->fds[count++] = (struct pollfd){.fd = PQsocket(lane->run.cmp.from.c->pg), .events = POLLIN};
-        r->fds[count++] = (struct pollfd){.fd = PQsocket(lane->run.cmp.to.c->pg), .events = POLLIN};
+        for (int side = 0; side < 2; side++)
+            r->fds[count++] = (struct pollfd){.fd = PQsocket(lane->run.ends[side].c->pg), .events = POLLIN};
     }
     r->fds[count++] = (struct pollfd){.fd = stop_fd(), .events = POLLIN};
-    if (poll(r->fds, count, r->pause_ms > 0 ? r->pause_ms : -1) < 0 && errno != EINTR) {
+    if (poll(r->fds, count, r->pause_ms ? r->pause_ms : -1) < 0 && errno != EINTR) {
         err_errno(err, "could not wait for the servers");
         return false;
     }
@@ -112,7 +208,7 @@ static bool wait_for_any(struct running *r, struct err *err)
 static bool finish_some(struct running *r, struct err *err)
 {
     for (size_t i = 0; i < r->pool->pair_count; i++)
-        if (r->lanes[i].busy && verify_run_is_over(&r->lanes[i].run) && !finish(r, i, err))
+        if (r->lanes[i].table && verify_run_is_over(&r->lanes[i].run) && !finish(r, &r->lanes[i], err))
             return false;
     return true;
 }
@@ -120,7 +216,7 @@ static bool finish_some(struct running *r, struct err *err)
 static bool run(struct running *r, struct err *err)
 {
     while (begin_all(r, err)) {
-        if (!r->busy_count && r->pause_ms == 0)
+        if (!r->open && !has_work(r))
             return true;
         if (!wait_for_any(r, err) || !finish_some(r, err))
             return false;
@@ -135,8 +231,10 @@ bool verify_pool_run(const struct verify_pool *pool, struct err *err)
     bool ok = run(&r, err);
 
     for (size_t i = 0; i < pool->pair_count; i++)
-        if (r.lanes[i].busy)
-            verify_run_end(&r.lanes[i].run);
+        if (r.lanes[i].table)
+            leave(&r, &r.lanes[i]);
+    while (r.open)
+        close_table(&r, r.open);
     free(r.lanes);
     free(r.fds);
     return ok;

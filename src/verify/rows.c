@@ -100,6 +100,7 @@ static char *statement(const struct search *s, const struct side *side, const ch
         add_value(s, i, &sql);
     comparison_add_from(side, where, &sql);
     buf_addstr(&sql, " ORDER BY 1");
+    comparison_add_storage(side, &sql);
     return buf_take(&sql);
 }
 

@@ -20,6 +20,7 @@ struct verify_job {
                           * computes from what it has; NULL: all columns */
     const char *snapshot; /* of the source, exported; NULL: the present */
     const char *target_snapshot; /* the same of the target */
+    int64_t bytes; /* about how much there is to read, 0: not known */
 };
 
 #define VERIFY_SUM_SIZE 96

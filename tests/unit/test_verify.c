@@ -1,5 +1,6 @@
 #include "unit.h"
 
+#include "verify/pieces.h"
 #include "verify/rowtext.h"
 #include "verify/verify.h"
 
@@ -59,6 +60,37 @@ static void a_row_is_one_text(void)
     buf_release(&out);
 }
 
+/* What the pieces add up to is what the server would have said of the whole. */
+static void sums_are_exact(void)
+{
+    static const struct {
+        const char *parts[4];
+        const char *want;
+    } cases[] = {
+        {{"0"}, "0"},
+        {{"-5", "5"}, "0"},
+        {{"9223372036854775807", "9223372036854775807", "1"}, "18446744073709551615"},
+        {{"-9223372036854775808", "-9223372036854775808"}, "-18446744073709551616"},
+        {{"1000000000000000000", "-1"}, "999999999999999999"},
+        {{"-1000000000000000000", "1"}, "-999999999999999999"},
+        {{"999999999999999999999999999999999999", "1"}, "1000000000000000000000000000000000000"},
+        {{"3000000000000000007", "-1000000000000000000", "-2000000000000000000"}, "7"},
+        {{"5000000000000000000", "-3"}, "4999999999999999997"},
+    };
+    struct checksum sum = {0};
+    char text[VERIFY_SUM_SIZE];
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sum = (struct checksum){0};
+        for (size_t k = 0; k < 4 && cases[i].parts[k]; k++)
+            CHECK_TRUE(checksum_add(&sum, cases[i].parts[k]));
+        checksum_print(&sum, text);
+        CHECK_STR(text, cases[i].want);
+    }
+    CHECK_TRUE(!checksum_add(&sum, "") && !checksum_add(&sum, "-") && !checksum_add(&sum, "1.5") && !checksum_add(&sum, "NaN"));
+    CHECK_TRUE(!checksum_add(&sum, "1234567890123456789012345678901234567"));
+}
+
 static void differences_become_one_error(void)
 {
     struct verify_difference found[] = {{(char *)"table public.a", (char *)"source 5 rows, target 4 rows"},
@@ -81,6 +113,7 @@ int main(void)
     static const struct unit_test tests[] = {
         {"forms depend on both versions", forms_depend_on_both_versions},
         {"a row is one text", a_row_is_one_text},
+        {"sums are exact", sums_are_exact},
         {"differences become one error", differences_become_one_error},
         {NULL, NULL},
     };
