@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/secret.h"
 #include "base/xalloc.h"
+#include "ui/address.h"
 
 const char *draft_side_name(enum side side)
 {
@@ -35,17 +36,42 @@ static cJSON *parse_file(const char *path, struct err *err)
     return json;
 }
 
-/* Passwords have their place beside the plan. */
-static void take_passwords(struct draft *draft)
+static const struct {
+    const char *section; /* of the endpoint; NULL: the endpoint itself */
+    const char *key;
+} secret_keys[SECRETS] = {{NULL, "password"}, {"ssh", "password"}, {"ssh", "passphrase"}};
+
+/* The object of a plan that has the secret; NULL: there is none. */
+static cJSON *home_of(cJSON *plan, enum side side, enum draft_secret which)
+{
+    cJSON *endpoint = cJSON_GetObjectItemCaseSensitive(plan, draft_side_name(side));
+
+    return secret_keys[which].section ? cJSON_GetObjectItemCaseSensitive(endpoint, secret_keys[which].section) : endpoint;
+}
+
+static void take_secret(struct draft *draft, enum side side, enum draft_secret which)
+{
+    cJSON *home = home_of(draft->plan, side, which);
+    const cJSON *secret = json_get(home, secret_keys[which].key);
+
+    if (cJSON_IsString(secret)) {
+        draft_set_secret(draft, side, which, secret->valuestring);
+        explicit_bzero(secret->valuestring, strlen(secret->valuestring));
+    }
+    cJSON_DeleteItemFromObjectCaseSensitive(home, secret_keys[which].key);
+}
+
+/* Secrets have their place beside the plan. */
+static void take_secrets(struct draft *draft)
 {
     for (int side = 0; side < SIDES; side++) {
-        cJSON *endpoint = cJSON_GetObjectItemCaseSensitive(draft->plan, draft_side_name((enum side)side));
-        cJSON *password = cJSON_GetObjectItemCaseSensitive(endpoint, "password");
-        if (cJSON_IsString(password)) {
-            draft_set_password(draft, (enum side)side, password->valuestring);
-            explicit_bzero(password->valuestring, strlen(password->valuestring));
-        }
-        cJSON_DeleteItemFromObjectCaseSensitive(endpoint, "password");
+        const cJSON *uri = json_get(cJSON_GetObjectItemCaseSensitive(draft->plan, draft_side_name((enum side)side)), "uri");
+        char *password = cJSON_IsString(uri) ? address_take_password(uri->valuestring) : NULL;
+        if (password)
+            draft_set_secret(draft, (enum side)side, SECRET_PASSWORD, password);
+        secret_free_string(password);
+        for (int which = 0; which < SECRETS; which++)
+            take_secret(draft, (enum side)side, (enum draft_secret)which);
     }
 }
 
@@ -55,7 +81,7 @@ void draft_open(struct draft *draft, const char *state_dir)
     draft->plan = parse_file(draft->path, NULL);
     if (!draft->plan)
         draft->plan = cJSON_CreateObject();
-    take_passwords(draft);
+    take_secrets(draft);
 }
 
 bool draft_take_plan(struct draft *draft, const char *path, struct err *err)
@@ -66,14 +92,15 @@ bool draft_take_plan(struct draft *draft, const char *path, struct err *err)
         return false;
     cJSON_Delete(draft->plan);
     draft->plan = plan;
-    take_passwords(draft);
+    take_secrets(draft);
     return true;
 }
 
 void draft_release(struct draft *draft)
 {
     for (int side = 0; side < SIDES; side++)
-        secret_free_string(draft->passwords[side]);
+        for (int which = 0; which < SECRETS; which++)
+            secret_free_string(draft->secrets[side][which]);
     cJSON_Delete(draft->plan);
     free(draft->path);
     *draft = (struct draft){0};
@@ -96,9 +123,19 @@ void draft_forget(struct draft *draft)
     unlink(draft->path);
 }
 
+/* "source.ssh" is the object "ssh" in "source". */
 static cJSON *section_of(const struct draft *draft, const char *section)
 {
-    return section ? cJSON_GetObjectItemCaseSensitive(draft->plan, section) : draft->plan;
+    const char *dot = section ? strchr(section, '.') : NULL;
+
+    if (!section)
+        return draft->plan;
+    if (!dot)
+        return cJSON_GetObjectItemCaseSensitive(draft->plan, section);
+    char *outer = xstrndup(section, (size_t)(dot - section));
+    cJSON *object = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(draft->plan, outer), dot + 1);
+    free(outer);
+    return object;
 }
 
 const char *draft_text(const struct draft *draft, const char *section, const char *key)
@@ -113,14 +150,41 @@ const char *draft_text(const struct draft *draft, const char *section, const cha
     return cJSON_IsString(item) ? item->valuestring : "";
 }
 
-static cJSON *make_section(struct draft *draft, const char *section)
+static cJSON *make_object(cJSON *parent, const char *name)
 {
-    cJSON *object = section_of(draft, section);
+    cJSON *object = cJSON_GetObjectItemCaseSensitive(parent, name);
 
     if (cJSON_IsObject(object))
         return object;
-    cJSON_DeleteItemFromObjectCaseSensitive(draft->plan, section);
-    return cJSON_AddObjectToObject(draft->plan, section);
+    cJSON_DeleteItemFromObjectCaseSensitive(parent, name);
+    return cJSON_AddObjectToObject(parent, name);
+}
+
+static cJSON *make_section(struct draft *draft, const char *section)
+{
+    const char *dot = section ? strchr(section, '.') : NULL;
+
+    if (!section)
+        return draft->plan;
+    if (!dot)
+        return make_object(draft->plan, section);
+    char *outer = xstrndup(section, (size_t)(dot - section));
+    cJSON *object = make_object(make_object(draft->plan, outer), dot + 1);
+    free(outer);
+    return object;
+}
+
+void draft_drop(struct draft *draft, const char *section)
+{
+    const char *dot = strchr(section, '.');
+
+    if (!dot) {
+        cJSON_DeleteItemFromObjectCaseSensitive(draft->plan, section);
+        return;
+    }
+    char *outer = xstrndup(section, (size_t)(dot - section));
+    cJSON_DeleteItemFromObjectCaseSensitive(cJSON_GetObjectItemCaseSensitive(draft->plan, outer), dot + 1);
+    free(outer);
 }
 
 void draft_set(struct draft *draft, const char *section, const char *key, const char *text)
@@ -131,6 +195,8 @@ void draft_set(struct draft *draft, const char *section, const char *key, const 
     cJSON_DeleteItemFromObjectCaseSensitive(object, key);
     if (*text)
         cJSON_AddStringToObject(object, key, text);
+    else if (section && strchr(section, '.') && !cJSON_GetArraySize(object))
+        draft_drop(draft, section);
 }
 
 void draft_set_number(struct draft *draft, const char *section, const char *key, const char *text)
@@ -157,10 +223,10 @@ bool draft_bool(const struct draft *draft, const char *section, const char *key,
     return json_bool(section_of(draft, section), key, otherwise);
 }
 
-void draft_set_password(struct draft *draft, enum side side, const char *password)
+void draft_set_secret(struct draft *draft, enum side side, enum draft_secret which, const char *text)
 {
-    secret_free_string(draft->passwords[side]);
-    draft->passwords[side] = *password ? xstrdup(password) : NULL;
+    secret_free_string(draft->secrets[side][which]);
+    draft->secrets[side][which] = *text ? xstrdup(text) : NULL;
 }
 
 cJSON *draft_database(struct draft *draft)
@@ -188,28 +254,39 @@ void draft_name_database(struct draft *draft, enum side side, const char *name)
     cJSON_AddStringToObject(database, keys[side], name);
 }
 
-static void wipe_passwords(cJSON *plan)
+/* Puts those of one side into a side of a plan, which may be another one. */
+static void put_secrets(const struct draft *draft, enum side side, cJSON *plan, enum side into)
 {
-    for (int side = 0; side < SIDES; side++) {
-        const char *copy = json_str(cJSON_GetObjectItemCaseSensitive(plan, draft_side_name((enum side)side)), "password");
-        if (copy)
-            explicit_bzero((char *)copy, strlen(copy));
+    for (int which = 0; which < SECRETS; which++) {
+        cJSON *home = home_of(plan, into, (enum draft_secret)which);
+        if (home && draft->secrets[side][which])
+            cJSON_AddStringToObject(home, secret_keys[which].key, draft->secrets[side][which]);
     }
 }
 
-char *draft_plan_text(const struct draft *draft, bool with_passwords)
+/* The plan's text; the secrets in it are wiped with it. */
+static char *print_and_wipe(cJSON *plan)
+{
+    char *text = cJSON_Print(plan);
+
+    for (int side = 0; side < SIDES; side++) {
+        for (int which = 0; which < SECRETS; which++) {
+            const char *copy = json_str(home_of(plan, (enum side)side, (enum draft_secret)which), secret_keys[which].key);
+            if (copy)
+                explicit_bzero((char *)copy, strlen(copy));
+        }
+    }
+    cJSON_Delete(plan);
+    return text;
+}
+
+char *draft_plan_text(const struct draft *draft, bool with_secrets)
 {
     cJSON *plan = cJSON_Duplicate(draft->plan, true);
 
-    for (int side = 0; with_passwords && side < SIDES; side++) {
-        cJSON *endpoint = cJSON_GetObjectItemCaseSensitive(plan, draft_side_name((enum side)side));
-        if (endpoint && draft->passwords[side])
-            cJSON_AddStringToObject(endpoint, "password", draft->passwords[side]);
-    }
-    char *text = cJSON_Print(plan);
-    wipe_passwords(plan);
-    cJSON_Delete(plan);
-    return text;
+    for (int side = 0; with_secrets && side < SIDES; side++)
+        put_secrets(draft, (enum side)side, plan, (enum side)side);
+    return print_and_wipe(plan);
 }
 
 char *draft_server_text(const struct draft *draft, enum side side)
@@ -219,13 +296,8 @@ char *draft_server_text(const struct draft *draft, enum side side)
 
     json_add_str(plan, "name", "connect");
     for (int i = 0; i < SIDES; i++) {
-        cJSON *copy = endpoint ? cJSON_Duplicate(endpoint, true) : cJSON_CreateObject();
-        if (draft->passwords[side])
-            cJSON_AddStringToObject(copy, "password", draft->passwords[side]);
-        cJSON_AddItemToObject(plan, draft_side_name((enum side)i), copy);
+        cJSON_AddItemToObject(plan, draft_side_name((enum side)i), endpoint ? cJSON_Duplicate(endpoint, true) : cJSON_CreateObject());
+        put_secrets(draft, side, plan, (enum side)i);
     }
-    char *text = cJSON_Print(plan);
-    wipe_passwords(plan);
-    cJSON_Delete(plan);
-    return text;
+    return print_and_wipe(plan);
 }

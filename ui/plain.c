@@ -10,9 +10,11 @@
 #include "base/json.h"
 #include "base/secret.h"
 #include "base/stop.h"
+#include "ui/address.h"
 #include "ui/child.h"
 #include "ui/draft.h"
 #include "ui/screens/choices.h"
+#include "ui/screens/connect.h"
 #include "ui/screens/migrations.h"
 #include "ui/screens/review.h"
 #include "ui/ui.h"
@@ -47,7 +49,7 @@ static bool ask(struct plain *p, const char *label, const char *now)
     return true;
 }
 
-static bool ask_password(struct plain *p, enum side side)
+static bool ask_secret(struct plain *p, const char *question, enum side side, enum draft_secret which)
 {
     struct termios before;
     bool quiet = tcgetattr(STDIN_FILENO, &before) == 0;
@@ -56,13 +58,13 @@ static bool ask_password(struct plain *p, enum side side)
     after.c_lflag &= ~(tcflag_t)ECHO;
     if (quiet)
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &after);
-    printf("Password for the %s (empty: from ~/.pgpass, or none is needed): ", draft_side_name(side));
+    printf("%s: ", question);
     bool ok = read_line(p);
     if (quiet)
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
     putchar('\n');
     if (ok && *p->line)
-        draft_set_password(&p->draft, side, p->line);
+        draft_set_secret(&p->draft, side, which, p->line);
     explicit_bzero(p->line, sizeof p->line);
     return ok;
 }
@@ -102,13 +104,6 @@ static int run_on_plan(struct plain *p, const char *command)
     return run(p, words, draft_plan_text(&p->draft, true));
 }
 
-static int try_server(struct plain *p, enum side side)
-{
-    const char *words[] = {"connect", "/dev/stdin", draft_side_name(side), NULL};
-
-    return run(p, words, draft_server_text(&p->draft, side));
-}
-
 static int run_on(struct plain *p, const char *command, const char *name, const char *more)
 {
     const char *words[] = {command, name, more, NULL};
@@ -118,6 +113,41 @@ static int run_on(struct plain *p, const char *command, const char *name, const 
 
 /* --- the steps --- */
 
+/* A connection string's password has its own place. */
+static void take_password(struct plain *p, enum side side)
+{
+    char *password = address_take_password(p->line);
+
+    if (password)
+        draft_set_secret(&p->draft, side, SECRET_PASSWORD, password);
+    secret_free_string(password);
+}
+
+static bool ask_ssh(struct plain *p, enum side side)
+{
+    struct connect form = {0};
+    struct connect_side *s = &form.sides[side];
+
+    connect_fill(&form, &p->draft);
+    bool ok = ask(p, "SSH server before it, [USER@]HOST[:PORT] (nothing: none)", s->fields[FIELD_SSH].text);
+    if (ok && strcmp(p->line, s->fields[FIELD_SSH].text) != 0)
+        s->trusted[HOP_SERVER][0] = '\0';
+    if (ok)
+        field_set(&s->fields[FIELD_SSH], p->line);
+    if (ok && *p->line && (ok = ask(p, "Key file (nothing: the agent and the usual ones)", s->fields[FIELD_SSH_KEY].text))) {
+        field_set(&s->fields[FIELD_SSH_KEY], p->line);
+        field_set(&s->fields[FIELD_SSH_LOGIN], connect_login(s));
+        ok = ask(p, "Jump host before that, [USER@]HOST[:PORT] (nothing: none)", s->fields[FIELD_SSH_JUMP].text);
+    }
+    if (ok && s->fields[FIELD_SSH].text[0] && strcmp(p->line, s->fields[FIELD_SSH_JUMP].text) != 0) {
+        s->trusted[HOP_JUMP][0] = '\0';
+        field_set(&s->fields[FIELD_SSH_JUMP], p->line);
+    }
+    connect_store(&form, &p->draft);
+    connect_release(&form);
+    return ok;
+}
+
 static bool ask_server(struct plain *p, enum side side)
 {
     static const struct {
@@ -126,34 +156,95 @@ static bool ask_server(struct plain *p, enum side side)
                   {"User", "userName"}, {"TLS (disable, allow, prefer, require, verify-ca, verify-full)", "sslMode"},
                   {"CA file", "sslRootCert"}};
     const char *section = draft_side_name(side);
+    char *question = xasprintf("Password for the %s (empty: from ~/.pgpass, or none is needed)", section);
 
     printf("\nThe %s. Enter leaves what is in brackets, a blank empties it.\n", section);
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        if (!ask(p, fields[i].label, draft_text(&p->draft, section, fields[i].key)))
-            return false;
+    bool ok = true;
+    for (size_t i = 0; ok && i < sizeof fields / sizeof *fields; i++) {
+        ok = ask(p, fields[i].label, draft_text(&p->draft, section, fields[i].key));
+        if (!ok)
+            break;
+        take_password(p, side);
         (strcmp(fields[i].key, "port") == 0 ? draft_set_number : draft_set)(&p->draft, section, fields[i].key, p->line);
     }
-    return ask_password(p, side);
+    ok = ok && ask_secret(p, question, side, SECRET_PASSWORD) && ask_ssh(p, side);
+    free(question);
+    return ok;
 }
 
-/* The plan names its database as the server does, also where a URI has named it. */
-static void name_database(struct plain *p, enum side side)
+/* What "connect --json" says of one side; owned. */
+static char *try_server(struct plain *p, enum side side)
 {
     const char *argv[] = {p->options->program, "connect", "/dev/stdin", draft_side_name(side), "--json", "-q", NULL};
     char *plan = draft_server_text(&p->draft, side);
     struct child child = {0};
     struct pollfd pfd = {.events = POLLIN};
 
+    printf("Trying the %s ...\n", draft_side_name(side));
+    fflush(stdout);
     if (child_start(&child, argv, plan, NULL)) {
         pfd.fd = child.fd;
         while (poll(&pfd, 1, 1000) >= 0 && !child_serve(&child) && !stop_requested())
             ;
-        cJSON *json = cJSON_Parse(child.words.data ? child.words.data : "");
-        draft_name_database(&p->draft, side, json_str(cJSON_GetArrayItem(json, 0), "databaseName"));
-        cJSON_Delete(json);
     }
+    char *text = buf_take(&child.words);
     child_release(&child);
     secret_free_string(plan);
+    return text;
+}
+
+/* A host key that is not known, a password or a passphrase. True when another try makes sense. */
+static bool help_in(struct plain *p, enum side side, struct connect *form, const char *wants)
+{
+    struct connect_side *s = &form->sides[side];
+
+    if (s->shown[0]) {
+        printf("It shows the key %s. Compare it with what its administrator says (ssh-keygen -lf prints it there).\n", s->shown);
+        if (!says_yes(p, "Is it the right one?"))
+            return false;
+        memcpy(s->trusted[s->asked], s->shown, sizeof s->shown);
+        connect_store(form, &p->draft);
+        return true;
+    }
+    if (strcmp(wants, "ssh-password") == 0)
+        return ask_secret(p, "Password of the user on the SSH server (empty: none)", side, SECRET_SSH_PASSWORD) && p->draft.secrets[side][SECRET_SSH_PASSWORD];
+    if (strcmp(wants, "ssh-passphrase") == 0)
+        return ask_secret(p, "Passphrase of the key (empty: none)", side, SECRET_SSH_PASSPHRASE) && p->draft.secrets[side][SECRET_SSH_PASSPHRASE];
+    return false;
+}
+
+/* The plan names its database as the server does, also where a URI has named it. */
+static bool take_answer(struct plain *p, enum side side, const char *text, bool *again)
+{
+    cJSON *json = cJSON_Parse(text);
+    const cJSON *answer = cJSON_GetArrayItem(json, 0);
+    const char *wants = json_str(answer, "wants");
+    struct connect form = {0};
+
+    connect_fill(&form, &p->draft);
+    connect_trying(&form, side, 0);
+    connect_answer(&form, side, text);
+    const struct connect_side *s = &form.sides[side];
+    bool ok = s->state == ANSWERED;
+    printf("%s%s%s\n", s->words, s->detail ? " " : "", s->detail ? s->detail : "");
+    if (ok)
+        draft_name_database(&p->draft, side, json_str(answer, "databaseName"));
+    *again = !ok && help_in(p, side, &form, wants ? wants : "");
+    connect_release(&form);
+    cJSON_Delete(json);
+    return ok;
+}
+
+static bool answers(struct plain *p, enum side side)
+{
+    bool again = true, ok = false;
+
+    while (!ok && again && !stop_requested()) {
+        char *text = try_server(p, side);
+        ok = take_answer(p, side, text, &again);
+        free(text);
+    }
+    return ok;
 }
 
 static bool connect_side(struct plain *p, enum side side)
@@ -161,8 +252,7 @@ static bool connect_side(struct plain *p, enum side side)
     do
         if (!ask_server(p, side))
             return false;
-    while (try_server(p, side) != 0);
-    name_database(p, side);
+    while (!answers(p, side));
     return true;
 }
 

@@ -176,7 +176,8 @@ static int special_key(wint_t key)
         {KEY_UP, KEY_ARROW_UP},     {KEY_DOWN, KEY_ARROW_DOWN},  {KEY_LEFT, KEY_ARROW_LEFT}, {KEY_RIGHT, KEY_ARROW_RIGHT},
         {KEY_PPAGE, KEY_PAGE_UP},   {KEY_NPAGE, KEY_PAGE_DOWN},  {KEY_HOME, KEY_FIRST},      {KEY_END, KEY_LAST},
         {KEY_BACKSPACE, KEY_ERASE}, {KEY_BTAB, KEY_TAB_BACK},    {KEY_RESIZE, KEY_RESIZED},  {KEY_ENTER, KEY_RETURN},
-        {KEY_DC, KEY_DELETE},       {KEY_F(1), KEY_HELP},             {KEY_F(5), KEY_TEST},
+        {KEY_DC, KEY_DELETE},       {KEY_F(1), KEY_HELP},        {KEY_F(5), KEY_TEST},
+        {KEY_F(2), KEY_DATABASES},
     };
 
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
@@ -200,6 +201,8 @@ int terminal_key(void)
             return special;
         switch (key) {
         case 3: return KEY_INTERRUPT;
+        case 4: return KEY_DATABASES; /* Ctrl-D */
+        case 5: return KEY_MORE;      /* Ctrl-E */
         case 8: case 127: return KEY_ERASE;
         case 12: return KEY_REDRAW;
         case 20: return KEY_TEST; /* Ctrl-T: terminals eat F-keys */

@@ -54,6 +54,7 @@ static bool run(struct wizard *w, struct child *job, const char *const *words)
 
 static void try_servers(struct wizard *w)
 {
+    connect_settle(&w->connect);
     connect_store(&w->connect, &w->draft);
     for (int side = 0; side < SIDES; side++) {
         const char *words[] = {"connect", "/dev/stdin", draft_side_name((enum side)side), "--json", NULL};
@@ -208,6 +209,7 @@ static void next(struct wizard *w)
     w->message[0] = '\0';
     switch (w->step) {
     case STEP_CONNECT:
+        connect_settle(&w->connect);
         connect_store(&w->connect, &w->draft);
         w->go_on = true;
         if (connect_is_done(&w->connect))
@@ -340,12 +342,27 @@ static enum wizard_answer back(struct wizard *w)
     return WIZARD_STAYS;
 }
 
+/* The form has taken a key. */
+static void after_form_key(struct wizard *w, bool was_asking)
+{
+    if (w->connect.password_moved)
+        say(w, false, "The password of the connection string stands in its own field now: it is not stored.");
+    w->connect.password_moved = false;
+    if (!was_asking)
+        w->go_on = false;
+    if (w->connect.again)
+        try_servers(w);
+    w->connect.again = false;
+}
+
 enum wizard_answer wizard_key(struct wizard *w, int key)
 {
+    bool was_asking = w->step == STEP_CONNECT && connect_asking(&w->connect);
+
     if (key_of_step(w, key)) {
         w->message[0] = '\0';
         if (w->step == STEP_CONNECT)
-            w->go_on = false;
+            after_form_key(w, was_asking);
         return WIZARD_STAYS;
     }
     if (key == KEY_RETURN)

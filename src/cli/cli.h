@@ -80,6 +80,7 @@ bool cli_greet_servers(const struct options *options, struct plan *plan, struct 
 /* The tunnels of a command's own connections, by side; the engine has others. */
 struct cli_tunnels {
     struct tunnel_process sides[2];
+    struct ssh_trouble trouble; /* what would help the one that could not be opened */
 };
 
 #define CLI_TUNNELS_INIT {.sides = {TUNNEL_PROCESS_INIT, TUNNEL_PROCESS_INIT}}

@@ -60,6 +60,23 @@ static bool ask(struct conn *conn, cJSON *answer, struct err *err)
     return true;
 }
 
+/* What a person could say that would let the next try in. */
+static void add_wish(cJSON *answer, const struct ssh_trouble *trouble)
+{
+    static const char *const words[] = {
+        [SSH_WANT_HOST_KEY] = "host-key",
+        [SSH_WANT_JUMP_HOST_KEY] = "jump-host-key",
+        [SSH_WANT_PASSWORD] = "ssh-password",
+        [SSH_WANT_PASSPHRASE] = "ssh-passphrase",
+    };
+
+    if (trouble->want == SSH_WANT_NOTHING)
+        return;
+    json_add_str(answer, "wants", words[trouble->want]);
+    if (trouble->fingerprint)
+        json_add_str(answer, "fingerprint", trouble->fingerprint);
+}
+
 static cJSON *try_side(const struct options *o, struct plan *plan, struct cli_tunnels *tunnels, enum conn_side side,
                        struct err *err)
 {
@@ -72,6 +89,8 @@ static cJSON *try_side(const struct options *o, struct plan *plan, struct cli_tu
 
     bool way = cli_open_tunnel(o, plan, tunnels, side, err);
 
+    if (!way)
+        add_wish(answer, &tunnels->trouble);
     json_add_str(answer, "side", side_name(side));
     json_add_str(answer, "databaseName", name);
     bool ok = way && plan_conninfo(side == SIDE_SOURCE ? &plan->source : &plan->target, name, &info, err) &&

@@ -72,16 +72,16 @@ static bool help(const struct options *o, struct plan *plan, enum conn_side side
     }
 }
 
-static bool open_side(const struct options *o, struct plan *plan, struct tunnel_process *process, enum conn_side side,
-                      struct err *err)
+static bool open_side(const struct options *o, struct plan *plan, struct cli_tunnels *tunnels, enum conn_side side, struct err *err)
 {
-    struct ssh_trouble trouble = {0};
+    struct tunnel_process *process = &tunnels->sides[side];
     bool up = false;
 
+    ssh_trouble_release(&tunnels->trouble);
     for (int tries = 0; !up && tries < TRIES; tries++) {
         struct err why = ERR_INIT;
-        up = tunnels_open(process, plan, side, true, &why) && tunnel_process_wait(process, UP_TIMEOUT_MS, &trouble, &why);
-        bool again = !up && help(o, plan, side, &trouble, &why);
+        up = tunnels_open(process, plan, side, true, &why) && tunnel_process_wait(process, UP_TIMEOUT_MS, &tunnels->trouble, &why);
+        bool again = !up && help(o, plan, side, &tunnels->trouble, &why);
         if (!up && (!again || tries == TRIES - 1)) {
             err_move(err, &why);
             err_wrap(err, "%s", side_name(side));
@@ -89,7 +89,6 @@ static bool open_side(const struct options *o, struct plan *plan, struct tunnel_
         }
         err_clear(&why);
     }
-    ssh_trouble_release(&trouble);
     return up;
 }
 
@@ -98,7 +97,7 @@ bool cli_open_tunnel(const struct options *options, struct plan *plan, struct cl
 {
     const struct plan_ssh *ssh = side == SIDE_SOURCE ? &plan->source.ssh : &plan->target.ssh;
 
-    return !ssh->host || open_side(options, plan, &tunnels->sides[side], side, err);
+    return !ssh->host || open_side(options, plan, tunnels, side, err);
 }
 
 bool cli_open_tunnels(const struct options *options, struct plan *plan, struct cli_tunnels *tunnels, struct err *err)
@@ -111,5 +110,6 @@ void cli_close_tunnels(struct plan *plan, struct cli_tunnels *tunnels)
 {
     for (int side = SIDE_SOURCE; side <= SIDE_TARGET; side++)
         tunnel_process_release(&tunnels->sides[side]);
+    ssh_trouble_release(&tunnels->trouble);
     plan->source.ssh.tunnel_port = plan->target.ssh.tunnel_port = 0;
 }

@@ -4,22 +4,8 @@
 command -v tmux >/dev/null || { echo "SKIP: no tmux: the screens are not tested"; exit 77; }
 . "$(dirname "$0")/../servers/flow_lib.sh"
 
-SOCKET=$PGC_DIR/tmux
-screen() { tmux -S "$SOCKET" "$@"; }
+. "$(dirname "$0")/tmux_lib.sh"
 trap 'status=$?; screen kill-server 2>/dev/null; stop_engines; (exit $status); finish' EXIT
-text_of() { screen capture-pane -p -t "${1:-t}" 2>/dev/null; }
-shows() { # PATTERN [SESSION]
-    text_of "${2:-t}" | grep -qe "$1"
-}
-expect() { # WHAT PATTERN [SESSION]
-    if wait_until 15 shows "$2" "${3:-t}"; then
-        pass "$1"
-    else
-        fail "$1: no «$2» in:"
-        text_of "${3:-t}" >&2
-    fi
-}
-press() { screen send-keys -t t "$@"; }
 
 cluster_start source || exit 1
 cluster_start target || exit 1
@@ -35,10 +21,9 @@ SQL
 flow_plan shop shop
 pgc --batch "$PGC_DIR/shop.json" --detach -q || fail "the migration did not start"
 
-screen -f /dev/null new-session -d -s t -c "$PGC_DIR" -x 80 -y 24 "exec bash --norc" || exit 1
-screen set-option -g remain-on-exit on
-press "PS1='prompt> '; stty -a | md5sum > $PGC_DIR/stty.before; clear" Enter
-expect "a shell" "^prompt>"
+begin_screen 80 24
+press "stty -a | md5sum > $PGC_DIR/stty.before; clear" Enter
+wait_until 5 test -s "$PGC_DIR/stty.before"
 program="$PGCUTOVER --state-dir $STATE"
 
 press "$program" Enter

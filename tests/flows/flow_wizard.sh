@@ -4,22 +4,8 @@
 command -v tmux >/dev/null || { echo "SKIP: no tmux: the screens are not tested"; exit 77; }
 . "$(dirname "$0")/../servers/flow_lib.sh"
 
-SOCKET=$PGC_DIR/tmux
-screen() { tmux -S "$SOCKET" "$@"; }
+. "$(dirname "$0")/tmux_lib.sh"
 trap 'status=$?; screen kill-server 2>/dev/null; kill -CONT "$postmaster" 2>/dev/null; stop_engines; (exit $status); finish' EXIT
-text_of() { screen capture-pane -p -t t 2>/dev/null; }
-shows() { text_of | grep -qe "$1"; }
-expect() { # WHAT PATTERN
-    if wait_until 15 shows "$2"; then
-        pass "$1"
-    else
-        fail "$1: no «$2» in:"
-        text_of >&2
-        exit 1 # what follows would be typed somewhere else
-    fi
-}
-press() { screen send-keys -t t "$@"; }
-typed() { screen send-keys -t t -l "$1"; }
 
 cluster_start source wal_level=replica || exit 1
 cluster_start target || exit 1
@@ -37,11 +23,8 @@ sed -i '1i local all mover scram-sha-256' "$PGC_DIR/source/data/pg_hba.conf" && 
 postmaster=$(head -1 "$PGC_DIR/source/data/postmaster.pid")
 kill -STOP "$postmaster"
 
-screen -f /dev/null new-session -d -s t -x 80 -y 24 "exec bash --norc" || exit 1
-screen set-option -g remain-on-exit on
+begin_screen 80 24
 program="$PGCUTOVER --state-dir $STATE"
-press "cd $PGC_DIR; PS1='prompt> '; clear" Enter
-expect "a shell" "^prompt>"
 press "$program" Enter
 expect "without a migration the wizard is what comes first" "1 Connect"
 # The form's fields: the migration's name is 0, the source's follow, then the target's.
@@ -49,11 +32,11 @@ at=0
 go_to() { # NUMBER [TEXT]: goes there, and types it in place of what there is
     while [ "$at" != "$1" ]; do
         press Tab
-        at=$(((at + 1) % 17))
+        at=$(((at + 1) % 19))
     done
     [ $# = 1 ] || { press C-u; typed "$2"; }
 }
-source_host=2 source_database=4 source_user=5 source_password=6 target_host=10 target_database=12 target_user=13
+source_host=2 source_database=4 source_user=5 source_password=6 target_host=11 target_database=13 target_user=14
 
 go_to 0 shop
 go_to $source_host "$PGC_DIR/source"
@@ -101,7 +84,7 @@ expect "the draft is there again" "draft that was left"
 expect "with what was typed" "mover "
 at=0
 press q
-expect "a letter in a field is a letter" "Migration shopq"
+expect "a letter in a field is a letter" "Migration  shopq"
 press BSpace
 go_to $source_password right
 press Enter

@@ -9,6 +9,7 @@
 
 #include "base/files.h"
 #include "base/json.h"
+#include "ui/address.h"
 #include "ui/terminal.h"
 #include "ui/wizard.h"
 #include "unit.h"
@@ -178,6 +179,166 @@ static void test_connect(void)
     wizard_release(&w);
 }
 
+static void go_to(struct wizard *w, enum side side, enum connect_field field)
+{
+    w->connect.focus = 1 + (int)side * FIELDS + (int)field;
+}
+
+static const char answer_unknown_key[] =
+    "[{\"ok\": false, \"side\": \"source\", \"wants\": \"host-key\", \"fingerprint\": \"SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU\","
+    "\"error\": {\"message\": \"source: SSH server bastion.corp:2222: its host key is not known\", \"detail\": \"It shows the key.\", \"hint\": \"Compare it.\"}}]";
+
+static void test_ssh(void)
+{
+    struct wizard w;
+
+    begin(&w);
+    type(&w, "shop\t\tdb1.internal\t\tshop\tmigrator");
+    go_to(&w, SOURCE, FIELD_SSH);
+    type(&w, "dba@bastion.corp:2222\t \t~/.ssh/migration\topen sesame\tgate.corp");
+    wizard_keep(&w);
+    CHECK_STR(draft_text(&w.draft, "source.ssh", "host"), "bastion.corp");
+    CHECK_STR(draft_text(&w.draft, "source.ssh", "port"), "2222");
+    CHECK_STR(draft_text(&w.draft, "source.ssh", "user"), "dba");
+    CHECK_STR(draft_text(&w.draft, "source.ssh", "identityFile"), "~/.ssh/migration");
+    CHECK_STR(draft_text(&w.draft, "source.ssh", "jumpHost"), "gate.corp");
+    CHECK_TRUE(!json_get(json_get(w.draft.plan, "target"), "ssh"));
+    CHECK_TRUE(!strstr(w.stored, "sesame"));
+    char *plan = draft_server_text(&w.draft, SOURCE);
+    CHECK_CONTAINS(plan, "\"passphrase\":\t\"open sesame\"");
+    free(plan);
+    check_golden(&w, "connect_ssh_80", 80, &glyphs_utf8);
+
+    /* Only the whole word trusts the key; it is in the plan from then on, until the host is another one. */
+    connect_trying(&w.connect, SOURCE, 98000);
+    connect_answer(&w.connect, SOURCE, answer_unknown_key);
+    check_golden(&w, "connect_key_80", 80, &glyphs_utf8);
+    check_golden(&w, "connect_key_80_ascii", 80, &glyphs_ascii);
+    type(&w, "y");
+    wizard_key(&w, KEY_RETURN);
+    CHECK_TRUE(connect_asking(&w.connect) != NULL);
+    type(&w, "es");
+    connect_key(&w.connect, KEY_RETURN);
+    CHECK_TRUE(w.connect.again && !connect_asking(&w.connect));
+    w.connect.again = false;
+    wizard_keep(&w);
+    CHECK_STR(draft_text(&w.draft, "source.ssh", "hostKeyFingerprint"), "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU");
+    CHECK_STR(w.connect.sides[SOURCE].fields[FIELD_SSH_JUMP].text, "gate.corp");
+    go_to(&w, SOURCE, FIELD_SSH);
+    wizard_key(&w, KEY_ERASE);
+    wizard_keep(&w);
+    CHECK_STR(draft_text(&w.draft, "source.ssh", "hostKeyFingerprint"), "");
+
+    /* Esc trusts nobody; what was said is there whole. */
+    connect_trying(&w.connect, SOURCE, 98000);
+    connect_answer(&w.connect, SOURCE, answer_unknown_key);
+    CHECK_INT(wizard_key(&w, KEY_ESCAPE), WIZARD_STAYS);
+    CHECK_TRUE(!connect_asking(&w.connect) && !w.connect.sides[SOURCE].trusted[HOP_SERVER][0]);
+    wizard_key(&w, KEY_MORE);
+    check_golden(&w, "connect_said_80", 80, &glyphs_utf8);
+    wizard_key(&w, KEY_ESCAPE);
+    CHECK_TRUE(!w.connect.telling);
+
+    /* Without the host nothing of it is left in the plan. */
+    wizard_key(&w, KEY_CLEAR_LINE);
+    wizard_keep(&w);
+    CHECK_TRUE(!json_get(json_get(w.draft.plan, "source"), "ssh"));
+    wizard_release(&w);
+}
+
+/* A plan with SSH opens with everything filled in; no secret of it is stored. */
+static void test_plan_ssh(void)
+{
+    static const char text[] =
+        "{\"name\": \"p\", \"source\": {\"uri\": \"postgresql://m:hunter%32@db1/shop\", \"ssh\": {\"host\": \"fe80::1\", \"port\": 2200, "
+        "\"user\": \"a@b\", \"password\": \"sesame\", \"knownHosts\": \"k\", \"jumpHost\": \"none\"}}, \"target\": {\"uri\": \"host=x password='se''\"}}";
+    char *path = xasprintf("%s/s.json", dir);
+    struct wizard w;
+
+    CHECK_TRUE(file_write_atomic(path, text, strlen(text), &err));
+    CHECK_TRUE(wizard_open(&w, &options, path, &err));
+    struct connect_side *s = &w.connect.sides[SOURCE];
+    CHECK_STR(s->fields[FIELD_URI].text, "postgresql://m@db1/shop");
+    CHECK_STR(s->fields[FIELD_PASSWORD].text, "hunter2");
+    CHECK_STR(s->fields[FIELD_SSH].text, "a@b@[fe80::1]:2200");
+    CHECK_STR(s->fields[FIELD_SSH_LOGIN].text, "password");
+    CHECK_STR(s->fields[FIELD_SSH_PASSWORD].text, "sesame");
+    CHECK_STR(s->fields[FIELD_SSH_JUMP].text, "none");
+    wizard_keep(&w);
+    CHECK_STR(draft_text(&w.draft, "source.ssh", "host"), "fe80::1");
+    CHECK_STR(draft_text(&w.draft, "source.ssh", "user"), "a@b");
+    CHECK_STR(draft_text(&w.draft, "source.ssh", "knownHosts"), "k");
+    CHECK_TRUE(!strstr(w.stored, "sesame") && !strstr(w.stored, "hunter") && !strstr(w.stored, "se'"));
+    wizard_release(&w);
+    free(path);
+}
+
+static void check_address(const char *text, const char *user, const char *host, const char *port)
+{
+    struct address address;
+
+    address_split(&address, text);
+    CHECK_STR(address.user ? address.user : "-", user);
+    CHECK_STR(address.host, host);
+    CHECK_STR(address.port ? address.port : "-", port);
+    char *again = address_join(address.user ? address.user : "", address.host, address.port ? address.port : "");
+    if (*text != '[' || strchr(text, ']')[1])
+        CHECK_STR(again, text);
+    free(again);
+    address_release(&address);
+}
+
+static void check_password(const char *text, const char *password, const char *left)
+{
+    char *uri = xstrdup(text);
+    char *got = address_take_password(uri);
+
+    CHECK_STR(got ? got : "-", password);
+    CHECK_STR(uri, left);
+    free(got);
+    free(uri);
+}
+
+static void test_address(void)
+{
+    check_address("bastion", "-", "bastion", "-");
+    check_address("dba@bastion:2222", "dba", "bastion", "2222");
+    check_address("a@b@host", "a@b", "host", "-");
+    check_address("host:ssh", "-", "host:ssh", "-");
+    check_address("fe80::1", "-", "fe80::1", "-");
+    check_address("[fe80::1]", "-", "fe80::1", "-");
+    check_address("dba@[fe80::1]:22", "dba", "fe80::1", "22");
+    check_password("postgresql://db1:5432/shop", "-", "postgresql://db1:5432/shop");
+    check_password("postgresql://m:p%40ss@db1:5432/shop?sslmode=require", "p@ss", "postgresql://m@db1:5432/shop?sslmode=require");
+    check_password("postgresql://m:a@b@db1", "a@b", "postgresql://m@db1");
+    check_password("postgresql://db1/s?user=m&password=pw&sslmode=require", "pw", "postgresql://db1/s?user=m&sslmode=require");
+    check_password("postgresql://db1/s?password=pw", "pw", "postgresql://db1/s");
+    check_password("host=db1 password = 'p w\\'' user=m", "p w'", "host=db1  user=m");
+    check_password("host=db1 user=password", "-", "host=db1 user=password");
+    check_password("service=shop", "-", "service=shop");
+    CHECK_STR(address_unfinished("postgresql://m:hun"), ":hun");
+    CHECK_TRUE(!address_unfinished("postgresql://m:hun@db1") && !address_unfinished("postgresql://db1:5432/"));
+}
+
+/* Nothing of a password is stored while it is typed in a connection string; the field is left: it moves to its own. */
+static void test_uri_password(void)
+{
+    struct wizard w;
+
+    begin(&w);
+    go_to(&w, TARGET, FIELD_URI);
+    for (const char *c = "postgresql://m:hunter2@db1/shop"; *c; c++) {
+        wizard_key(&w, *c);
+        wizard_keep(&w);
+        CHECK_TRUE(!strstr(w.stored, "hun"));
+    }
+    wizard_key(&w, KEY_TAB);
+    CHECK_STR(w.connect.sides[TARGET].fields[FIELD_URI].text, "postgresql://m@db1/shop");
+    CHECK_STR(w.connect.sides[TARGET].fields[FIELD_PASSWORD].text, "hunter2");
+    CHECK_CONTAINS(w.message, "it is not stored");
+    wizard_release(&w);
+}
+
 static void test_checks(void)
 {
     struct wizard w;
@@ -201,7 +362,7 @@ static void test_checks(void)
     check_golden(&w, "checks_all_132", 132, &glyphs_utf8);
     checks_answer(&w.checks, "{\"type\": \"error\", \"error\": {\"message\": \"source db1: connection refused\", \"hint\": \"Does it run?\"}}");
     CHECK_INT(checks_failures(&w.checks), -1);
-    CHECK_STR(w.checks.error, "source db1: connection refused Does it run?");
+    CHECK_STR(w.checks.error, "source db1: connection refused. Does it run?");
     checks_answer(&w.checks, "[]");
     wizard_key(&w, KEY_RETURN);
     CHECK_INT(w.step, STEP_SCHEMA);
@@ -344,7 +505,8 @@ static void test_review(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        {"a line of text", test_field}, {"draft", test_draft}, {"plan", test_plan}, {"connect", test_connect},
+        {"a line of text", test_field}, {"draft", test_draft}, {"plan", test_plan}, {"connect", test_connect}, {"ssh", test_ssh},
+        {"a plan with ssh", test_plan_ssh}, {"addresses", test_address}, {"a password in a uri", test_uri_password},
         {"checks", test_checks}, {"choices", test_choices}, {"tables", test_picker}, {"many", test_many},
         {"review", test_review}, {NULL, NULL},
     };

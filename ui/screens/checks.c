@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/json.h"
+#include "ui/said.h"
 #include "ui/terminal.h"
 
 const struct key_help checks_keys[] = {
@@ -46,9 +47,7 @@ void checks_answer(struct checks *screen, const char *text)
         screen->findings = json;
         return;
     }
-    const char *message = json_str(json_get(json, "error"), "message");
-    const char *hint = json_str(json_get(json, "error"), "hint");
-    screen->error = xasprintf("%s%s%s", message ? message : "The checks gave no answer.", hint ? " " : "", hint ? hint : "");
+    screen->error = said_error(json_get(json, "error"), "The checks gave no answer.");
     cJSON_Delete(json);
 }
 

@@ -1,3 +1,5 @@
+/* How it works: the fields stand in one order, and those that would have no effect are left out of it. What is typed makes the side
+ * untried; an answer that comes later is of what was there before. */
 #include "ui/screens/connect.h"
 
 #include <stdio.h>
@@ -5,42 +7,131 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/secret.h"
 #include "base/units.h"
+#include "ui/address.h"
+#include "ui/said.h"
 #include "ui/terminal.h"
-
-#define LABEL 10
 
 const struct key_help connect_keys[] = {
     {"Tab", "next field", "The next field; Shift-Tab and the arrow keys go back and forth, too."},
-    {"Space", NULL, "In the field TLS: the next of its values. Empty leaves it to the server and libpq's own settings."},
+    {"Space", NULL, "In the fields TLS and SSH login: the next of its values. An empty TLS leaves it to the server and libpq's own settings."},
     {"F5", "try", "Tries both servers (also Ctrl-T). Nothing is changed on either."},
     {"Enter", "next", "Tries both servers, and goes on to the checks when they answer."},
+    {"Ctrl-E", "all said", "Shows what both servers said, whole, with details and hints."},
     {"Ctrl-U", NULL, "Empties the field."},
+    {"SSH", NULL, "[USER@]HOST[:PORT] of the SSH server through which the database server is reached, or a Host of ~/.ssh/config; host and "
+                  "port above are then as that server knows them. Empty: the server is reached directly. A key that is not known is asked "
+                  "about; one that has changed is refused."},
+    {"login", NULL, "SSH login: the agent's keys and the usual files are always tried; a key file goes before them, a password comes after."},
     {"Esc", "back", "Back to the list of migrations. What is typed is kept, but for passwords."},
     {"F1", "help", "This help."},
     {NULL, NULL, NULL},
 };
 
+enum row_kind { ROW_TEXT, ROW_NUMBER, ROW_SECRET, ROW_ADDRESS, ROW_LOGIN };
+
+/* How a field stands in the plan. */
 static const struct {
-    const char *label, *key;
-} rows_of[FIELDS] = {
-    {"URI", "uri"}, {"Host", "serverName"}, {"Port", "port"}, {"Database", "databaseName"}, {"User", "userName"},
-    {"Password", NULL}, {"TLS", "sslMode"}, {"CA file", "sslRootCert"},
+    enum row_kind kind;
+    bool ssh;                  /* in the object "ssh" */
+    const char *key;
+    enum draft_secret secret;  /* ROW_SECRET */
+} places[FIELDS] = {
+    [FIELD_URI] = {ROW_TEXT, false, "uri", 0},
+    [FIELD_HOST] = {ROW_TEXT, false, "serverName", 0},
+    [FIELD_PORT] = {ROW_NUMBER, false, "port", 0},
+    [FIELD_DATABASE] = {ROW_TEXT, false, "databaseName", 0},
+    [FIELD_USER] = {ROW_TEXT, false, "userName", 0},
+    [FIELD_PASSWORD] = {ROW_SECRET, false, NULL, SECRET_PASSWORD},
+    [FIELD_TLS] = {ROW_TEXT, false, "sslMode", 0},
+    [FIELD_CA] = {ROW_TEXT, false, "sslRootCert", 0},
+    [FIELD_SSH] = {ROW_ADDRESS, true, NULL, 0},
+    [FIELD_SSH_LOGIN] = {ROW_LOGIN, true, NULL, 0},
+    [FIELD_SSH_KEY] = {ROW_TEXT, true, "identityFile", 0},
+    [FIELD_SSH_PASSPHRASE] = {ROW_SECRET, true, NULL, SECRET_SSH_PASSPHRASE},
+    [FIELD_SSH_PASSWORD] = {ROW_SECRET, true, NULL, SECRET_SSH_PASSWORD},
+    [FIELD_SSH_JUMP] = {ROW_TEXT, true, "jumpHost", 0},
 };
 
-static const char *const tls_modes[] = {"", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
+static const char *const tls_modes[] = {"", "disable", "allow", "prefer", "require", "verify-ca", "verify-full", NULL};
+
+#define LOGIN_USUAL "agent, usual keys"
+#define LOGIN_KEY "key file"
+#define LOGIN_PASSWORD "password"
+static const char *const logins[] = {LOGIN_USUAL, LOGIN_KEY, LOGIN_PASSWORD, NULL};
+
+static const char *const trust_keys[HOPS] = {"hostKeyFingerprint", "jumpHostKeyFingerprint"};
+
+static bool login_is(const struct connect_side *s, const char *login)
+{
+    return strcmp(s->fields[FIELD_SSH_LOGIN].text, login) == 0;
+}
+
+bool connect_shows(const struct connect_side *s, enum connect_field field)
+{
+    switch (field) {
+    case FIELD_SSH_LOGIN:
+    case FIELD_SSH_JUMP: return s->fields[FIELD_SSH].text[0];
+    case FIELD_SSH_KEY: return s->fields[FIELD_SSH].text[0] && login_is(s, LOGIN_KEY);
+    case FIELD_SSH_PASSPHRASE: return s->fields[FIELD_SSH].text[0] && !login_is(s, LOGIN_PASSWORD);
+    case FIELD_SSH_PASSWORD: return s->fields[FIELD_SSH].text[0] && login_is(s, LOGIN_PASSWORD);
+    default: return true;
+    }
+}
+
+/* --- between the form and the plan --- */
+
+/* The section of the plan that a side's keys are in: "source", "source.ssh". */
+static const char *section_of(enum side side, bool ssh)
+{
+    static const char *const sections[SIDES][2] = {{"source", "source.ssh"}, {"target", "target.ssh"}};
+
+    return sections[side][ssh];
+}
+
+static void fill_address(struct field *field, const struct draft *draft, const char *section)
+{
+    char *user = xstrdup(draft_text(draft, section, "user"));
+    char *port = xstrdup(draft_text(draft, section, "port"));
+    char *text = address_join(user, draft_text(draft, section, "host"), port);
+
+    field_set(field, text);
+    free(text);
+    free(port);
+    free(user);
+}
+
+const char *connect_login(const struct connect_side *s)
+{
+    if (s->fields[FIELD_SSH_KEY].text[0])
+        return LOGIN_KEY;
+    return s->fields[FIELD_SSH_PASSWORD].text[0] ? LOGIN_PASSWORD : LOGIN_USUAL;
+}
+
+static void fill_side(struct connect_side *s, enum side side, const struct draft *draft)
+{
+    for (int i = 0; i < FIELDS; i++) {
+        const char *section = section_of(side, places[i].ssh);
+        if (places[i].kind == ROW_ADDRESS)
+            fill_address(&s->fields[i], draft, section);
+        else if (places[i].kind == ROW_SECRET)
+            field_set(&s->fields[i], draft->secrets[side][places[i].secret]);
+        else if (places[i].kind != ROW_LOGIN)
+            field_set(&s->fields[i], draft_text(draft, section, places[i].key));
+        s->fields[i].secret = places[i].kind == ROW_SECRET;
+    }
+    field_set(&s->fields[FIELD_SSH_LOGIN], connect_login(s));
+    for (int hop = 0; hop < HOPS; hop++)
+        snprintf(s->trusted[hop], sizeof s->trusted[hop], "%s", draft_text(draft, section_of(side, true), trust_keys[hop]));
+    s->state = UNTRIED;
+}
 
 void connect_fill(struct connect *screen, const struct draft *draft)
 {
     field_set(&screen->name, draft_text(draft, NULL, "name"));
-    for (int side = 0; side < SIDES; side++) {
-        struct connect_side *s = &screen->sides[side];
-        for (int i = 0; i < FIELDS; i++)
-            field_set(&s->fields[i], rows_of[i].key ? draft_text(draft, draft_side_name((enum side)side), rows_of[i].key)
-                                                    : draft->passwords[side]);
-        s->fields[FIELD_PASSWORD].secret = true;
-        s->state = UNTRIED;
-    }
+    for (int side = 0; side < SIDES; side++)
+        fill_side(&screen->sides[side], (enum side)side, draft);
 }
 
 /* Where the plan lists its databases, they are those of the form. */
@@ -50,127 +141,200 @@ static void store_names(const struct connect *screen, struct draft *draft)
         draft_name_database(draft, (enum side)side, screen->sides[side].fields[FIELD_DATABASE].text);
 }
 
+static void store_address(struct draft *draft, const char *section, const char *text)
+{
+    struct address address;
+
+    address_split(&address, text);
+    draft_set(draft, section, "host", address.host);
+    draft_set_number(draft, section, "port", address.port ? address.port : "");
+    draft_set(draft, section, "user", address.user ? address.user : "");
+    address_release(&address);
+}
+
+/* A connection string as it may be stored: of one that is being typed, without what may become a password. */
+static void store_uri(struct draft *draft, enum side side, const char *text, bool being_typed)
+{
+    char *uri = xstrdup(text);
+    char *password = address_take_password(uri);
+    const char *unfinished = being_typed ? address_unfinished(uri) : NULL;
+
+    if (unfinished)
+        uri[unfinished - uri] = '\0';
+    draft_set(draft, draft_side_name(side), "uri", uri);
+    secret_free_string(password);
+    secret_free_string(uri);
+}
+
+static void store_field(const struct connect_side *s, enum side side, enum connect_field field, struct draft *draft, bool focus)
+{
+    const char *section = section_of(side, places[field].ssh);
+    const char *text = connect_shows(s, field) ? s->fields[field].text : "";
+
+    if (field == FIELD_URI)
+        store_uri(draft, side, text, focus);
+    else if (places[field].kind == ROW_SECRET)
+        draft_set_secret(draft, side, places[field].secret, text);
+    else if (places[field].kind == ROW_ADDRESS)
+        store_address(draft, section, text);
+    else if (places[field].kind == ROW_NUMBER)
+        draft_set_number(draft, section, places[field].key, text);
+    else if (places[field].kind == ROW_TEXT)
+        draft_set(draft, section, places[field].key, text);
+}
+
 void connect_store(const struct connect *screen, struct draft *draft)
 {
     draft_set(draft, NULL, "name", screen->name.text);
     store_names(screen, draft);
     for (int side = 0; side < SIDES; side++) {
-        for (int i = 0; i < FIELDS; i++) {
-            const char *text = screen->sides[side].fields[i].text;
-            if (i == FIELD_PASSWORD)
-                draft_set_password(draft, (enum side)side, text);
-            else if (i == FIELD_PORT)
-                draft_set_number(draft, draft_side_name((enum side)side), rows_of[i].key, text);
-            else
-                draft_set(draft, draft_side_name((enum side)side), rows_of[i].key, text);
-        }
+        const struct connect_side *s = &screen->sides[side];
+        for (int i = 0; i < FIELDS; i++)
+            store_field(s, (enum side)side, (enum connect_field)i, draft, screen->focus == 1 + side * FIELDS + i);
+        for (int hop = 0; hop < HOPS; hop++)
+            draft_set(draft, section_of((enum side)side, true), trust_keys[hop], s->fields[FIELD_SSH].text[0] ? s->trusted[hop] : "");
+        if (!s->fields[FIELD_SSH].text[0]) /* "knownHosts" alone would be no way to anywhere */
+            draft_drop(draft, section_of((enum side)side, true));
     }
+}
+
+void connect_settle(struct connect *screen)
+{
+    for (int side = 0; side < SIDES; side++) {
+        struct connect_side *s = &screen->sides[side];
+        char *password = address_take_password(s->fields[FIELD_URI].text);
+        if (!password)
+            continue;
+        s->fields[FIELD_URI].cursor = strlen(s->fields[FIELD_URI].text);
+        field_set(&s->fields[FIELD_PASSWORD], password);
+        screen->password_moved = true;
+        secret_free_string(password);
+    }
+}
+
+static void release_side(struct connect_side *s)
+{
+    for (int i = 0; i < FIELDS; i++)
+        if (places[i].kind == ROW_SECRET || i == FIELD_URI)
+            field_wipe(&s->fields[i]);
+    free(s->words);
+    free(s->detail);
 }
 
 void connect_release(struct connect *screen)
 {
-    for (int side = 0; side < SIDES; side++) {
-        field_wipe(&screen->sides[side].fields[FIELD_PASSWORD]);
-        free(screen->sides[side].words);
-    }
+    for (int side = 0; side < SIDES; side++)
+        release_side(&screen->sides[side]);
     *screen = (struct connect){0};
-}
-
-/* --- drawing --- */
-
-static void draw_result(const struct connect_side *s, struct canvas *c, int row, int col, int width, int rows, int64_t now_ms)
-{
-    const struct glyphs *g = c->glyphs;
-    char text[64];
-
-    switch (s->state) {
-    case TRYING:
-        canvas_put(c, row, col, 2, ROLE_BUSY, g->busy);
-        snprintf(text, sizeof text, "connecting, %lld s", (long long)((now_ms - s->since_ms) / 1000));
-        canvas_put(c, row, col + 3, width - 3, ROLE_BUSY, text);
-        break;
-    case ANSWERED:
-        canvas_put(c, row, col, 2, ROLE_OK, g->ok);
-        canvas_wrap(c, row, col + 3, width - 3, rows, ROLE_TEXT, s->words);
-        break;
-    case REFUSED:
-        canvas_put(c, row, col, 2, ROLE_ERROR, g->error);
-        canvas_wrap(c, row, col + 3, width - 3, rows, ROLE_TEXT, s->words);
-        break;
-    default: canvas_put(c, row, col, width, ROLE_DIM, "not tried yet"); break;
-    }
-}
-
-static void draw_side(const struct connect *screen, enum side side, struct canvas *c, int row, int rows, int col, int width,
-                      int64_t now_ms)
-{
-    const struct connect_side *s = &screen->sides[side];
-
-    canvas_put(c, row, col, width, ROLE_HEADER, side == SOURCE ? "Source" : "Target");
-    for (int i = 0; i < FIELDS; i++) {
-        bool focus = screen->focus == 1 + (int)side * FIELDS + i;
-        canvas_put(c, row + 1 + i, col, LABEL - 1, focus ? ROLE_KEY : ROLE_TEXT, rows_of[i].label);
-        field_draw(&s->fields[i], c, row + 1 + i, col + LABEL, width - LABEL, focus);
-    }
-    draw_result(s, c, row + 2 + FIELDS, col, width, rows - 2 - FIELDS, now_ms);
-}
-
-void connect_draw(const struct connect *screen, struct canvas *c, int row, int rows, int64_t now_ms)
-{
-    int width = (c->cols - 4) / 2;
-
-    canvas_put(c, row, 1, -1, screen->focus == 0 ? ROLE_KEY : ROLE_TEXT, "Migration");
-    field_draw(&screen->name, c, row, 1 + LABEL, width - LABEL, screen->focus == 0);
-    draw_side(screen, SOURCE, c, row + 2, rows - 2, 1, width, now_ms);
-    draw_side(screen, TARGET, c, row + 2, rows - 2, 3 + width, width, now_ms);
 }
 
 /* --- keys --- */
 
-static struct field *focused(struct connect *screen, enum side *side)
+struct connect_side *connect_asking(struct connect *screen)
+{
+    for (int side = 0; side < SIDES; side++)
+        if (screen->sides[side].shown[0])
+            return &screen->sides[side];
+    return NULL;
+}
+
+/* The whole word, as ssh wants it: a key that was meant for a field trusts nobody. */
+static void answer_key(struct connect *screen, int key)
+{
+    struct connect_side *s = connect_asking(screen);
+
+    if (key == KEY_RETURN && strcmp(screen->answer.text, "yes") == 0) {
+        memcpy(s->trusted[s->asked], s->shown, sizeof s->shown);
+        s->state = UNTRIED;
+        screen->again = true;
+    } else if (key != KEY_ESCAPE) {
+        field_key(&screen->answer, key);
+        return;
+    }
+    s->shown[0] = '\0';
+    field_set(&screen->answer, "");
+}
+
+static struct field *focused(struct connect *screen, enum side *side, enum connect_field *which)
 {
     int at = screen->focus - 1;
 
     *side = at < FIELDS ? SOURCE : TARGET;
-    return at < 0 ? &screen->name : &screen->sides[*side].fields[at % FIELDS];
+    *which = (enum connect_field)(at < 0 ? FIELDS : at % FIELDS);
+    return at < 0 ? &screen->name : &screen->sides[*side].fields[*which];
 }
 
-static void next_mode(struct field *field)
+static void move_focus(struct connect *screen, int by)
 {
-    size_t count = sizeof tls_modes / sizeof *tls_modes;
+    int count = 1 + SIDES * FIELDS;
+    enum connect_field which;
+    enum side side;
+
+    connect_settle(screen);
+    do {
+        screen->focus = (screen->focus + by + count) % count;
+        focused(screen, &side, &which);
+    } while (screen->focus && !connect_shows(&screen->sides[side], which));
+}
+
+static void next_value(struct field *field, const char *const *values)
+{
     size_t at = 0;
 
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(tls_modes[i], field->text) == 0)
-            at = i;
-    field_set(field, tls_modes[(at + 1) % count]);
+    for (size_t i = 0; values[i]; i++)
+        if (strcmp(values[i], field->text) == 0)
+            at = i + 1;
+    field_set(field, values[values[at] ? at : 0]);
+}
+
+/* A key that was trusted belongs to the host that showed it. */
+static void changed(struct connect_side *s, enum connect_field which)
+{
+    s->state = UNTRIED;
+    s->shown[0] = '\0';
+    if (which == FIELD_SSH)
+        s->trusted[HOP_SERVER][0] = '\0';
+    if (which == FIELD_SSH_JUMP)
+        s->trusted[HOP_JUMP][0] = '\0';
+}
+
+static bool edit_key(struct connect *screen, int key)
+{
+    enum connect_field which;
+    enum side side;
+    struct field *field = focused(screen, &side, &which);
+    char before[FIELD_SIZE];
+    bool taken = true;
+
+    memcpy(before, field->text, sizeof before);
+    if (which == FIELD_TLS && key == ' ')
+        next_value(field, tls_modes);
+    else if (which == FIELD_SSH_LOGIN)
+        key == ' ' ? next_value(field, logins) : (void)(taken = key >= ' ' && key < KEYS_AT);
+    else
+        taken = field_key(field, key);
+    if (screen->focus && strcmp(before, field->text) != 0)
+        changed(&screen->sides[side], which);
+    explicit_bzero(before, sizeof before);
+    return taken;
 }
 
 bool connect_key(struct connect *screen, int key)
 {
-    int count = 1 + SIDES * FIELDS;
-    enum side side;
-
-    if (key == KEY_TAB || key == KEY_ARROW_DOWN) {
-        screen->focus = (screen->focus + 1) % count;
+    if (screen->telling) {
+        screen->telling = false;
         return true;
     }
-    if (key == KEY_TAB_BACK || key == KEY_ARROW_UP) {
-        screen->focus = (screen->focus + count - 1) % count;
+    if (connect_asking(screen)) {
+        answer_key(screen, key);
         return true;
     }
-    struct field *field = focused(screen, &side);
-    char before[FIELD_SIZE];
-    memcpy(before, field->text, sizeof before);
-    bool taken = true;
-    if (screen->focus && field == &screen->sides[side].fields[FIELD_TLS] && key == ' ')
-        next_mode(field);
-    else
-        taken = field_key(field, key);
-    if (screen->focus && strcmp(before, field->text) != 0)
-        screen->sides[side].state = UNTRIED;
-    explicit_bzero(before, sizeof before);
-    return taken;
+    switch (key) {
+    case KEY_TAB: case KEY_ARROW_DOWN: move_focus(screen, 1); return true;
+    case KEY_TAB_BACK: case KEY_ARROW_UP: move_focus(screen, -1); return true;
+    case KEY_MORE: screen->telling = true; return true;
+    default: return edit_key(screen, key);
+    }
 }
 
 /* --- answers --- */
@@ -199,11 +363,18 @@ static char *server_text(const cJSON *answer)
                      json_bool(answer, "databaseExists", true) ? "" : " is not there yet: it will be created");
 }
 
-static char *refusal_text(const cJSON *error)
+/* Something that a person could say would let the next try in: asks about a host key, shows the field for a password. */
+static void take_wish(struct connect_side *s, const cJSON *answer)
 {
-    const char *message = json_str(error, "message"), *hint = json_str(error, "hint");
+    const char *wants = json_str(answer, "wants") ? json_str(answer, "wants") : "";
+    const char *fingerprint = json_str(answer, "fingerprint");
 
-    return xasprintf("%s%s%s", message ? message : "The command gave no answer.", hint ? " " : "", hint ? hint : "");
+    if (fingerprint && (strcmp(wants, "host-key") == 0 || strcmp(wants, "jump-host-key") == 0)) {
+        snprintf(s->shown, sizeof s->shown, "%s", fingerprint);
+        s->asked = *wants == 'j' ? HOP_JUMP : HOP_SERVER;
+    }
+    if (strcmp(wants, "ssh-password") == 0)
+        field_set(&s->fields[FIELD_SSH_LOGIN], LOGIN_PASSWORD);
 }
 
 void connect_answer(struct connect *screen, enum side side, const char *text)
@@ -211,6 +382,7 @@ void connect_answer(struct connect *screen, enum side side, const char *text)
     struct connect_side *s = &screen->sides[side];
     cJSON *json = cJSON_Parse(text);
     const cJSON *answer = cJSON_IsArray(json) ? cJSON_GetArrayItem(json, 0) : json;
+    const cJSON *error = json_get(answer, "error");
     bool ok = json_bool(answer, "ok", false);
 
     if (s->state != TRYING) { /* changed meanwhile */
@@ -218,8 +390,10 @@ void connect_answer(struct connect *screen, enum side side, const char *text)
         return;
     }
     free(s->words);
-    s->words = ok ? server_text(answer) : refusal_text(json_get(answer, "error"));
+    s->words = ok ? server_text(answer) : said_error(error, "The command gave no answer.");
+    str_replace(&s->detail, ok ? NULL : json_str(error, "detail"));
     s->state = ok ? ANSWERED : REFUSED;
+    take_wish(s, answer);
     cJSON_Delete(json);
 }
 

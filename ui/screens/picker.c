@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/units.h"
+#include "ui/said.h"
 #include "ui/terminal.h"
 
 const struct key_help picker_keys[] = {
@@ -130,9 +131,7 @@ void picker_answer(struct picker *screen, const struct draft *draft, const char 
         take_tables(screen, draft);
         return;
     }
-    const char *message = json_str(json_get(json, "error"), "message");
-    const char *hint = json_str(json_get(json, "error"), "hint");
-    screen->error = xasprintf("%s%s%s", message ? message : "The tables could not be read.", hint ? " " : "", hint ? hint : "");
+    screen->error = said_error(json_get(json, "error"), "The tables could not be read.");
     cJSON_Delete(json);
 }
 
