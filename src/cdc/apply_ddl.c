@@ -42,7 +42,8 @@ struct known {
     bool in_tables; /* pgcutover.tables has it; else a partitioned table, or a stranger */
     bool listed;    /* its columns, by the plan */
     bool sync;
-    bool passed_over; /* not its turn: it is detached or not loaded, or its snapshot has the change */
+    bool removed;     /* from the migration: nothing is done to its counterpart */
+    bool passed_over; /* not its turn: it is detached or not loaded, or its snapshot has the change; or it is removed */
 };
 
 static void known_release(struct known *known)
@@ -228,7 +229,8 @@ static bool look_up(struct applier *applier, const char *oid, struct known *know
     if (ok && !PQgetisnull(res, 0, 3)) {
         known->in_tables = true;
         known->sync = strcmp(PQgetvalue(res, 0, 3), "sync") == 0;
-        known->passed_over = !known->sync ? applier->catch_up.on
+        known->removed = strcmp(PQgetvalue(res, 0, 3), "removed") == 0;
+        known->passed_over = !known->sync ? applier->catch_up.on || known->removed
                                           : PQgetisnull(res, 0, 4) || !lsn_parse(PQgetvalue(res, 0, 4), &epoch) ||
                                                 applier->commit_lsn < epoch || !has_its_turn(applier, known->oid);
     }
@@ -675,7 +677,7 @@ static bool follow_drop(struct applier *applier, const struct entry *entry, cons
         return true;
     if (strcmp(type, "table") == 0) {
         ok = look_up(applier, oid, &known, err);
-        if (ok && (known.before || known.in_tables))
+        if (ok && (known.before || known.in_tables) && !known.removed)
             ok = skip_held_back(applier, oid, dropped, err) &&
                  drop_table(applier, entry, &known, err) &&
                  set_mode(applier, oid, "dropped", err);

@@ -1,4 +1,4 @@
-/* reload, add: asks the engine, and waits until it has taken the tables out of the stream or refused. */
+/* reload, add, remove: asks the engine, and waits until it has taken the tables out of the stream or refused. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +64,18 @@ static bool change(const struct options *o, const char *dir, struct err *err)
     return state == 0;
 }
 
+static void tell(const struct options *o)
+{
+    const char *name = o->args[0];
+
+    if (strcmp(o->command, "remove") == 0)
+        fprintf(stderr, "Migration \"%s\": the tables are removed from it. Their rows on the target stay as they are now: TRUNCATE or "
+                "DROP them there where they are not wanted. \"pgcutover add %s\" takes a table in again, when it is empty there.\n",
+                name, name);
+    else
+        fprintf(stderr, "Migration \"%s\": the tables are being loaded; \"pgcutover status %s --watch\" shows it.\n", name, name);
+}
+
 int cmd_change(const struct options *o)
 {
     char *state_dir = cli_state_dir(o, NULL);
@@ -81,8 +93,7 @@ int cmd_change(const struct options *o)
         code = cli_fail(o, &err);
     }
     if (code == 0 && !o->quiet)
-        fprintf(stderr, "Migration \"%s\": the tables are being loaded; \"pgcutover status %s --watch\" shows it.\n",
-                name, name);
+        tell(o);
     free(dir);
     free(state_dir);
     return code;

@@ -47,7 +47,7 @@ int cmd_tables(const struct options *options);
 int cmd_status(const struct options *options);
 int cmd_command(const struct options *options); /* pause, resume, cancel, cutover, delete */
 int cmd_rehearse(const struct options *options); /* cutover --rehearse */
-int cmd_change(const struct options *options); /* reload, add */
+int cmd_change(const struct options *options); /* reload, add, remove */
 int cmd_verify(const struct options *options);
 int cmd_fallback(const struct options *options);
 int cmd_report(const struct options *options);

@@ -58,6 +58,10 @@ static const struct command commands[] = {
     {"add", cmd_change, 2, 10000, "NAME TABLE... [--database-name DB]",
      "Adds tables of the source to a migration that streams changes: made on the target where they are\n"
      "missing (schema.mode copy), published, loaded, brought up to date."},
+    {"remove", cmd_change, 2, 10000, "NAME TABLE... [--database-name DB]",
+     "Takes tables out of the migration, which goes on with the others: not streamed any more, not compared,\n"
+     "no part of the cutover. On the source they are as before; on the target their rows stay as they are\n"
+     "then. Also where a table that cannot be loaded holds the others up."},
     {"verify", cmd_verify, 1, 10000, "NAME [TABLE...] [--repair] [--database-name DB]",
      "Compares source and target while changes are streamed, all tables or these, both sides as of one\n"
      "position, without stopping anything. Exit code 4: they differ; the rows are shown.\n"
@@ -234,6 +238,7 @@ static const struct belongs belongings[] = {
     {"cutover", " rehearse database-name "},
     {"reload", " database-name "},
     {"add", " database-name "},
+    {"remove", " database-name "},
     {"verify", " repair database-name "},
     {"report", " format "},
     {"fallback", " rehearse database-name "},

@@ -9,9 +9,36 @@
 #include "pg/ident.h"
 #include "plan/pattern.h"
 
+/* What may be asked for: the words for it, and what is done first. */
+static const struct change_kind {
+    const char *name; /* of the command, and of its member in what was asked */
+    const char *done; /* "tables are ..." */
+    enum pipeline_change first;
+} kinds[] = {
+    {"reload", "loaded again", CHANGE_DETACH},
+    {"add", "added", CHANGE_ADMIT},
+    {"remove", "removed", CHANGE_WITHDRAW},
+};
+
+static const struct change_kind *find_kind(const char *name)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kinds[i].name, name) == 0)
+            return &kinds[i];
+    return NULL;
+}
+
+static enum pipeline_change first_of(const cJSON *asked)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (json_get(asked, kinds[i].name))
+            return kinds[i].first;
+    return CHANGE_NONE;
+}
+
 bool change_is_command(const char *name)
 {
-    return strcmp(name, "reload") == 0 || strcmp(name, "add") == 0 || strcmp(name, "change") == 0;
+    return find_kind(name) || strcmp(name, "change") == 0;
 }
 
 /* --- may it be done --- */
@@ -24,11 +51,16 @@ static bool is_loading(const struct pipeline *p)
     return false;
 }
 
-static bool may_change(const struct pipeline *p, const char *what, struct err *err)
+static bool state_allows(const struct pipeline *p, const struct change_kind *kind)
+{
+    return p->state == PIPE_SYNCING || (kind->first == CHANGE_WITHDRAW && p->state == PIPE_LOADING);
+}
+
+static bool may_change(const struct pipeline *p, const struct change_kind *kind, struct err *err)
 {
     const char *why = NULL;
 
-    if (p->state != PIPE_SYNCING)
+    if (!state_allows(p, kind))
         why = pipeline_state_name(p->state);
     else if (p->hold == HOLD_PAUSED)
         why = "paused";
@@ -36,11 +68,13 @@ static bool may_change(const struct pipeline *p, const char *what, struct err *e
         why = "being read from the target";
     else if (p->cutover_wanted)
         why = "to be cut over";
-    else if (p->asked || is_loading(p))
+    else if (p->asked || (p->state == PIPE_SYNCING && is_loading(p)))
         why = "still loading tables that it was asked for before";
+    else if (kind->first == CHANGE_WITHDRAW && p->unfinished)
+        why = "still making indexes and keys of tables that were added";
     if (!why)
         return true;
-    err_set(err, ERR_USAGE, "tables of database \"%s\" cannot be %s now: it is %s", p->name, what, why);
+    err_set(err, ERR_USAGE, "tables of database \"%s\" cannot be %s now: it is %s", p->name, kind->done, why);
     err_hint(err, "Try again when it is syncing.");
     return false;
 }
@@ -65,45 +99,94 @@ static bool names_are_valid(const cJSON *names, struct err *err)
 
 /* --- asking --- */
 
-/* The tables that one name or pattern means, into oids. */
-static bool pick(const struct pipeline *p, const char *name, cJSON *oids, struct err *err)
+/* The tables that one name or pattern means are added to the list. */
+typedef bool pick_fn(const struct pipeline *p, const char *name, cJSON *list, struct err *err);
+
+static bool is_meant(const struct table *t, const char *name)
 {
     char *texts[] = {(char *)name};
-    struct plan_database database = {.selected = texts, .selected_count = 1};
-    const struct table *late = NULL;
-    bool any = false;
+    const struct plan_database database = {.selected = texts, .selected_count = 1};
 
-    for (const struct table *t = p->tables; t; t = t->hh.next) {
-        if (!plan_selects(&database, t->schema, t->name, NULL))
-            continue;
-        if (t->at_cutover) {
-            late = t;
-            continue;
-        }
-        cJSON_AddItemToArray(oids, cJSON_CreateString(t->oid));
-        any = true;
-    }
-    if (!any && late)
-        err_set(err, ERR_USAGE, "table %s.%s is not streamed: it is brought up to date at the cutover", late->schema,
-                late->name);
-    else if (!any)
-        err_set(err, ERR_USAGE, "\"%s\" is no table of this migration", name);
-    return any;
+    return plan_selects(&database, t->schema, t->name, NULL);
 }
 
-static cJSON *picked(const struct pipeline *p, const cJSON *names, struct err *err)
+static bool refuse_unknown(const char *name, struct err *err)
 {
-    cJSON *oids = cJSON_CreateArray();
-    const cJSON *item;
+    err_set(err, ERR_USAGE, "\"%s\" is no table of this migration", name);
+    return false;
+}
 
-    cJSON_ArrayForEach(item, names)
-    {
-        if (!pick(p, item->valuestring, oids, err)) {
-            cJSON_Delete(oids);
-            return NULL;
-        }
+static bool pick_to_load(const struct pipeline *p, const char *name, cJSON *oids, struct err *err)
+{
+    const struct table *late = NULL;
+    int before = cJSON_GetArraySize(oids);
+
+    for (const struct table *t = p->tables; t; t = t->hh.next) {
+        if (!is_meant(t, name))
+            continue;
+        if (t->at_cutover)
+            late = t;
+        else
+            cJSON_AddItemToArray(oids, cJSON_CreateString(t->oid));
     }
-    return oids;
+    if (cJSON_GetArraySize(oids) > before)
+        return true;
+    if (!late)
+        return refuse_unknown(name, err);
+    err_set(err, ERR_USAGE, "table %s.%s is not streamed: it is brought up to date at the cutover", late->schema, late->name);
+    return false;
+}
+
+static bool pick_to_add(const struct pipeline *p, const char *name, cJSON *names, struct err *err)
+{
+    (void)p;
+    (void)err;
+    cJSON_AddItemToArray(names, cJSON_CreateString(name));
+    return true;
+}
+
+static bool is_worked_on(const struct table *t)
+{
+    return t->state == TABLE_LOADING || t->state == TABLE_INDEXING || t->builds_running || t->parts;
+}
+
+static bool pick_to_remove(const struct pipeline *p, const char *name, cJSON *list, struct err *err)
+{
+    int before = cJSON_GetArraySize(list);
+
+    for (const struct table *t = p->tables; t; t = t->hh.next) {
+        if (!is_meant(t, name))
+            continue;
+        if (is_worked_on(t)) {
+            err_set(err, ERR_USAGE, "table %s.%s is being loaded just now", t->schema, t->name);
+            err_hint(err, "Try again when its load has ended, or has failed.");
+            return false;
+        }
+        cJSON *item = cJSON_CreateObject();
+        json_add_str(item, "oid", t->oid);
+        json_add_str(item, "schema", t->schema);
+        json_add_str(item, "name", t->name);
+        cJSON_AddItemToArray(list, item);
+    }
+    return cJSON_GetArraySize(list) > before || refuse_unknown(name, err);
+}
+
+static cJSON *picked(const struct pipeline *p, const struct change_kind *kind, const cJSON *names, struct err *err)
+{
+    pick_fn *pick = kind->first == CHANGE_WITHDRAW ? pick_to_remove : kind->first == CHANGE_ADMIT ? pick_to_add : pick_to_load;
+    cJSON *list = cJSON_CreateArray();
+    const cJSON *item;
+    bool ok = true;
+
+    cJSON_ArrayForEach(item, names) ok = ok && pick(p, item->valuestring, list, err);
+    if (ok && kind->first == CHANGE_WITHDRAW && (size_t)cJSON_GetArraySize(list) >= p->table_count) {
+        err_set(err, ERR_USAGE, "no table would be left in database \"%s\"", p->name);
+        err_hint(err, "\"pgcutover cancel\" ends a migration.");
+        ok = false;
+    }
+    if (!ok)
+        cJSON_Delete(list);
+    return ok ? list : NULL;
 }
 
 /* Into the journal, before anything is done. asked is taken. */
@@ -119,7 +202,7 @@ static bool begin(struct supervisor *s, struct pipeline *p, cJSON *asked, struct
         err_set(err, ERR_IO, "%s: %s", p->name, p->error.message);
         return false;
     }
-    p->change = json_get(asked, "add") ? CHANGE_ADMIT : CHANGE_DETACH;
+    p->change = first_of(asked);
     p->attempts = 0;
     p->retry_at_ms = 0;
     err_clear(&p->change_error);
@@ -130,26 +213,23 @@ static bool begin(struct supervisor *s, struct pipeline *p, cJSON *asked, struct
     return true;
 }
 
-static bool ask(struct supervisor *s, struct pipeline *p, const char *name, const cJSON *names,
+static bool ask(struct supervisor *s, struct pipeline *p, const struct change_kind *kind, const cJSON *names,
                 struct err *err)
 {
-    bool add = strcmp(name, "add") == 0;
-
-    if (!may_change(p, add ? "added" : "loaded again", err) || !names_are_valid(names, err))
+    if (!may_change(p, kind, err) || !names_are_valid(names, err))
         return false;
-    cJSON *list = add ? cJSON_Duplicate(names, true) : picked(p, names, err);
+    cJSON *list = picked(p, kind, names, err);
     if (!list)
         return false;
     cJSON *asked = cJSON_CreateObject();
-    cJSON_AddItemToObject(asked, name, list);
+    cJSON_AddItemToObject(asked, kind->name, list);
     int count = cJSON_GetArraySize(list);
     if (!begin(s, p, asked, err))
         return false;
-    if (add)
+    if (kind->first == CHANGE_ADMIT)
         migration_event(s->m, "info", "%s: tables are to be added", p->name);
     else
-        migration_event(s->m, "info", "%s: %d table%s to be loaded again", p->name, count,
-                        count == 1 ? " is" : "s are");
+        migration_event(s->m, "info", "%s: %d table%s to be %s", p->name, count, count == 1 ? " is" : "s are", kind->done);
     pipeline_touch(s->m, p);
     return true;
 }
@@ -161,8 +241,8 @@ bool change_command(struct supervisor *s, const char *name, const cJSON *request
 
     if (!p)
         return false;
-    if (strcmp(name, "change") != 0)
-        return ask(s, p, name, json_get(request, "tables"), err);
+    if (find_kind(name))
+        return ask(s, p, find_kind(name), json_get(request, "tables"), err);
     json_add_bool(answer, "pending", p->asked != NULL);
     if (err_is_set(&p->change_error))
         cJSON_AddItemToObject(answer, "error", err_to_json(&p->change_error));
@@ -177,18 +257,20 @@ void change_restore(struct pipeline *p, const cJSON *entry)
 {
     const cJSON *asked = json_get(entry, "asked");
 
-    if (!cJSON_IsObject(asked) || p->state != PIPE_SYNCING)
+    enum pipeline_change first = cJSON_IsObject(asked) ? first_of(asked) : CHANGE_NONE;
+
+    if (p->state != PIPE_SYNCING && !(first == CHANGE_WITHDRAW && p->state == PIPE_LOADING))
         return;
-    p->asked = cJSON_Duplicate(asked, true);
-    p->change = json_get(asked, "add") ? CHANGE_ADMIT : CHANGE_DETACH;
+    p->asked = first != CHANGE_NONE ? cJSON_Duplicate(asked, true) : NULL;
+    p->change = first;
 }
 
 const char *change_worker(const struct pipeline *p)
 {
     static const char *const workers[] = {
-        [CHANGE_NONE] = NULL, [CHANGE_ADMIT] = "admit", [CHANGE_DETACH] = "detach"};
+        [CHANGE_NONE] = NULL, [CHANGE_ADMIT] = "admit", [CHANGE_DETACH] = "detach", [CHANGE_WITHDRAW] = "withdraw"};
 
-    return p->state == PIPE_SYNCING ? workers[p->change] : NULL;
+    return p->state == PIPE_SYNCING || p->state == PIPE_LOADING ? workers[p->change] : NULL;
 }
 
 static void forget(struct supervisor *s, struct pipeline *p)
@@ -219,6 +301,10 @@ void change_worker_done(struct supervisor *s, struct pipeline *p)
 {
     if (p->change == CHANGE_ADMIT) {
         p->change = CHANGE_DETACH;
+        return;
+    }
+    if (p->change == CHANGE_WITHDRAW) {
+        forget(s, p);
         return;
     }
     for (struct table *t = p->tables; t; t = t->hh.next) {

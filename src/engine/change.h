@@ -1,17 +1,20 @@
-/* Changing what is moved while changes are streamed: tables loaded again, tables added.
+/* Changing what is moved while changes are streamed: tables loaded again, added, removed.
  *
  * A change is one line of the journal ("asked") before anything is done for it, and is taken up again after a
  * crash. Two workers carry it out: "admit" (added tables only: checks, the table on the target, the
  * publication), with the stream going on; then, while no applier runs, "detach", which notes in the target's
  * state that the stream passes over these tables and needs the spool from here on. The rest is a load as
- * any other (load.c), and the applier's catch-up pass. */
+ * any other (load.c), and the applier's catch-up pass.
+ *
+ * Tables are removed by "withdraw" alone, while no applier runs: also from a load, where one that cannot be loaded would
+ * keep all the others. Their rows on the target stay as they are. */
 #ifndef PGC_ENGINE_CHANGE_H
 #define PGC_ENGINE_CHANGE_H
 
 #include "engine/supervisor.h"
 
 bool change_is_command(const char *name);
-/* "reload", "add": {"tables":[TEXT...],"databaseName":TEXT|null}; "change": how the last one stands, as
+/* "reload", "add", "remove": {"tables":[TEXT...],"databaseName":TEXT|null}; "change": how the last one stands, as
  * {"pending":BOOL,"error":{...}|null}. ERR_USAGE with the reason where it cannot be done. */
 bool change_command(struct supervisor *s, const char *name, const cJSON *request, cJSON *answer,
                     struct err *err);

@@ -37,6 +37,15 @@ static uint32_t *known_oids(const PGresult *res)
     return oids;
 }
 
+static bool was_removed(const PGresult *known, const struct table_entry *t)
+{
+    for (int i = 0; i < PQntuples(known); i++)
+        if (!PQgetisnull(known, i, 1) && strcmp(PQgetvalue(known, i, 1), t->schema) == 0 &&
+            strcmp(PQgetvalue(known, i, 2), t->name) == 0)
+            return true;
+    return false;
+}
+
 static bool refuse_unknown(const struct look *l, struct err *err)
 {
     uint32_t *oids = known_oids(l->known);
@@ -45,7 +54,8 @@ static bool refuse_unknown(const struct look *l, struct err *err)
 
     for (size_t i = 0; i < l->picked.count; i++) {
         const struct table_entry *t = &l->picked.items[i];
-        if (bsearch(&t->oid, oids, (size_t)PQntuples(l->known), sizeof *oids, by_oid) || count++ >= NAMES_SHOWN)
+        if (bsearch(&t->oid, oids, (size_t)PQntuples(l->known), sizeof *oids, by_oid) || was_removed(l->known, t) ||
+            count++ >= NAMES_SHOWN)
             continue;
         char *name = ident_display(t->schema, t->name);
         buf_addf(&names, "%s%s", names.len ? ", " : "", name);

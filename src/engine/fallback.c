@@ -13,6 +13,8 @@
 #include "engine/engine.h"
 #include "engine/journal.h"
 #include "engine/preflight.h"
+#include "pg/ident.h"
+#include "sql/sql.h"
 
 #define POLL_MS 50
 #define ARM_TIMEOUT_MS 120000
@@ -56,8 +58,37 @@ static void exchange_servers(cJSON *plan)
     cJSON_AddItemToObject(plan, "target", source);
 }
 
+/* Tables that were removed from the way there: the source's rows of them are nobody's to overwrite. */
+static void leave_out(cJSON *database, const PGresult *removed)
+{
+    if (!PQntuples(removed))
+        return;
+    if (!cJSON_IsArray(json_get(database, "excludedTables")))
+        replace(database, "excludedTables", cJSON_CreateArray());
+    cJSON *list = cJSON_GetObjectItemCaseSensitive(database, "excludedTables");
+    for (int i = 0; i < PQntuples(removed); i++) {
+        char *name = ident_qualified(PQgetvalue(removed, i, 0), PQgetvalue(removed, i, 1));
+        cJSON_AddItemToArray(list, cJSON_CreateString(name));
+        free(name);
+    }
+}
+
+/* Before the load nothing can have been removed, nor is there a state to read. */
+static bool read_removed(struct work *work, PGresult **removed, struct err *err)
+{
+    struct conn target = CONN_INIT;
+
+    *removed = NULL;
+    if (work->p->state < PIPE_LOADING)
+        return true;
+    if (work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err))
+        *removed = conn_exec(&target, sql_state_removed, err);
+    conn_close(&target);
+    return *removed != NULL;
+}
+
 /* The one database, with the same selection. */
-static void exchange_database(cJSON *plan, const struct pipeline *p)
+static void exchange_database(cJSON *plan, const struct pipeline *p, const PGresult *removed)
 {
     const cJSON *list = json_get(plan, "databases");
     const cJSON *given = cJSON_GetArrayItem(list, p->index);
@@ -66,6 +97,7 @@ static void exchange_database(cJSON *plan, const struct pipeline *p)
 
     replace(database, "name", cJSON_CreateString(p->target_name));
     replace(database, "target_database_name", cJSON_CreateString(p->name));
+    leave_out(database, removed);
     cJSON_AddItemToArray(databases, database);
     replace(plan, "databases", databases);
 }
@@ -113,8 +145,12 @@ static void take_surroundings(struct plan *plan, const struct migration *m)
     plan_recall_secrets(&plan->target, &m->plan.source);
 }
 
-static bool make_plan(const struct work *work, const char *name, struct plan *plan, struct err *err)
+static bool make_plan(struct work *work, const char *name, struct plan *plan, struct err *err)
 {
+    PGresult *removed;
+
+    if (!read_removed(work, &removed, err))
+        return false;
     char *given = plan_text(&work->m->plan);
     cJSON *document = cJSON_Parse(given);
 
@@ -122,7 +158,7 @@ static bool make_plan(const struct work *work, const char *name, struct plan *pl
     replace(document, "name", cJSON_CreateString(name));
     replace(document, "fallbackOf", cJSON_CreateString(work->m->name));
     exchange_servers(document);
-    exchange_database(document, work->p);
+    exchange_database(document, work->p, removed);
     set_modes(document);
     char *text = json_line(document);
     bool ok = plan_parse(plan, text, "the plan of the way back", err);
@@ -130,6 +166,7 @@ static bool make_plan(const struct work *work, const char *name, struct plan *pl
         take_surroundings(plan, work->m);
     free(text);
     cJSON_Delete(document);
+    PQclear(removed);
     return ok;
 }
 

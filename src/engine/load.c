@@ -448,6 +448,22 @@ void load_table_failed(struct supervisor *s, struct pipeline *p, struct table *t
     table_touch(s->m, p, table);
 }
 
+void load_forget_table(struct supervisor *s, struct pipeline *p, struct table *table)
+{
+    parts_give_up(s, p, table);
+    forget_building(p, table);
+    for (struct worker *w = s->workers; w; w = w->next) {
+        bool has = false;
+        for (const struct table *t = w->pipeline == p ? w->table : NULL; t; t = t->next_of_job)
+            has = has || t == table;
+        if (!has)
+            continue;
+        w->building = false;
+        worker_table_done(w, table);
+        worker_stop(w);
+    }
+}
+
 void load_retry_errors(struct supervisor *s, struct pipeline *p)
 {
     for (size_t i = 0; i < p->table_count; i++) {

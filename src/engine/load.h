@@ -19,6 +19,9 @@ void load_again(struct supervisor *s, struct pipeline *p, struct table *table);
 /* Workers that were started before know nothing of tables that came since: they go. */
 void load_begin_anew(struct supervisor *s, struct pipeline *p);
 
+/* A table leaves the migration: no list and no worker has it any more. */
+void load_forget_table(struct supervisor *s, struct pipeline *p, struct table *table);
+
 /* One of a large table's indexes is there. */
 void load_index_built(struct supervisor *s, struct pipeline *p, struct table *table);
 /* A table was cut into so many parts. */

@@ -231,16 +231,18 @@ static void on_tables_changed(struct supervisor *s, struct worker *w, const cJSO
         pipeline_sort_tables(p);
 }
 
-/* It was dropped on the source, and so on the target. */
+/* It was dropped on the source, and so on the target; or removed from the migration. */
 static void on_table_gone(struct supervisor *s, struct worker *w, const cJSON *message)
 {
     struct pipeline *p = w->pipeline;
     struct table *t = pipeline_table(p, json_str(message, "oid"));
 
-    (void)s;
     if (!t)
         return;
-    parts_give_up(s, p, t);
+    if (json_bool(message, "removed", false))
+        migration_event(s->m, "warning", "%s: table %s.%s is removed from the migration: its rows on the target stay as they are "
+                        "now, and the cutover does not compare them", p->name, t->schema, t->name);
+    load_forget_table(s, p, t);
     pipeline_remove_table(p, t);
     pipeline_touch(s->m, p);
 }

@@ -272,6 +272,7 @@ void pipeline_remove_table(struct pipeline *pipeline, struct table *table)
 {
     size_t kept = 0;
 
+    table_detach(pipeline, table, false, NULL);
     for (size_t i = 0; i < pipeline->table_count; i++)
         if (pipeline->by_size[i] != table)
             pipeline->by_size[kept++] = pipeline->by_size[i];
@@ -344,8 +345,9 @@ bool pipeline_is_ready(const struct pipeline *pipeline, int64_t max_lag_us, char
     if (pipeline->state != PIPE_SYNCING)
         return not_ready(why, "it is %s", pipeline_state_name(pipeline->state));
     if (pipeline->asked)
-        return not_ready(why, "tables are being %s", json_get(pipeline->asked, "add") ? "added"
-                                                                                      : "loaded again");
+        return not_ready(why, "tables are being %s", json_get(pipeline->asked, "add")      ? "added"
+                                                     : json_get(pipeline->asked, "remove") ? "removed"
+                                                                                           : "loaded again");
     if (pipeline->behind_count)
         return not_ready(why, "%zu table%s still to be caught up with the stream", pipeline->behind_count,
                          pipeline->behind_count == 1 ? " is" : "s are");

@@ -113,6 +113,7 @@ enum pipeline_change {
     CHANGE_NONE,
     CHANGE_ADMIT,  /* tables are added: checked, made on the target, published */
     CHANGE_DETACH, /* tables are taken out of the stream, to be loaded */
+    CHANGE_WITHDRAW, /* tables leave the migration */
 };
 
 /* Comparing while changes are streamed (verification.c). */
@@ -226,7 +227,7 @@ struct pipeline {
     bool runway_warned;               /* the slot's end came near, and it was said */
 
     enum pipeline_change change;
-    cJSON *asked;                     /* {"reload":[OID...]} or {"add":[NAME...]}, owned; NULL: no change */
+    cJSON *asked;                     /* {"reload":[OID...]}, {"add":[NAME...]} or {"remove":[{"oid","schema","name"}...]}, owned; NULL: none */
     struct err change_error;          /* of the last change, when it was given up */
     struct verification verification;
     bool rehearsal_wanted;            /* of the cutover (rehearsal.c) */

@@ -344,7 +344,7 @@ static bool is_wanted(const struct pipeline *p, const char *kind)
         return verification_is_wanted(p);
     if (strcmp(kind, "rehearse") == 0)
         return rehearsal_is_wanted(p);
-    if (p->change == CHANGE_DETACH && strcmp(kind, "apply") == 0)
+    if ((p->change == CHANGE_DETACH || p->change == CHANGE_WITHDRAW) && strcmp(kind, "apply") == 0)
         return false;
     if (row->worker && strcmp(row->worker, kind) == 0)
         return p->hold == HOLD_NONE;
@@ -466,7 +466,7 @@ void pipeline_turn(struct supervisor *s, struct pipeline *p)
         go(s, p, PIPE_FINISHING);
         return;
     }
-    if (row->guard && row->guard(s, p))
+    if (row->guard && !p->asked && row->guard(s, p))
         pipeline_advance(s, p);
 }
 

@@ -8,6 +8,7 @@
 #include "check/check.h"
 #include "engine/decide.h"
 #include "engine/works.h"
+#include "load/ddl_log.h"
 #include "load/publication.h"
 #include "pg/ident.h"
 #include "schema/apply.h"
@@ -26,6 +27,28 @@ static bool is_new(const struct table *table)
 static void add_oid(struct buf *oids, const char *oid)
 {
     buf_addf(oids, "%s%s", oids->len ? "," : "{", oid);
+}
+
+static char *new_oids(const struct pipeline *p)
+{
+    struct buf oids = BUF_INIT;
+
+    for (const struct table *t = p->tables; t; t = t->hh.next)
+        if (t->is_new)
+            add_oid(&oids, t->oid);
+    buf_addstr(&oids, oids.len ? "}" : "{}");
+    return buf_take(&oids);
+}
+
+/* Some may have been removed from the migration before. */
+static bool add_new_tables(struct work *work, struct conn *target, struct err *err)
+{
+    char *oids = new_oids(work->p);
+    const char *values[] = {oids};
+    bool ok = conn_command_params(target, sql_state_readmit, 1, values, err) && work_add_tables(work, target, is_new, err);
+
+    free(oids);
+    return ok;
 }
 
 static char *detached_oids(const struct pipeline *p)
@@ -47,7 +70,7 @@ bool work_detach(struct work *work, struct err *err)
     char *oids = detached_oids(work->p);
     const char *values[] = {oids};
     bool ok = work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err) &&
-              conn_command(&target, "BEGIN", err) && work_add_tables(work, &target, is_new, err) &&
+              conn_command(&target, "BEGIN", err) && add_new_tables(work, &target, err) &&
               conn_command_params(&target, sql_state_detach, 1, values, err) &&
               conn_command(&target, "COMMIT", err) && work_take_out(work, &target, true, err);
 
@@ -303,7 +326,8 @@ static bool publish(struct admission *a, struct err *err)
     for (size_t i = 0; ok && i < a->tables.count; i++) {
         const struct table_entry *entry = &a->tables.items[i];
         char *previous = NULL;
-        if (entry->mode != TABLE_SYNC)
+        ok = ddl_log_leave_out(&a->source, a->work->p->slot, entry->schema, entry->name, false, err);
+        if (!ok || entry->mode != TABLE_SYNC)
             continue;
         parts[tables.count] = (struct publication_part){entry->where, entry->columns};
         names[tables.count++] = (struct table_name){entry->schema, entry->name};

@@ -360,7 +360,19 @@ static bool prove_gone(struct undo *u, struct err *err)
            (!conn_is_open(&u->target) || prove_gone_from(u, &u->target, err));
 }
 
-bool work_undo_kinds(struct work *work, const char *kinds, struct err *err)
+/* Which of the journal's entries are undone. */
+struct undo_choice {
+    const char *kinds;         /* names separated by blanks; NULL: all */
+    const char *schema, *name; /* NULL: of any object */
+};
+
+static bool is_chosen(const struct undo_choice *choice, const struct made *made)
+{
+    return is_listed(choice->kinds, made->kind) &&
+           (!choice->name || (made->schema && strcmp(made->schema, choice->schema) == 0 && strcmp(made->name, choice->name) == 0));
+}
+
+static bool undo_chosen(struct work *work, const struct undo_choice *choice, struct err *err)
 {
     struct undo u = {.work = work, .source = CONN_INIT, .target = CONN_INIT};
     struct journal journal;
@@ -372,7 +384,7 @@ bool work_undo_kinds(struct work *work, const char *kinds, struct err *err)
     for (size_t i = ok ? journal.made_count : 0; i-- > 0;) {
         const struct made *made = &journal.made[i];
         struct err one = ERR_INIT;
-        if (made->gone || made->db != work->p->index || !is_listed(kinds, made->kind))
+        if (made->gone || made->db != work->p->index || !is_chosen(choice, made))
             continue;
         if (!undo_one(&u, made, &one)) {
             add_left(&left, made);
@@ -385,7 +397,7 @@ bool work_undo_kinds(struct work *work, const char *kinds, struct err *err)
         err_hint(&first, "\"pgcutover resume %s\" tries again. What is left can be undone by hand as "
                          "well:%s", work->m->name, left.data);
     buf_release(&left);
-    if (ok && !kinds && !err_is_set(&first))
+    if (ok && !choice->kinds && !err_is_set(&first))
         prove_gone(&u, &first);
     if (ok)
         journal_close(&journal);
@@ -397,6 +409,16 @@ bool work_undo_kinds(struct work *work, const char *kinds, struct err *err)
         return false;
     }
     return ok;
+}
+
+bool work_undo_kinds(struct work *work, const char *kinds, struct err *err)
+{
+    return undo_chosen(work, &(struct undo_choice){.kinds = kinds}, err);
+}
+
+bool work_undo_object(struct work *work, const char *kind, const char *schema, const char *name, struct err *err)
+{
+    return undo_chosen(work, &(struct undo_choice){kind, schema, name}, err);
 }
 
 static cJSON *listed(const struct migration *m, const struct made *made)

@@ -15,7 +15,7 @@ const struct worker_kind worker_kinds[] = {
     {"receive", work_receive_worker}, {"apply", work_apply},   {"monitor", work_monitor}, {"watch", work_watch},
     {"finish", work_finish}, {"verify", work_verify}, {"cutover", work_cutover}, {"rehearse", work_rehearse}, {"thaw", work_thaw},
     {"close", work_close},   {"undo", work_undo},       {"admit", work_admit},
-    {"detach", work_detach}, {NULL, NULL},
+    {"detach", work_detach}, {"withdraw", work_withdraw}, {NULL, NULL},
 };
 
 char *work_spool_dir(const struct work *work)

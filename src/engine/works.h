@@ -89,6 +89,7 @@ bool work_add_tables(struct work *work, struct conn *target,
 
 bool work_admit(struct work *work, struct err *err);
 bool work_detach(struct work *work, struct err *err);
+bool work_withdraw(struct work *work, struct err *err);
 
 struct copy_result;
 /* Tells the supervisor that a table's rows are on the target; that a table failed (err is cleared). */
@@ -121,5 +122,7 @@ bool work_make_snapshot(struct work *work, struct conn *repl, int timeout_ms, st
 /* Undoes what the journal has for this pipeline, newest first. kinds: names separated by blanks, NULL:
  * all. Goes on after an error; the first one is reported. */
 bool work_undo_kinds(struct work *work, const char *kinds, struct err *err);
+/* The same, of one kind and one object alone; what the journal does not have is success. */
+bool work_undo_object(struct work *work, const char *kind, const char *schema, const char *name, struct err *err);
 
 #endif

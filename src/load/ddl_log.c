@@ -129,6 +129,40 @@ bool ddl_log_create(struct conn *src, const char *name, const struct ddl_pick *p
     return ok;
 }
 
+/* The conditions that hold for the row of that very name. */
+static void add_exact(struct buf *sql, const char *before, const char *schema, const char *between, const char *table)
+{
+    buf_addstr(sql, before);
+    add_like(sql, schema);
+    buf_addstr(sql, between);
+    add_like(sql, table);
+}
+
+bool ddl_log_leave_out(struct conn *src, const char *name, const char *schema, const char *table, bool out, struct err *err)
+{
+    const char *values[] = {name};
+    struct buf sql = BUF_INIT;
+    char *log = quoted(name, "");
+    char *there = NULL;
+    bool ok = conn_scalar(src, "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+                          "WHERE n.nspname = $1 AND c.relname = 'pick')", 1, values, &there, err);
+
+    if (ok && *there == 't') {
+        buf_addf(&sql, "DELETE FROM %s.pick WHERE NOT included", log);
+        add_exact(&sql, " AND schema_like = ", schema, " AND name_like = ", table);
+        if (out) {
+            buf_addf(&sql, "; INSERT INTO %s.pick (included, schema_like, name_like)", log);
+            add_exact(&sql, " VALUES (false, ", schema, ", ", table);
+            buf_addch(&sql, ')');
+        }
+        ok = conn_command(src, sql.data, err);
+    }
+    buf_release(&sql);
+    free(there);
+    free(log);
+    return ok;
+}
+
 bool ddl_log_drop(struct conn *src, const char *name, struct err *err)
 {
     char *sql = ddl_log_drop_statements(name);

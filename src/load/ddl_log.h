@@ -18,6 +18,8 @@ struct ddl_pick {
  * which must exist. All or nothing. ERR_SERVER with 42501 where the role may not. */
 bool ddl_log_create(struct conn *src, const char *name, const struct ddl_pick *picks, size_t count,
                     struct err *err);
+/* Whether a new table of that name is picked no more, or again as the patterns say. A log that is not there is success. */
+bool ddl_log_leave_out(struct conn *src, const char *name, const char *schema, const char *table, bool out, struct err *err);
 /* A log that is not there (any more) is success; its publication may be gone. */
 bool ddl_log_drop(struct conn *src, const char *name, struct err *err);
 /* The statements that remove it, for people too. Owned. */

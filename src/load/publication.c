@@ -154,6 +154,42 @@ bool publication_refuse_keyless(struct conn *src, const struct publication_table
     return ok;
 }
 
+/* The names come quoted from the server. */
+static bool remove_batch(struct conn *src, const char *name, const PGresult *published, struct err *err)
+{
+    struct buf sql = BUF_INIT;
+    struct buf array = BUF_INIT;
+
+    buf_addstr(&sql, "ALTER PUBLICATION ");
+    ident_add(&sql, name);
+    for (int i = 0; i < PQntuples(published); i++) {
+        buf_addf(&sql, "%s%s", i ? ", ONLY " : " DROP TABLE ONLY ", PQgetvalue(published, i, 0));
+        array_add(&array, PQgetvalue(published, i, 0));
+    }
+    array_end(&array);
+    bool ok = locked_command(src, sql.data, array.data, &publish_attempt, err);
+    buf_release(&array);
+    buf_release(&sql);
+    return ok;
+}
+
+bool publication_remove(struct conn *src, const char *name, const char *oids_array, struct err *err)
+{
+    const char *values[] = {name, oids_array};
+    bool more = true;
+    bool ok = true;
+
+    while (ok && more) {
+        PGresult *published = conn_exec_params(src, sql_load_published, 2, values, err);
+        more = published && PQntuples(published) > 0;
+        ok = published && (!more || remove_batch(src, name, published, err));
+        PQclear(published);
+    }
+    if (!ok)
+        err_wrap(err, "could not take the tables out of publication \"%s\"", name);
+    return ok;
+}
+
 bool publication_drop(struct conn *src, const char *name, struct err *err)
 {
     struct buf sql = BUF_INIT;

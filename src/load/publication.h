@@ -27,6 +27,9 @@ bool publication_create(struct conn *src, const char *name, const struct publica
 /* The same refusal alone, where no publication is made. */
 bool publication_refuse_keyless(struct conn *src, const struct publication_tables *tables,
                                 struct err *err);
+/* Takes these tables (an oid[] literal) out of it, 200 a transaction; those that are not in it are left out. On error it is left
+ * without those that were taken out so far. */
+bool publication_remove(struct conn *src, const char *name, const char *oids_array, struct err *err);
 /* A publication that does not exist is success. */
 bool publication_drop(struct conn *src, const char *name, struct err *err);
 

@@ -6,7 +6,7 @@ WITH RECURSIVE tree AS (
     FROM pgcutover.tables t
     JOIN pg_catalog.pg_namespace n ON n.nspname = t.target_schema
     JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = t.target_table
-    WHERE t.mode <> 'dropped'
+    WHERE t.mode IN ('sync', 'at-cutover')
     UNION
     SELECT r.source_oid, c.oid, c.relkind
     FROM tree r

@@ -22,7 +22,7 @@ CREATE TABLE pgcutover.tables (
     source_table text NOT NULL,
     target_schema text NOT NULL,
     target_table text NOT NULL,
-    mode text NOT NULL,             -- sync | at-cutover | dropped
+    mode text NOT NULL,             -- sync | at-cutover | dropped | removed
     row_filter text,
     needs_full boolean NOT NULL DEFAULT false, -- replica identity was set to FULL for the migration
     est_rows bigint NOT NULL DEFAULT 0,

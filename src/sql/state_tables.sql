@@ -8,4 +8,4 @@ SELECT source_oid, source_schema, source_table, target_schema, target_table,
        inserts, updates, deletes, truncates, behind_lsn, stopped,
        (SELECT pg_catalog.count(*) FROM pgcutover.conflicts c WHERE c.source_oid = t.source_oid),
        columns, final_schema, final_table
-FROM pgcutover.tables t WHERE mode <> 'dropped' ORDER BY source_oid;
+FROM pgcutover.tables t WHERE mode IN ('sync', 'at-cutover') ORDER BY source_oid;
