@@ -225,6 +225,7 @@ void items_report_as(struct check_run *run, const struct check *check, char seve
             .undo = own ? NULL : worded_for(run->provider, joined(undo, &items->undos, hidden)),
             /* A service reloads by itself. */
             .needs = (own || place_of(run->provider)) && check->needs == NEEDS_RELOAD ? NEEDS_NONE : check->needs,
+            .lasts = check->lasts || check->needs == NEEDS_RESTART,
         });
     buf_release(&items->list);
     buf_release(&items->fixes);
@@ -393,6 +394,9 @@ static bool applies(const struct check_run *run, const struct check *check)
     const struct check_context *context = run->context;
     const struct plan *plan = context->plan;
     const struct conn *c = check_conn(run, check);
+
+    if (context->only && strcmp(context->only, check->id) != 0)
+        return false;
     const struct {
         unsigned when;
         bool holds;

@@ -28,6 +28,7 @@ struct check_context {
     const struct catalog *target_catalog; /* NULL: the target database does not exist yet */
     const struct table_list *tables;      /* what catalog_select() picked */
     int long_transaction_s;               /* older ones are reported; 0: 60 */
+    const char *only;                     /* the checks of this id and no others; NULL: all */
 };
 
 /* Runs every check that applies to the plan and the servers' versions. findings is empty before.

@@ -100,6 +100,7 @@ cJSON *findings_to_json(const struct findings *findings)
         cJSON *json = cJSON_CreateObject();
         json_add_str(json, "fix", finding->fix);
         json_add_str(json, "id", finding->id);
+        cJSON_AddBoolToObject(json, "lasts", finding->lasts);
         json_add_str(json, "message", finding->message);
         json_add_str(json, "needs", needs_word(finding->needs));
         json_add_str(json, "severity", severity);

@@ -26,6 +26,8 @@ struct finding {
     char *fix;            /* owned: statements or settings that mend it, one a line; may be NULL */
     char *undo;           /* owned: what takes the fix back afterwards; may be NULL */
     enum finding_needs needs;
+    bool lasts;           /* a fix of it stays when the migration ends: it is what the server should have had, or taking it
+                           * back would want another restart */
     bool waived;          /* the operator says that it is no obstacle: it does not count as a failure */
 };
 
@@ -52,7 +54,7 @@ size_t findings_count(const struct findings *findings, char severity);
 const struct finding *findings_find(const struct findings *findings, const char *id,
                                     enum conn_side side);
 
-/* An array of {"fix","id","message","needs","severity","side","undo","waived","why"}; absent values are null.
+/* An array of {"fix","id","lasts","message","needs","severity","side","undo","waived","why"}; absent values are null.
  * Owned by the caller. */
 cJSON *findings_to_json(const struct findings *findings);
 /* A table for people, ended by a line that counts; owned by the caller. */

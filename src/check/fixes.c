@@ -63,12 +63,16 @@ static bool is_choice(const struct finding *finding)
            (strcmp(finding->id, "read-only") == 0 && finding->side == SIDE_SOURCE);
 }
 
+static bool is_plain(const char *line)
+{
+    return is_statement(line) && !has_condition(line) && !strchr(line, '\r');
+}
+
 static enum kind kind_of(const struct finding *finding, const char *line)
 {
     if (!is_statement(line))
         return strstr(line, "pg_hba.conf") ? KIND_HBA : KIND_HAND;
-    if (!finding->undo || is_choice(finding) || has_condition(line) || strchr(line, '\r') ||
-        !(begins(line, "ALTER ") || begins(line, "GRANT ")))
+    if (!finding->undo || is_choice(finding) || !is_plain(line) || !(begins(line, "ALTER ") || begins(line, "GRANT ")))
         return KIND_DECIDE;
     return KIND_RUN;
 }
@@ -202,6 +206,36 @@ static void add_finding(struct fixes_side *side, const struct finding *finding, 
     add_undo(&adding);
     free(text);
 }
+
+/* --- to be run one by one --- */
+
+static char *statements_in(const char *source, const char *first, const char *second)
+{
+    struct buf out = BUF_INIT;
+    char *text = xstrdup(source), *rest = text;
+    bool carried = false;
+
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
+        bool open = ends_open(line);
+        if (!carried && !open && is_plain(line) && (begins(line, first) || begins(line, second)))
+            buf_addf(&out, "%s%s", out.len ? "\n" : "", line);
+        carried = carried || (starts_statement(line) && open);
+    }
+    free(text);
+    return out.len ? buf_take(&out) : NULL;
+}
+
+char *fixes_statements(const struct finding *finding)
+{
+    return finding->fix && finding->undo ? statements_in(finding->fix, "ALTER ", "GRANT ") : NULL;
+}
+
+char *fixes_undo_statements(const struct finding *finding)
+{
+    return finding->undo ? statements_in(finding->undo, "ALTER ", "REVOKE ") : NULL;
+}
+
+/* --- the script --- */
 
 static bool has_statement(const struct findings *findings, enum conn_side side)
 {

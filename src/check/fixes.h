@@ -30,4 +30,10 @@ void fixes_add(struct fixes *fixes, const struct findings *findings, const char 
 char *fixes_script(const struct fixes *fixes);
 void fixes_release(struct fixes *fixes);
 
+/* What of a finding's fix can be run here and now, on somebody's word: whole statements that its undo takes back, one a
+ * line; nothing that has a condition or a blank to fill, and nobody becomes a superuser. NULL: none. Owned. */
+char *fixes_statements(const struct finding *finding);
+/* Those of its undo. NULL: none. Owned. */
+char *fixes_undo_statements(const struct finding *finding);
+
 #endif

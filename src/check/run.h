@@ -57,6 +57,7 @@ struct check {
     const char *fix;
     const char *undo;
     enum finding_needs needs;
+    bool lasts; /* its fix is not for the time of the migration alone; what wants a restart never is */
     const char *sql;
     const char *sql_pg96; /* the same for servers before 10; NULL: sql is for them too */
     enum check_args args;

@@ -62,7 +62,11 @@ int cmd_check(const struct options *o)
     struct outcome outcome = {.all = cJSON_CreateArray()};
     int code = 0;
 
-    if (!cli_read_plan(o, o->args[0], &plan, &err)) {
+    if (o->fix || o->undo) {
+        cJSON_Delete(outcome.all);
+        return cmd_fix(o);
+    }
+    if (!cli_read_plan_or_name(o, o->args[0], &plan, &err)) {
         cJSON_Delete(outcome.all);
         return cli_fail(o, &err);
     }

@@ -29,6 +29,8 @@ struct options {
     const char *theme;
     const char *format; /* report */
     const char *fixes;  /* check: where the script goes, NULL: nowhere */
+    const char *fix, *undo; /* check: the id to mend in place; that to take back, or "all" */
+    const char *side, *as;  /* check --fix: source or target; the role that runs it */
     const char *load_jobs, *sync_jobs, *bytes_per_second, *source_slot_wal; /* limits */
     bool json, quiet, verbose, yes, detach, dry_run, watch, check, plain, repair, rehearse, script, compare, remove;
     const char *const *waived; /* --waive, each a check's id; borrowed */
@@ -42,6 +44,7 @@ struct options {
 /* Each returns the exit code of interface.md. */
 int cmd_batch(const struct options *options);
 int cmd_check(const struct options *options);
+int cmd_fix(const struct options *options); /* check --fix, --undo */
 int cmd_connect(const struct options *options);
 int cmd_tables(const struct options *options);
 int cmd_status(const struct options *options);
@@ -72,6 +75,9 @@ enum log_level cli_log_level(const struct options *options, const struct plan *p
 bool cli_read_plan(const struct options *options, const char *path, struct plan *plan,
                    struct err *err);
 
+/* The same where path may also be the name of a migration. */
+bool cli_read_plan_or_name(const struct options *options, const char *path, struct plan *plan, struct err *err);
+
 /* Connects once to both sides: asks for passwords that are wanted on the terminal (into the plan), and
  * finds servers that cannot be reached before anything is made. A target database that is missing is
  * no error. */
@@ -93,6 +99,10 @@ bool cli_open_tunnel(const struct options *options, struct plan *plan, struct cl
                      struct err *err);
 void cli_close_tunnels(struct plan *plan, struct cli_tunnels *tunnels);
 
+/* "question (yes/no)?" on the terminal; false also when there is none. */
+bool cli_ask_yes(const char *question);
+/* Did the server want a password that was not to be had? */
+bool cli_wants_password(const struct err *err);
 /* Asks on the terminal; false when there is none. *answer is owned by the caller (wipe it). */
 bool cli_ask_secret(const char *question, char **answer);
 

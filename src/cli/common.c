@@ -12,6 +12,7 @@
 #include "check/check.h"
 #include "cli/cli.h"
 #include "control/client.h"
+#include "engine/engine.h"
 #include "pg/conn.h"
 
 int cli_fail(const struct options *options, struct err *err)
@@ -119,6 +120,24 @@ bool cli_read_plan(const struct options *options, const char *path, struct plan 
     return true;
 }
 
+bool cli_read_plan_or_name(const struct options *options, const char *path, struct plan *plan, struct err *err)
+{
+    char *state_dir = cli_state_dir(options, NULL);
+    char *identity = xasprintf("%s/%s/migration.json", state_dir, path);
+    bool is_name = plan_name_is_valid(path) && !file_exists(path) && file_exists(identity);
+    struct migration m;
+    bool ok = !is_name || engine_load(&m, state_dir, path, err);
+
+    if (ok && is_name) {
+        *plan = m.plan;
+        m.plan = (struct plan){0};
+        migration_release(&m);
+    }
+    free(identity);
+    free(state_dir);
+    return is_name ? ok : cli_read_plan(options, path, plan, err);
+}
+
 bool cli_ask_secret(const char *question, char **answer)
 {
     struct termios before;
@@ -148,7 +167,22 @@ bool cli_ask_secret(const char *question, char **answer)
     return ok;
 }
 
-static bool wants_password(const struct err *err)
+bool cli_ask_yes(const char *question)
+{
+    char line[16];
+    FILE *tty = fopen("/dev/tty", "r+");
+    bool yes = false;
+
+    if (!tty)
+        return false;
+    fprintf(tty, "%s (yes/no)? ", question);
+    fflush(tty);
+    yes = fgets(line, sizeof line, tty) && strncmp(line, "yes", 3) == 0;
+    fclose(tty);
+    return yes;
+}
+
+bool cli_wants_password(const struct err *err)
 {
     return err->message && strstr(err->message, "no password supplied");
 }
@@ -195,7 +229,7 @@ static bool greet_side(const struct options *o, struct plan_endpoint *endpoint,
             err_clear(err);
             return true;
         }
-        if (!wants_password(err) && (tries == 0 || strcmp(err->sqlstate, "28P01") != 0))
+        if (!cli_wants_password(err) && (tries == 0 || strcmp(err->sqlstate, "28P01") != 0))
             return false;
         char *question = password_question(endpoint, database, side);
         bool asked = !o->yes && cli_ask_secret(question, &answer);

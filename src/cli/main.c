@@ -26,10 +26,18 @@ static const struct command commands[] = {
      "  --dry-run   say what would be done on each server, do nothing\n"
      "  --yes       no questions\n"
      "  --waive ID  a check (as \"pgcutover check\" names it) whose finding is no obstacle; may be given again"},
-    {"check", cmd_check, 1, 1, "PLAN [--waive ID]... [--fixes FILE]",
+    {"check", cmd_check, 1, 1, "PLAN|NAME [--waive ID]... [--fixes FILE] | --fix ID | --undo ID|all",
      "The prerequisite checks alone. Changes nothing. Exit code 3: something must be fixed first.\n"
      "  --waive ID    a check whose finding does not count; may be given again\n"
-     "  --fixes FILE  what mends the findings goes there, as a script for psql, with what takes it back"},
+     "  --fixes FILE  what mends the findings goes there, as a script for psql, with what takes it back\n"
+     "  --fix ID      mends what that check finds: shows what would be run, asks, runs it, checks again. Never\n"
+     "                restarts a server. It is taken back when the migration ends, where that is said.\n"
+     "  --undo ID     takes back what --fix did for that check; \"all\": for all of them\n"
+     "with --fix and --undo:\n"
+     "  --side S      source or target, where both have it\n"
+     "  --as ROLE     runs it as another role than the plan's, which is asked for its password\n"
+     "  --dry-run     only shows it\n"
+     "  --yes         does not ask"},
     {"connect", cmd_connect, 1, 2, "PLAN [source|target]",
      "Tries the plan's servers: which version answers, how fast, and which databases it has. Changes nothing."},
     {"tables", cmd_tables, 1, 1, "PLAN", "The tables of the source, and which of them the plan picks. Changes nothing."},
@@ -112,7 +120,7 @@ enum {
     OPT_DRY_RUN, OPT_YES, OPT_JSON, OPT_LOG_LEVEL, OPT_WATCH, OPT_DATABASE_NAME, OPT_VERSION,
     OPT_HELP, OPT_BATCH, OPT_LOAD_JOBS, OPT_SYNC_JOBS, OPT_RATE, OPT_SLOT_WAL, OPT_THEME, OPT_CHECK,
     OPT_PLAIN, OPT_REPAIR, OPT_REHEARSE, OPT_SCRIPT, OPT_COMPARE, OPT_FORMAT, OPT_REMOVE,
-    OPT_WAIVE, OPT_FIXES,
+    OPT_WAIVE, OPT_FIXES, OPT_FIX, OPT_UNDO, OPT_SIDE, OPT_AS,
 };
 
 static const struct option long_options[] = {
@@ -144,6 +152,10 @@ static const struct option long_options[] = {
     {"format", required_argument, NULL, OPT_FORMAT},
     {"remove", no_argument, NULL, OPT_REMOVE},
     {"fixes", required_argument, NULL, OPT_FIXES},
+    {"fix", required_argument, NULL, OPT_FIX},
+    {"undo", required_argument, NULL, OPT_UNDO},
+    {"side", required_argument, NULL, OPT_SIDE},
+    {"as", required_argument, NULL, OPT_AS},
     {"waive", required_argument, NULL, OPT_WAIVE},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
@@ -212,6 +224,10 @@ static void take_option(struct options *o, int opt)
     case OPT_COMPARE: o->compare = true; break;
     case OPT_FORMAT: o->format = optarg; break;
     case OPT_FIXES: o->fixes = optarg; break;
+    case OPT_FIX: o->fix = optarg; break;
+    case OPT_UNDO: o->undo = optarg; break;
+    case OPT_SIDE: o->side = optarg; break;
+    case OPT_AS: o->as = optarg; break;
     case OPT_REMOVE: o->remove = true; break;
     case 'q': o->quiet = true; break;
     case 'v': o->verbose = true; break;
@@ -230,7 +246,7 @@ struct belongs {
 static const struct belongs belongings[] = {
     {"--batch", " source-connection-json target-connection-json database-options-json name until "
                 "detach dry-run yes waive "},
-    {"check", " name waive fixes "},
+    {"check", " name waive fixes fix undo side as dry-run yes database-name "},
     {"connect", " name "},
     {"tables", " name "},
     {"schema", " script compare name database-name "},

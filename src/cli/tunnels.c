@@ -10,28 +10,13 @@
 #define UP_TIMEOUT_MS 90000
 #define TRIES 6
 
-static bool ask_yes(const char *question)
-{
-    char line[16];
-    FILE *tty = fopen("/dev/tty", "r+");
-    bool yes = false;
-
-    if (!tty)
-        return false;
-    fprintf(tty, "%s (yes/no)? ", question);
-    fflush(tty);
-    yes = fgets(line, sizeof line, tty) && strncmp(line, "yes", 3) == 0;
-    fclose(tty);
-    return yes;
-}
-
 /* The fingerprint goes into the plan as it is in memory, so that the engine knows it, too. */
 static bool trust_key(struct plan *plan, enum conn_side side, const struct ssh_trouble *trouble, const struct err *why)
 {
     struct plan_endpoint *endpoint = side == SIDE_SOURCE ? &plan->source : &plan->target;
     bool jump = trouble->want == SSH_WANT_JUMP_HOST_KEY;
     char *question = xasprintf("%s.\nIt shows the key %s. Is that the right one", why->message, trouble->fingerprint);
-    bool ok = ask_yes(question);
+    bool ok = cli_ask_yes(question);
 
     free(question);
     if (ok)

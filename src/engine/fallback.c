@@ -26,13 +26,6 @@ char *fallback_name(const struct migration *m, const struct pipeline *p)
     return m->pipeline_count == 1 ? xasprintf("%s-back", m->name) : xasprintf("%s-back-%d", m->name, p->index + 1);
 }
 
-static char *state_dir_of(const struct migration *m)
-{
-    const char *slash = strrchr(m->dir, '/');
-
-    return xstrndup(m->dir, slash ? (size_t)(slash - m->dir) : strlen(m->dir));
-}
-
 /* --- its plan --- */
 
 static void replace(cJSON *object, const char *key, cJSON *value)
@@ -174,7 +167,7 @@ static bool make_plan(struct work *work, const char *name, struct plan *plan, st
 
 static bool name_is_free(const struct work *work, const char *name, struct err *err)
 {
-    char *state_dir = state_dir_of(work->m);
+    char *state_dir = migration_state_dir(work->m);
     char *identity = xasprintf("%s/%s/migration.json", state_dir, name);
     bool ok = plan_name_is_valid(name) && !file_exists(identity);
 
@@ -312,7 +305,7 @@ static bool wait_until_armed(const char *dir, struct err *err)
 
 bool fallback_arm(struct work *work, const char *name, struct err *err)
 {
-    char *state_dir = state_dir_of(work->m);
+    char *state_dir = migration_state_dir(work->m);
     struct engine_options options = {.state_dir = state_dir, .log_level = work->m->plan.log_level};
     struct plan plan = {0};
     struct migration m = {0};
@@ -378,7 +371,7 @@ static bool wait_until_cancelled(const char *state_dir, const char *dir, const c
 
 bool fallback_give_up(struct work *work, const char *name, struct err *err)
 {
-    char *state_dir = state_dir_of(work->m);
+    char *state_dir = migration_state_dir(work->m);
     char *dir = xasprintf("%s/%s", state_dir, name);
     char *identity = xasprintf("%s/migration.json", dir);
     bool ok = true;
@@ -404,7 +397,7 @@ bool fallback_give_up(struct work *work, const char *name, struct err *err)
 /* What the way there has set on its source, and not taken back. *found: it has; *previous is owned. */
 static bool read_freeze(const struct work *work, bool *found, char **previous, struct err *err)
 {
-    char *state_dir = state_dir_of(work->m);
+    char *state_dir = migration_state_dir(work->m);
     char *path = xasprintf("%s/%s/journal.jsonl", state_dir, work->m->plan.fallback_of);
     struct journal journal;
     bool ok = journal_read(&journal, path, err);

@@ -186,6 +186,13 @@ bool migration_has_ended(const struct migration *m)
     return true;
 }
 
+char *migration_state_dir(const struct migration *m)
+{
+    const char *slash = strrchr(m->dir, '/');
+
+    return xstrndup(m->dir, slash ? (size_t)(slash - m->dir) : strlen(m->dir));
+}
+
 void pipeline_touch(struct migration *m, struct pipeline *pipeline)
 {
     pipeline->version = ++m->version;

@@ -234,6 +234,7 @@ struct pipeline {
     struct err rehearsal_error;       /* of the last one */
     bool unfinished;                  /* objects of added tables wait to be made by "finish" */
 
+    bool forgetting;                  /* it has ended, and is being deleted */
     bool recalled;                    /* what the target knows has been read */
     bool cutover_wanted;
     bool cutover_refused;             /* one failed: no other by itself */
@@ -290,6 +291,8 @@ void migration_make_pipelines(struct migration *m);
 struct pipeline *migration_pipeline(const struct migration *m, const char *database, struct err *err);
 void migration_release(struct migration *m);
 bool migration_has_ended(const struct migration *m);
+/* Where its directory is. Owned. */
+char *migration_state_dir(const struct migration *m);
 
 /* Marks a pipeline or table as changed for the clients. */
 void pipeline_touch(struct migration *m, struct pipeline *pipeline);

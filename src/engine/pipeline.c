@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "engine/change.h"
+#include "engine/fix_undo.h"
 #include "engine/load.h"
 #include "engine/rehearsal.h"
 #include "engine/verification.h"
@@ -661,8 +662,9 @@ static bool may_forget(const struct supervisor *s, const struct pipeline *p, str
 
 static bool forget_it(struct supervisor *s, struct pipeline *p)
 {
-    if (journal_has(&s->journal, p->index, NULL)) {
+    if (journal_has(&s->journal, p->index, NULL) || fixes_are_left(s->m)) {
         p->undo_to = p->state;
+        p->forgetting = true;
         p->recalled = true;
         p->hold = HOLD_NONE;
         go(s, p, PIPE_UNDOING);

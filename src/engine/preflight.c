@@ -13,6 +13,7 @@ struct flight {
     struct preflight *pre;
     const struct plan *plan;
     const struct plan_database *database;
+    const char *only; /* the id of the checks to make, NULL: all */
     struct conninfo source_info, target_info;
 };
 
@@ -173,10 +174,13 @@ static bool run_checks(struct flight *f, struct err *err)
         .source_catalog = &pre->source_catalog,
         .target_catalog = pre->target_exists ? &pre->target_catalog : NULL,
         .tables = &pre->tables,
+        .only = f->only,
     };
 
     if (!checks_run(&context, &pre->findings, err))
         return false;
+    if (f->only)
+        return true;
     check_tools(f);
     check_after_sql(f);
     if (!check_roles(f, err))
@@ -188,24 +192,39 @@ static bool run_checks(struct flight *f, struct err *err)
     return true;
 }
 
-bool preflight_run(struct preflight *pre, const struct plan *plan,
-                   const struct plan_database *database,
-                   void (*phase)(void *arg, const char *text), void *arg, struct err *err)
+static bool fly(struct flight *f, void (*phase)(void *arg, const char *text), void *arg, struct err *err)
 {
-    struct flight f = {.pre = pre, .plan = plan, .database = database};
-    bool ok = open_both(&f, err);
+    struct preflight *pre = f->pre;
+    bool ok = open_both(f, err);
 
     if (ok && phase)
         phase(arg, "reading the catalogs");
     ok = ok && catalog_load(&pre->source, &pre->source_catalog, err) &&
          (!pre->target_exists || catalog_load(&pre->target, &pre->target_catalog, err)) &&
-         pick(&f, err);
+         pick(f, err);
     if (ok && phase)
         phase(arg, "checking prerequisites");
-    ok = ok && run_checks(&f, err);
-    conninfo_release(&f.source_info);
-    conninfo_release(&f.target_info);
+    ok = ok && run_checks(f, err);
+    conninfo_release(&f->source_info);
+    conninfo_release(&f->target_info);
     return ok;
+}
+
+bool preflight_run(struct preflight *pre, const struct plan *plan,
+                   const struct plan_database *database,
+                   void (*phase)(void *arg, const char *text), void *arg, struct err *err)
+{
+    struct flight f = {.pre = pre, .plan = plan, .database = database};
+
+    return fly(&f, phase, arg, err);
+}
+
+bool preflight_run_only(struct preflight *pre, const struct plan *plan, const struct plan_database *database, const char *id,
+                        struct err *err)
+{
+    struct flight f = {.pre = pre, .plan = plan, .database = database, .only = id};
+
+    return fly(&f, NULL, NULL, err);
 }
 
 void preflight_release(struct preflight *pre)

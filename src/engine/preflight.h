@@ -26,6 +26,9 @@ struct preflight {
 bool preflight_run(struct preflight *pre, const struct plan *plan,
                    const struct plan_database *database,
                    void (*phase)(void *arg, const char *text), void *arg, struct err *err);
+/* The same for the checks of one id; of what the tools of schema/ find, nothing. */
+bool preflight_run_only(struct preflight *pre, const struct plan *plan, const struct plan_database *database, const char *id,
+                        struct err *err);
 /* Connects to both sides of one database, as preflight_run() does first, and no more. Always release afterwards. */
 bool preflight_open(struct preflight *pre, const struct plan *plan, const struct plan_database *database,
                     struct err *err);

@@ -90,12 +90,23 @@ static bool open_target(struct work *work, struct err *err)
     return ok;
 }
 
+/* What was mended for the time of the migration is of no use to it any more, unless another of its databases or the way back
+ * goes on: then "delete" takes it back. */
+static bool fixes_are_done_with(const struct work *work)
+{
+    for (size_t i = 0; i < work->m->pipeline_count; i++)
+        if (&work->m->pipelines[i] != work->p && !pipeline_has_ended(&work->m->pipelines[i]))
+            return false;
+    return !work->m->plan.fallback;
+}
+
 bool work_close(struct work *work, struct err *err)
 {
     if (!open_target(work, err))
         return false;
     work_step(work, "clean up", "running", NULL);
-    bool ok = work_undo_kinds(work, "slot given-slot publication ddl-log replica-identity index state-schema database", err);
+    bool ok = work_undo_kinds(work, "slot given-slot publication ddl-log replica-identity index state-schema database", err) &&
+              (!fixes_are_done_with(work) || work_undo_fixes(work, true, err));
     work_step(work, "clean up", ok ? "done" : "failed", ok ? NULL : err->message);
     return ok;
 }

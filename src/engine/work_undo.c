@@ -458,7 +458,10 @@ bool work_thaw(struct work *work, struct err *err)
     return work_undo_kinds(work, "read-only pgbouncer", err) && work_undo_kinds(work, "fallback", err);
 }
 
+/* What was mended for it stays while a migration that failed may be begun again. */
 bool work_undo(struct work *work, struct err *err)
 {
-    return work_undo_kinds(work, NULL, err);
+    bool keeps_fixes = work->p->undo_to == PIPE_FAILED && !work->p->forgetting;
+
+    return work_undo_kinds(work, NULL, err) && (keeps_fixes || work_undo_fixes(work, false, err));
 }

@@ -119,6 +119,11 @@ struct repl_slot;
 bool work_make_snapshot(struct work *work, struct conn *repl, int timeout_ms, struct repl_slot *slot,
                         struct err *err);
 
+/* Takes back what "check --fix" did for this database (all: for every one, but for rights, which deleting it still needs) and
+ * what is not to stay. What cannot be is told, and
+ * keeps nothing from ending. */
+bool work_undo_fixes(struct work *work, bool all, struct err *err);
+
 /* Undoes what the journal has for this pipeline, newest first. kinds: names separated by blanks, NULL:
  * all. Goes on after an error; the first one is reported. */
 bool work_undo_kinds(struct work *work, const char *kinds, struct err *err);

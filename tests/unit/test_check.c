@@ -82,10 +82,10 @@ static void test_json(void)
     char *last = cJSON_PrintUnformatted(cJSON_GetArrayItem(json, 3));
 
     CHECK_INT(cJSON_GetArraySize(json), 4);
-    CHECK_STR(first, "{\"fix\":\"ALTER SYSTEM;\\nrestart\",\"id\":\"wal-level\","
+    CHECK_STR(first, "{\"fix\":\"ALTER SYSTEM;\\nrestart\",\"id\":\"wal-level\",\"lasts\":false,"
                      "\"message\":\"wal-level is not right\",\"needs\":\"restart\",\"severity\":\"F\","
                      "\"side\":\"source\",\"undo\":\"UNDO;\",\"waived\":false,\"why\":\"It matters.\"}");
-    CHECK_STR(last, "{\"fix\":null,\"id\":\"matviews\",\"message\":\"matviews is not right\","
+    CHECK_STR(last, "{\"fix\":null,\"id\":\"matviews\",\"lasts\":false,\"message\":\"matviews is not right\","
                     "\"needs\":\"none\",\"severity\":\"I\",\"side\":\"target\",\"undo\":null,\"waived\":false,"
                     "\"why\":\"It matters.\"}");
     cJSON_free(first);
@@ -124,6 +124,32 @@ static struct finding to_mend(const char *id, char severity, enum finding_needs 
 {
     return (struct finding){.id = id, .severity = severity, .side = SIDE_SOURCE, .message = xasprintf("%s\rhere", id),
                             .why = xstrdup("why"), .fix = xstrdup(fix), .undo = undo ? xstrdup(undo) : NULL, .needs = needs};
+}
+
+static void check_statements(const char *fix, const char *undo, const char *want, const char *want_undo)
+{
+    struct finding finding = to_mend("select-priv", FINDING_INFO, NEEDS_NONE, fix, undo);
+    char *statements = fixes_statements(&finding), *undos = fixes_undo_statements(&finding);
+
+    CHECK_STR(statements ? statements : "none", want);
+    CHECK_STR(undos ? undos : "none", want_undo);
+    free(statements);
+    free(undos);
+    free(finding.message);
+    free(finding.why);
+    free(finding.fix);
+    free(finding.undo);
+}
+
+/* What may be run in place: whole statements alone, whatever names there are. */
+static void test_statements(void)
+{
+    check_statements("Say so:\nGRANT a TO b;\nALTER ROLE c X; -- why", "REVOKE a FROM b;\nRead the manual.", "GRANT a TO b;\nALTER ROLE c X; -- why",
+                     "REVOKE a FROM b;");
+    check_statements("GRANT a TO b;", NULL, "none", "none");
+    check_statements("DROP TABLE a;\nALTER ROLE b SUPERUSER;\nALTER TABLE a ADD PRIMARY KEY (...);", "ALTER TABLE a DROP b;", "none",
+                     "ALTER TABLE a DROP b;");
+    check_statements("ALTER TABLE a X; -- or so\nGRANT \"x\nALTER ROLE y;\n\" TO b;\nGRANT c\rTO d;", "REVOKE \"x\nREVOKE y;", "none", "none");
 }
 
 /* What runs, what is a comment, in which order; names cannot bring statements of their own. */
@@ -385,7 +411,7 @@ int main(void)
         {"JSON", test_json},              {"text", test_text},
         {"waived", test_waived},          {"ids", test_ids},
         {"the manual page", test_page},   {"disk of the target", test_disk},
-        {"fixes", test_fixes},            {"fixes of two databases", test_fixes_of_two},
+        {"statements to be run", test_statements}, {"fixes", test_fixes},            {"fixes of two databases", test_fixes_of_two},
         {"pooler", test_pooler},          {"clock skew", test_skew},
         {"items", test_items},            {"the table of checks", test_table},
         {NULL, NULL},

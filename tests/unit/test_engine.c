@@ -7,6 +7,8 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "engine/engine.h"
+#include "engine/fix_setting.h"
+#include "engine/fix_store.h"
 #include "engine/journal.h"
 #include "engine/lag.h"
 #include "engine/model.h"
@@ -568,6 +570,63 @@ static void test_names(void)
     err_clear(&err);
 }
 
+static void check_setting(const char *statement, const char *want_name, const char *want_value)
+{
+    char *name, *value;
+    bool is_one = fix_setting_parse(statement, &name, &value);
+
+    CHECK_TRUE(is_one == (want_name != NULL));
+    CHECK_STR(name ? name : "none", want_name ? want_name : "none");
+    CHECK_STR(value ? value : "none", want_value);
+    free(name);
+    free(value);
+}
+
+static void test_fix_setting(void)
+{
+    check_setting("ALTER SYSTEM SET max_wal_size = '16GB'; -- why", "max_wal_size", "16GB");
+    check_setting("ALTER SYSTEM SET old_snapshot_threshold = -1;", "old_snapshot_threshold", "-1");
+    check_setting("ALTER SYSTEM SET a.b = 'it''s; = 1';", "a.b", "it's; = 1");
+    check_setting("ALTER SYSTEM SET a = '';", "a", "");
+    check_setting("ALTER SYSTEM SET a = E'b\\\\c';", "a", "E'b\\\\c'"); /* compared with nothing that is equal */
+    check_setting("ALTER SYSTEM RESET a;", "a", "none");
+    check_setting("ALTER ROLE a SET b = 'c';", NULL, "none");
+}
+
+static cJSON *fix_entry(const char *id)
+{
+    cJSON *entry = cJSON_CreateObject();
+
+    json_add_str(entry, "id", id);
+    return entry;
+}
+
+/* Numbers are not given twice while entries stand, and with the last of them the file and its directory go. */
+static void test_fix_store(void)
+{
+    struct err err = ERR_INIT;
+    char *file = xasprintf("%s/.fixes/shop.json", dir), *place = xasprintf("%s/.fixes", dir);
+    int first = 0, second = 0, third = 0;
+
+    CHECK_TRUE(fix_store_is_empty(dir, "shop"));
+    CHECK_TRUE(fix_store_add(dir, "shop", fix_entry("a"), &first, &err) && fix_store_add(dir, "shop", fix_entry("b"), &second, &err));
+    CHECK_TRUE(!fix_store_is_empty(dir, "shop") && fix_store_is_empty(dir, "sho"));
+    CHECK_TRUE(fix_store_remove(dir, "shop", first, &err) && fix_store_add(dir, "shop", fix_entry("c"), &third, &err));
+    CHECK_TRUE(first != second && third != second);
+    cJSON *entries = fix_store_read(dir, "shop", &err);
+    CHECK_INT(cJSON_GetArraySize(entries), 2);
+    CHECK_STR(json_str(cJSON_GetArrayItem(entries, 0), "id"), "b");
+    cJSON_Delete(entries);
+    CHECK_TRUE(fix_store_remove(dir, "shop", second, &err) && fix_store_remove(dir, "shop", third, &err) && !file_exists(place));
+    CHECK_TRUE(dir_make_private(place, &err) && file_replace(file, "{", 1, &err) && !fix_store_read(dir, "shop", &err));
+    CHECK_INT(err.code, ERR_PROTOCOL);
+    CHECK_TRUE(!fix_store_add(dir, "shop", fix_entry("d"), &first, &err));
+    CHECK_TRUE(dir_remove(place, NULL));
+    err_clear(&err);
+    free(file);
+    free(place);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -584,6 +643,8 @@ int main(void)
         {"status: in parts", test_parts},
         {"state names", test_state_names},
         {"names", test_names},
+        {"fixes: settings", test_fix_setting},
+        {"fixes: the store", test_fix_store},
         {NULL, NULL},
     };
     strcpy(dir, "/tmp/pgc-unit.XXXXXX");
