@@ -31,11 +31,11 @@ static void say_err(struct wizard *w, struct err *err)
 /* plan: the command's standard input; taken, and wiped. */
 static bool run_with(struct wizard *w, struct child *job, const char *const *words, char *plan)
 {
-    const char *argv[12] = {w->options->program};
+    const char *argv[20] = {w->options->program};
     struct err err = ERR_INIT;
     size_t count = 1;
 
-    for (; *words && count < 8; words++)
+    for (; *words && count < 15; words++)
         argv[count++] = *words;
     argv[count++] = "--state-dir";
     argv[count++] = w->options->state_dir;
@@ -71,6 +71,29 @@ static void check(struct wizard *w)
 
     if (run(w, &w->jobs[0], words))
         checks_running(&w->checks, w->now_ms);
+}
+
+/* What the fix under way wants: looked up, or run. */
+static void mend(struct wizard *w)
+{
+    const char *words[12] = {"check", "/dev/stdin"};
+
+    mend_words(&w->checks.mend, words + 2);
+    if (!run(w, &w->jobs[0], words))
+        mend_end(&w->checks.mend);
+}
+
+static void begin_to_mend(struct wizard *w)
+{
+    const cJSON *finding = checks_selected(&w->checks);
+
+    if (w->jobs[0].pid || !finding) {
+        say(w, true, finding ? "Something is being done still." : "Nothing is selected.");
+        return;
+    }
+    w->message[0] = '\0';
+    mend_begin(&w->checks.mend, finding);
+    mend(w);
 }
 
 static void read_tables(struct wizard *w)
@@ -152,6 +175,7 @@ static void enter(struct wizard *w, enum wizard_step step)
     wizard_keep(w);
     drop_jobs(w);
     w->step = step;
+    mend_release(&w->checks.mend);
     if (step == STEP_CHECK)
         check(w);
     else if (step == STEP_TABLES)
@@ -241,6 +265,17 @@ static void started(struct wizard *w, const char *text, bool ok)
     cJSON_Delete(json);
 }
 
+static void take_mended(struct wizard *w, const char *text)
+{
+    char *said;
+
+    if (mend_answer(&w->checks.mend, text, &said))
+        check(w);
+    if (said)
+        say(w, false, said);
+    free(said);
+}
+
 static void take_answer(struct wizard *w, int which, const char *text, bool ok)
 {
     w->message[0] = '\0';
@@ -252,6 +287,8 @@ static void take_answer(struct wizard *w, int which, const char *text, bool ok)
             enter(w, STEP_CHECK);
     } else if (w->starting) {
         started(w, text, ok);
+    } else if (w->step == STEP_CHECK && w->checks.mend.state != MEND_NONE) {
+        take_mended(w, text);
     } else if (w->step == STEP_CHECK) {
         checks_answer(&w->checks, text);
     } else if (w->step == STEP_TABLES) {
@@ -270,6 +307,9 @@ void wizard_poll(const struct wizard *w, struct pollfd *fds)
 bool wizard_serve(struct wizard *w)
 {
     bool changed = false;
+
+    if (w->step == STEP_CHECK && !w->jobs[0].pid && checks_are_due(&w->checks, clock_mono_ms()))
+        check(w);
 
     for (int i = 0; i < SIDES; i++) {
         if (!w->jobs[i].pid || !child_serve(&w->jobs[i]))
@@ -303,11 +343,22 @@ bool wizard_is_typing(const struct wizard *w)
            (w->step == STEP_REVIEW && w->review.confirming);
 }
 
+static bool key_of_checks(struct wizard *w, int key)
+{
+    bool agreed;
+
+    if (!mend_key(&w->checks.mend, key, &agreed))
+        return w->checks.mend.state == MEND_NONE && checks_key(&w->checks, key);
+    if (agreed)
+        mend(w);
+    return true;
+}
+
 static bool key_of_step(struct wizard *w, int key)
 {
     switch (w->step) {
     case STEP_CONNECT: return connect_key(&w->connect, key);
-    case STEP_CHECK: return checks_key(&w->checks, key);
+    case STEP_CHECK: return key_of_checks(w, key);
     case STEP_SCHEMA: return choices_key(&w->choices, &w->draft, key);
     case STEP_TABLES: return picker_key(&w->picker, key);
     default: return review_key(&w->review, key);
@@ -323,8 +374,13 @@ static enum wizard_answer back(struct wizard *w)
         say(w, true, "The engine is being started: it can be cancelled on the dashboard.");
         return WIZARD_STAYS;
     }
+    if (w->step == STEP_CHECK && w->checks.mend.state == MEND_RUNNING) {
+        say(w, true, "It is being run, which takes a moment.");
+        return WIZARD_STAYS;
+    }
     if (wizard_is_busy(w)) {
         drop_jobs(w);
+        mend_end(&w->checks.mend);
         for (int side = 0; side < SIDES; side++)
             if (w->connect.sides[side].state == TRYING)
                 w->connect.sides[side].state = UNTRIED;
@@ -373,6 +429,8 @@ enum wizard_answer wizard_key(struct wizard *w, int key)
         try_servers(w);
     else if (key == 'r' && w->step == STEP_CHECK && !w->jobs[0].pid)
         check(w);
+    else if (key == 'f' && w->step == STEP_CHECK)
+        begin_to_mend(w);
     else if (key == 'w' && w->step == STEP_REVIEW)
         w->is_error = !review_write_plan(&w->draft, w->message, sizeof w->message);
     else

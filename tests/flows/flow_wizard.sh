@@ -66,10 +66,13 @@ expect "going on is refused" "must be mended first"
 grep -rq -e right -e wrong "$STATE" && fail "a password is on disk" || pass "no password on disk"
 
 # Mended on the way, without leaving the screen.
-on source postgres -c "ALTER SYSTEM SET wal_level = logical"
+press f
+expect "the fix is shown before anything is run" "mend wal-level: y runs it"
+assert_equal "nothing is run yet" "$(on source postgres -c "SELECT count(*) FROM pg_file_settings WHERE sourcefile ~ 'auto.conf'")" 0
+press y
+expect "it is run, and waits for a restart" "Restart the source yourself"
 cluster_stop source && cluster_again source
-press r
-expect "mended: what is left is another one" " 1 must be mended"
+expect "after the restart the checks were made again: what is left is another one" " 1 must be mended"
 press Escape
 expect "back: the servers are as they were" "Database copy is not"
 

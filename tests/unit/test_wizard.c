@@ -369,6 +369,66 @@ static void test_checks(void)
     wizard_release(&w);
 }
 
+static const char would_run[] =
+    "{\"id\": \"wal-level\", \"outcome\": \"open\", \"statements\": \"ALTER SYSTEM SET wal_level = 'logical';\", \"undo\": \"ALTER SYSTEM RESET wal_level;\","
+    "\"reload\": false, \"lasts\": true}";
+
+/* A fix: nothing is run before "y"; what wants a restart is waited for; a failure stays on the screen until it is closed. */
+static void test_mend(void)
+{
+    const char *words[9];
+    char *said = NULL;
+    struct wizard w;
+    struct mend *mend;
+
+    begin(&w);
+    mend = &w.checks.mend;
+    w.step = STEP_CHECK;
+    checks_answer(&w.checks, findings);
+    snprintf(w.checks.taken, sizeof w.checks.taken, "14:02:11");
+    mend_begin(mend, checks_selected(&w.checks));
+    mend_words(mend, words);
+    CHECK_STR(words[1], "wal-level");
+    CHECK_STR(words[4], "--dry-run");
+    CHECK_TRUE(!mend_answer(mend, would_run, &said) && !said);
+    CHECK_INT(mend->state, MEND_ASKING);
+    check_golden(&w, "checks_mend_80", 80, &glyphs_utf8);
+    wizard_key(&w, 'x');
+    wizard_key(&w, KEY_RETURN);
+    CHECK_INT(mend->state, MEND_ASKING);
+    wizard_key(&w, 'n');
+    CHECK_INT(mend->state, MEND_NONE);
+    mend_begin(mend, checks_selected(&w.checks));
+    CHECK_TRUE(!mend_answer(mend, would_run, &said));
+    bool agreed = false;
+    CHECK_TRUE(mend_key(mend, 'y', &agreed) && agreed);
+    mend_words(mend, words);
+    CHECK_STR(words[4], "--yes");
+    wizard_key(&w, KEY_ESCAPE);
+    CHECK_INT(mend->state, MEND_RUNNING);
+    CHECK_TRUE(mend_answer(mend, "{\"outcome\": \"restart\", \"message\": \"still\"}", &said));
+    CHECK_CONTAINS(said, "Restart the source yourself");
+    free(said);
+    CHECK_TRUE(checks_are_due(&w.checks, 100000) && !checks_are_due(&w.checks, 104000) && checks_are_due(&w.checks, 105000));
+    checks_answer(&w.checks, "{\"error\": {\"message\": \"it is down\"}}");
+    CHECK_TRUE(checks_are_due(&w.checks, 110000));
+    checks_answer(&w.checks, "[]");
+    CHECK_TRUE(!checks_are_due(&w.checks, 200000));
+    checks_answer(&w.checks, findings);
+    mend_begin(mend, checks_selected(&w.checks));
+    CHECK_TRUE(!mend_answer(mend, "{\"error\": {\"message\": \"permission denied\", \"hint\": \"Ask.\"}}", &said) && !said);
+    CHECK_STR(mend->text, "permission denied. Ask.");
+    wizard_key(&w, KEY_ESCAPE);
+    CHECK_INT(mend->state, MEND_NONE);
+    CHECK_INT(w.step, STEP_CHECK);
+    mend_begin(mend, checks_selected(&w.checks));
+    CHECK_TRUE(!mend_answer(mend, "{\"outcome\": \"open\", \"statements\": null, \"fix\": \"Do it.\"}", &said));
+    CHECK_INT(mend->state, MEND_TOLD);
+    CHECK_CONTAINS(mend->text, "Do it.");
+    CHECK_TRUE(mend_key(mend, 'y', &agreed) && !agreed);
+    wizard_release(&w);
+}
+
 static void test_choices(void)
 {
     struct wizard w;
@@ -507,7 +567,7 @@ int main(void)
     static const struct unit_test tests[] = {
         {"a line of text", test_field}, {"draft", test_draft}, {"plan", test_plan}, {"connect", test_connect}, {"ssh", test_ssh},
         {"a plan with ssh", test_plan_ssh}, {"addresses", test_address}, {"a password in a uri", test_uri_password},
-        {"checks", test_checks}, {"choices", test_choices}, {"tables", test_picker}, {"many", test_many},
+        {"checks", test_checks}, {"mend", test_mend}, {"choices", test_choices}, {"tables", test_picker}, {"many", test_many},
         {"review", test_review}, {NULL, NULL},
     };
 

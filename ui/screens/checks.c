@@ -9,8 +9,11 @@
 #include "ui/said.h"
 #include "ui/terminal.h"
 
+#define AGAIN_MS 5000
+
 const struct key_help checks_keys[] = {
     {"r", "recheck", "Makes the checks again: after something was mended on a server."},
+    {"f", "fix", "Mends what is selected: shows the statements first, and runs them when \"y\" says so. It never restarts a server."},
     {"a", "all", "Shows what is just told, too, or only what needs somebody."},
     {"j k", NULL, "Down and up; also the arrow keys, PgUp, PgDn, Home and End. Below stands why it matters, and what mends it."},
     {"Enter", "next", "Goes on. Refused while something is open that must be mended."},
@@ -24,6 +27,7 @@ void checks_release(struct checks *screen)
 {
     cJSON_Delete(screen->findings);
     free(screen->error);
+    mend_release(&screen->mend);
     *screen = (struct checks){0};
 }
 
@@ -31,6 +35,19 @@ void checks_running(struct checks *screen, int64_t now_ms)
 {
     screen->running = true;
     screen->since_ms = now_ms;
+}
+
+static const cJSON *find(const struct checks *screen, const char *id)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, screen->findings)
+    {
+        const char *is = json_str(item, "id");
+        if (is && strcmp(is, id) == 0)
+            return item;
+    }
+    return NULL;
 }
 
 void checks_answer(struct checks *screen, const char *text)
@@ -41,10 +58,15 @@ void checks_answer(struct checks *screen, const char *text)
 
     cJSON_Delete(screen->findings);
     free(screen->error);
-    *screen = (struct checks){.all = screen->all};
+    *screen = (struct checks){.all = screen->all, .selected = screen->selected, .top = screen->top, .mend = screen->mend,
+                              .again_ms = screen->again_ms};
     strftime(screen->taken, sizeof screen->taken, "%H:%M:%S", localtime_r(&now, &tm));
     if (cJSON_IsArray(json)) {
         screen->findings = json;
+        if (screen->mend.waits_for && !find(screen, screen->mend.waits_for)) {
+            free(screen->mend.waits_for);
+            screen->mend.waits_for = NULL;
+        }
         return;
     }
     screen->error = said_error(json_get(json, "error"), "The checks gave no answer.");
@@ -93,6 +115,19 @@ static const cJSON *shown(const struct checks *screen, int n)
 static int count_shown(const struct checks *screen)
 {
     return count_of(screen, 'F') + count_of(screen, 'W') + (screen->all ? count_of(screen, 'I') : 0);
+}
+
+const cJSON *checks_selected(const struct checks *screen)
+{
+    return screen->findings && !screen->running ? shown(screen, screen->selected) : NULL;
+}
+
+bool checks_are_due(struct checks *screen, int64_t now_ms)
+{
+    if (!screen->mend.waits_for || screen->mend.state != MEND_NONE || screen->running || now_ms - screen->again_ms < AGAIN_MS)
+        return false;
+    screen->again_ms = now_ms;
+    return true;
 }
 
 static void draw_one(const cJSON *item, struct canvas *c, int row, bool selected)
@@ -160,7 +195,9 @@ void checks_draw(struct checks *screen, struct canvas *c, int row, int rows, int
     for (int i = 0; i < list && screen->top + i < count; i++)
         draw_one(shown(screen, screen->top + i), c, row + 1 + i, screen->top + i == screen->selected);
     c->cursor_row = row + 1 + screen->selected - screen->top;
-    if (count)
+    if (screen->mend.state != MEND_NONE)
+        mend_draw(&screen->mend, c, row + 1 + list, rows - 1 - list);
+    else if (count)
         draw_details(shown(screen, screen->selected), c, row + 1 + list, rows - 1 - list);
     else
         canvas_putf(c, row + 2, 1, -1, ROLE_OK, "%s Nothing needs to be mended.%s", c->glyphs->ok,

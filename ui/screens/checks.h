@@ -4,6 +4,7 @@
 
 #include "ui/canvas.h"
 #include "ui/keys.h"
+#include "ui/screens/mend.h"
 
 #include <cjson/cJSON.h>
 
@@ -14,6 +15,8 @@ struct checks {
     int64_t since_ms;
     bool all;              /* those that are just told, too */
     int selected, top;
+    struct mend mend;      /* the fix of one of them */
+    int64_t again_ms;      /* when they were made last because a restart is waited for; monotonic */
     char taken[16];        /* the clock when they were made */
 };
 
@@ -25,6 +28,11 @@ void checks_running(struct checks *screen, int64_t now_ms);
 void checks_answer(struct checks *screen, const char *text);
 /* Findings that stop the migration; -1: not known. */
 int checks_failures(const struct checks *screen);
+
+/* The one under the cursor, NULL: none. */
+const cJSON *checks_selected(const struct checks *screen);
+/* Is it time to make the checks again, because a restart is waited for? Notes that they are. */
+bool checks_are_due(struct checks *screen, int64_t now_ms);
 
 void checks_draw(struct checks *screen, struct canvas *canvas, int row, int rows, int64_t now_ms);
 bool checks_key(struct checks *screen, int key);
