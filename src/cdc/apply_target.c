@@ -72,11 +72,13 @@ static bool refuse_triggers(struct applier *applier, const struct apply_table *t
             table->display, table->target.obstacles);
     if (applier->lanes[0].conn->version >= 150000)
         err_hint(err, "As a superuser: GRANT SET ON PARAMETER session_replication_role TO \"%s\"; or "
-                 "disable the triggers and drop the foreign keys until the cutover.",
+                 "disable the triggers and drop the foreign keys until the cutover, as schema.triggers and "
+                 "schema.foreignKeys \"disable\" do.",
                  PQuser(applier->lanes[0].conn->pg));
     else
         err_hint(err, "Apply as a superuser, who may set session_replication_role, or disable the "
-                 "triggers and drop the foreign keys until the cutover.");
+                 "triggers and drop the foreign keys until the cutover, as schema.triggers and schema.foreignKeys "
+                 "\"disable\" do.");
     return false;
 }
 

@@ -379,6 +379,9 @@ bool check_srr(struct check_run *run, const struct check *check, struct err *err
     struct err refused = ERR_INIT;
     struct items items = ITEMS_INIT;
 
+    /* Nothing is there that would fire. */
+    if (run->context->plan->schema_foreign_keys == FOREIGN_KEYS_DISABLE && run->context->plan->schema_triggers == TRIGGERS_DISABLE)
+        return true;
     if (!conn_command(c, "BEGIN", err))
         return false;
     bool may = conn_command(c, "SET LOCAL session_replication_role = replica", &refused);

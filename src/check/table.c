@@ -541,7 +541,7 @@ const struct check check_table[] = {
     {.id = "srr", .severity = FINDING_FAIL, .side = SIDE_TARGET,
      .found = "role {items} may not set session_replication_role",
      .why = "Triggers and foreign keys of the target would fire for rows that have been through those "
-            "of the source.",
+            "of the source. Else set schema.foreignKeys and schema.triggers to \"disable\": they are out of the way until the cutover.",
      .run = check_srr},
     {.id = "db-create", .severity = FINDING_FAIL, .side = SIDE_TARGET, .when = WHEN_TARGET_DB,
      .found = "no CREATE privilege on database {items}",

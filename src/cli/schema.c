@@ -69,7 +69,8 @@ static bool add_script(struct job *job, const struct plan_database *database, st
         struct schema_role *roles;
         struct schema_role_map map = role_map_of(plan, &roles);
         struct schema_dump dump = {.source = &pre.source, .source_info = &info, .tools = &pre.tools,
-                                   .work_dir = job->work_dir, .role_map = &map};
+                                   .work_dir = job->work_dir, .role_map = &map,
+                                   .hold_keys = holds_keys(plan), .hold_triggers = holds_triggers(plan)};
         struct schema_edit *edits;
         struct schema_decisions decisions = decide_of(plan, database->name, &edits);
         add_title(script, database, &pre.tools);

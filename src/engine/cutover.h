@@ -57,6 +57,10 @@ bool cutover_mend_late_tables(struct work *work, struct conn *target, struct err
  * are not. Quick where no table came or went since the last look. */
 bool cutover_knows_all_tables(struct cutover *c, struct err *err);
 
+/* Foreign keys that are held back until the target is opened: do the rows fit them? With the stream drained. */
+bool cutover_orphans(struct cutover *c, struct err *err);
+bool cutover_wants_orphans(const struct plan *plan);
+
 /* What PgBouncer calls the database; borrowed. */
 const char *cutover_bouncer_database(const struct work *work);
 

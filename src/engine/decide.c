@@ -31,6 +31,16 @@ struct schema_role_map role_map_of(const struct plan *plan, struct schema_role *
     return (struct schema_role_map){*roles, plan->schema_role_count};
 }
 
+bool holds_keys(const struct plan *plan)
+{
+    return plan->schema_foreign_keys == FOREIGN_KEYS_DISABLE;
+}
+
+bool holds_triggers(const struct plan *plan)
+{
+    return plan->schema_triggers == TRIGGERS_DISABLE;
+}
+
 bool work_decide(struct work *work, struct conn *target, bool fits, struct err *err)
 {
     struct schema_edit *edits;

@@ -14,6 +14,10 @@ struct schema_decisions decide_of(const struct plan *plan, const char *database,
 /* schema.roleMap; roles is the caller's to free, the names are the plan's. */
 struct schema_role_map role_map_of(const struct plan *plan, struct schema_role **roles);
 
+/* Are foreign keys, and triggers, kept from being there until the target is opened? */
+bool holds_keys(const struct plan *plan);
+bool holds_triggers(const struct plan *plan);
+
 /* Stores schema.afterSchemaSql among the objects, where the plan has it. */
 bool work_store_after_sql(struct work *work, struct conn *target, struct err *err);
 /* Makes them those of the target's state; fits: an edit that names nothing is an error. */

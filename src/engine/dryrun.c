@@ -71,7 +71,10 @@ static void describe_target(const struct plan *plan, const struct preflight *pre
         buf_addf(out, "    the tables that are there are %s and loaded\n",
                  plan->load_prepare == PREPARE_TRUNCATE ? "truncated" : "expected to be empty");
     if (plan->schema_mode == SCHEMA_EXISTING)
-        buf_addf(out, "    triggers and rules that would act on applied changes are disabled until it is opened\n%s",
+        buf_addf(out, "    %s are disabled until it is opened\n%s%s",
+                 plan->schema_triggers == TRIGGERS_DISABLE ? "triggers and rules" : "triggers and rules that would act on applied changes",
+                 plan->schema_foreign_keys == FOREIGN_KEYS_DISABLE
+                     ? "    foreign keys from and to them are dropped, and added again when it is opened\n" : "",
                  plan->schema_indexes == INDEXES_REBUILD
                      ? "    indexes that nothing needs meanwhile are dropped, and built again after each table's load\n" : "");
     for (size_t i = 0; i < plan->schema_role_count; i++)
@@ -80,7 +83,11 @@ static void describe_target(const struct plan *plan, const struct preflight *pre
         buf_addstr(out, "    then what schema.afterSchemaSql says\n");
     if (plan->sync_mode != SYNC_SYNC_ONLY)
         buf_addf(out, "    %d tables at a time are loaded, then indexes, foreign keys and triggers are made\n",
-             plan->load_jobs);
+                 plan->load_jobs);
+    if (plan->schema_mode == SCHEMA_COPY && plan->schema_foreign_keys == FOREIGN_KEYS_DISABLE)
+        buf_addstr(out, "    but foreign keys are added when it is opened\n");
+    if (plan->schema_mode == SCHEMA_COPY && plan->schema_triggers == TRIGGERS_DISABLE)
+        buf_addstr(out, "    but triggers, and rules on tables, are made when it is opened\n");
 }
 
 static void describe_host(const struct plan *plan, struct buf *out)

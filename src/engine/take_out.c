@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/files.h"
+#include "engine/decide.h"
 #include "engine/works.h"
 #include "schema/take_out.h"
 
@@ -35,12 +36,13 @@ static bool note(void *arg, const char *kind, const char *name, const char *back
 bool work_take_out(struct work *work, struct conn *target, bool loaded, struct err *err)
 {
     struct taking taking = {work, xasprintf("%s/put-back.sql", work->p->dir)};
-    struct schema_way way = {note, &taking, !loaded && work->m->plan.schema_indexes == INDEXES_REBUILD};
+    struct schema_way way = {note, &taking, !loaded && work->m->plan.schema_indexes == INDEXES_REBUILD,
+                             holds_keys(&work->m->plan), holds_triggers(&work->m->plan)};
     int count = 0;
     bool ok = work->m->plan.schema_mode != SCHEMA_EXISTING || schema_take_out(target, &way, &count, err);
 
     if (ok && count)
-        work_event(work, "info", "%s: %d triggers, rules and indexes of the target were taken out of the way; the journal, and "
+        work_event(work, "info", "%s: %d triggers, rules, foreign keys and indexes of the target were taken out of the way; the journal, and "
                    "\"%s\", have how each was", work->p->name, count, taking.script);
     free(taking.script);
     return ok;

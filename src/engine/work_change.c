@@ -257,6 +257,7 @@ static bool store_definitions(struct admission *a, const struct missing *missing
     struct schema_role_map map = role_map_of(&a->work->m->plan, &roles);
     struct schema_dump dump = {.source = &a->source, .source_info = &info, .tools = &tools, .role_map = &map,
                                .target = &a->target, .work_dir = a->work->p->dir,
+                               .hold_keys = holds_keys(&a->work->m->plan), .hold_triggers = holds_triggers(&a->work->m->plan),
                                .tables = (const char *const *)missing->names};
     bool ok = schema_tools_find(&tools, a->source.version, a->target.version, err) &&
               work_conninfo(a->work, SIDE_SOURCE, &info, err) && schema_dump_store(&dump, NULL, err);

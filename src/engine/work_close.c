@@ -79,9 +79,10 @@ static bool open_target(struct work *work, struct err *err)
         ok = cutover_mend_late_tables(work, &target, err) && work_lock_schema(&target, "0", err) &&
              schema_identity_restore(&target, err) &&
              (work->m->plan.schema_mode != SCHEMA_COPY ||
-              (work_decide(work, &target, false, err) && schema_apply_phase(&target, "held", NULL, err) &&
-               schema_rename_tables(&target, err))) &&
-             work_undo_kinds(work, "trigger rule", err) && fallback_reopen(work, &target, err);
+              (work_decide(work, &target, false, err) && schema_apply_phase(&target, "held", NULL, err))) &&
+             work_held_keys(work, &target, err) &&
+             (work->m->plan.schema_mode != SCHEMA_COPY || schema_rename_tables(&target, err)) &&
+             work_undo_kinds(work, "trigger rule foreign-key", err) && fallback_reopen(work, &target, err);
         work_tell_statements(work, &target);
         work_step(work, "open the target", ok ? "done" : "failed", ok ? NULL : err->message);
         ok = ok && hook_after(work, err) && switch_bouncer(work, &target, err);

@@ -339,6 +339,7 @@ const struct cutover_step cutover_steps[] = {
     {"list writers", list_writers, false, NULL},
     {"checks", check_again, false, NULL},
     {"all tables", all_tables, false, NULL},
+    {"rows of foreign keys", cutover_orphans, false, cutover_wants_orphans},
     {"check the way back", check_fallback, false, wants_fallback},
     {"rehearse", cutover_rehearse, false, has_budget},
     {"hook before", hook_before, false, has_hook_before},
@@ -359,6 +360,7 @@ const struct cutover_step cutover_steps[] = {
 static const struct cutover_step copy_steps[] = {
     {"sequences", sequences, false, NULL},
     {"materialized views", matviews, false, NULL},
+    {"rows of foreign keys", cutover_orphans, false, cutover_wants_orphans},
     {"verify", cutover_verify_copy, false, NULL},
     {NULL, NULL, false, NULL},
 };

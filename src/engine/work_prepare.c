@@ -270,7 +270,8 @@ static bool copy_schema(struct work *work, struct conn *source, struct conn *tar
     }
     work_phase(work, "schema: pg_dump", 0, 0);
     struct schema_dump dump = {.source = source, .source_info = &info, .tools = &tools,
-                               .target = target, .work_dir = work->p->dir, .role_map = &map};
+                               .target = target, .work_dir = work->p->dir, .role_map = &map,
+                               .hold_keys = holds_keys(&work->m->plan), .hold_triggers = holds_triggers(&work->m->plan)};
     ok = ok && schema_dump_store(&dump, NULL, err) && work_store_after_sql(work, target, err) &&
          work_decide(work, target, true, err) && schema_apply_phase(target, "pre", &progress, err);
     buf_release(&made);
@@ -303,47 +304,6 @@ bool work_schema(struct work *work, struct err *err)
 
 /* --- finish --- */
 
-/* No table has this OID; validations are locked by it like a table's indexes. */
-#define VALIDATION_OID "1"
-
-/* Sessions that a finish worker left behind when it was killed validate to their end. */
-static bool wait_for_validations(struct conn *target, struct err *err)
-{
-    if (!work_lock_schema(target, VALIDATION_OID, err))
-        return false;
-    work_unlock_schema(target, VALIDATION_OID);
-    return true;
-}
-
-/* A further session for validate_keys(). */
-static bool open_validator(struct work *work, struct conn *c, struct err *err)
-{
-    return work_connect(work, c, SIDE_TARGET, CONN_PLAIN, err) &&
-           work_lock_tables(c, "{" VALIDATION_OID "}", true, err) && work_share_memory(work, c, err);
-}
-
-/* Foreign keys are validated by as many sessions as build indexes; the first is there already. */
-static bool validate_keys(struct work *work, struct conn *source, struct conn *target,
-                          const struct schema_progress *progress, struct err *err)
-{
-    size_t jobs = (size_t)work->m->plan.load_jobs, open = 1, count = 0;
-    struct conn *others = xcalloc(jobs, sizeof *others);
-    struct conn **targets = xcalloc(jobs, sizeof *targets);
-    bool ok = schema_foreign_keys_count(target, &count, err) && wait_for_validations(target, err) &&
-              work_share_memory(work, target, err);
-
-    for (targets[0] = target; ok && open < jobs && open < count; open++) {
-        targets[open] = &others[open];
-        ok = open_validator(work, targets[open], err);
-    }
-    ok = ok && schema_foreign_keys(source, targets, open, progress, err);
-    for (size_t i = 1; i < open; i++)
-        conn_close(targets[i]);
-    free(targets);
-    free(others);
-    return ok;
-}
-
 static bool finish_schema(struct work *work, struct err *err)
 {
     struct conn source = CONN_INIT;
@@ -353,7 +313,7 @@ static bool finish_schema(struct work *work, struct err *err)
               work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err) &&
               work_lock_schema(&target, "0", err) && work_decide(work, &target, true, err) &&
               schema_apply_phase(&target, "index", &progress, err) &&
-              validate_keys(work, &source, &target, &progress, err) &&
+              work_foreign_keys(work, &source, &target, "foreign-key", &progress, err) &&
               schema_apply_phase(&target, "post", &progress, err) &&
               schema_rename_rehearse(&target, err);
 

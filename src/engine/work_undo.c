@@ -146,6 +146,21 @@ static bool undo_taken_out(struct undo *u, const struct made *made, struct err *
     return true;
 }
 
+/* Rows that were copied and applied by half may lack their partners. */
+static bool undo_key(struct undo *u, const struct made *made, struct err *err)
+{
+    enum schema_put_back how;
+
+    if (!schema_put_back(&u->target, made->previous, &how, err))
+        return false;
+    if (how == PUT_TABLE_GONE)
+        work_event(u->work, "info", "foreign key %s was not put back: its table is gone from the target", made->name);
+    else if (how == PUT_NOT_VALID)
+        work_event(u->work, "warning", "foreign key %s of the target was put back NOT VALID: rows have no partner; what it was: %s",
+                   made->name, made->previous);
+    return true;
+}
+
 /* An index is mostly there again by now. One that cannot be built is told, and does not keep the rest from being undone. */
 static bool undo_index(struct undo *u, const struct made *made, struct err *err)
 {
@@ -265,6 +280,7 @@ static const struct undo_kind undo_kinds[] = {
     {"read-only", undo_read_only, SIDE_SOURCE, read_only_by_hand},
     {"trigger", undo_taken_out, SIDE_TARGET, taken_out_by_hand},
     {"rule", undo_taken_out, SIDE_TARGET, taken_out_by_hand},
+    {"foreign-key", undo_key, SIDE_TARGET, taken_out_by_hand},
     {"index", undo_index, SIDE_TARGET, taken_out_by_hand},
     {"state-schema", undo_state_schema, SIDE_TARGET, state_schema_by_hand},
     {"database", undo_database, SIDE_TARGET, NULL},

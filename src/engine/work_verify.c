@@ -19,6 +19,7 @@
 #include "base/rate.h"
 #include "base/stop.h"
 #include "base/units.h"
+#include "engine/decide.h"
 #include "engine/verification.h"
 #include "engine/verify_pairs.h"
 #include "engine/works.h"
@@ -499,7 +500,7 @@ static bool prepare_writer(struct verifier *v, struct err *err)
 {
     if (!work_connect(v->work, &v->writer, SIDE_TARGET, CONN_WRITER, err))
         return false;
-    if (v->writer.replica_role)
+    if (v->writer.replica_role || (holds_keys(&v->work->m->plan) && holds_triggers(&v->work->m->plan)))
         return true;
     err_set(err, ERR_PREREQUISITE, "%s: the role may not set session_replication_role: rows cannot be repaired "
                                    "without firing triggers", v->writer.label);

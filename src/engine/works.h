@@ -34,6 +34,13 @@ void work_unlock_schema(struct conn *target, const char *oid);
 bool work_lock_tables(struct conn *target, const char *oids_array, bool shared, struct err *err);
 void work_unlock_tables(struct conn *target);
 
+struct schema_progress;
+/* Adds and validates the foreign keys of a phase, on as many sessions as build indexes. */
+bool work_foreign_keys(struct work *work, struct conn *source, struct conn *target, const char *phase,
+                       const struct schema_progress *progress, struct err *err);
+/* Those that are held back until the target is opened, now that it is; says so where there are any. */
+bool work_held_keys(struct work *work, struct conn *target, struct err *err);
+
 /* Memory and parallel workers of a session that builds indexes or validates keys: its share, beside load.jobs - 1 others. */
 bool work_share_memory(const struct work *work, struct conn *target, struct err *err);
 
@@ -72,8 +79,8 @@ struct verify_result;
 /* A table was compared as of that position: into the record, for the report. */
 void work_record_compared(const struct work *work, const struct table *table, lsn_t lsn, const struct verify_result *result);
 
-/* Mode existing: takes triggers and rules that act in replica role, and where the plan says so secondary indexes, of the target's
- * tables out of the way; the journal has how each was before. loaded: some have their rows, and so keep their indexes. May be run
+/* Mode existing: takes triggers and rules that act in replica role, and where the plan says so all of them, foreign keys and secondary
+ * indexes, of the target's tables out of the way; the journal has how each was before. loaded: some have their rows, and so keep their indexes. May be run
  * again. */
 bool work_take_out(struct work *work, struct conn *target, bool loaded, struct err *err);
 

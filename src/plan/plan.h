@@ -77,6 +77,9 @@ struct plan_database {
 };
 
 enum plan_schema_mode { SCHEMA_COPY, SCHEMA_EXISTING };
+/* DISABLE: for a target role that may not set session_replication_role, so that they would act on what is applied. */
+enum plan_foreign_keys { FOREIGN_KEYS_DEFER, FOREIGN_KEYS_DISABLE };
+enum plan_triggers { TRIGGERS_REPLICA, TRIGGERS_DISABLE };
 enum plan_indexes { INDEXES_AFTER_LOAD, INDEXES_REBUILD };
 /* What becomes of a statement of the schema that the target refuses. */
 enum plan_on_error { ON_ERROR_STOP, ON_ERROR_SKIP };
@@ -115,6 +118,8 @@ struct plan {
 
     enum plan_schema_mode schema_mode;
     bool schema_roles;
+    enum plan_foreign_keys schema_foreign_keys;
+    enum plan_triggers schema_triggers;
     enum plan_indexes schema_indexes; /* REBUILD: of a target that has its schema already */
     struct plan_pair *schema_role_map; /* roles of the source that others stand for on the target */
     size_t schema_role_count;

@@ -45,6 +45,7 @@ struct placed {
 
 /* Where the objects belong. */
 struct places {
+    const struct schema_dump *dump; /* what is held back; borrowed */
     struct catalog_entry *catalog; /* hash into entries */
     struct catalog_entry *entries;
     struct placed *placed;
@@ -200,13 +201,23 @@ static struct placed *placed_at(struct places *places, int dump_id)
     return &places->placed[id];
 }
 
+/* What would act on applied changes where the target's role cannot make it inert. */
+static enum schema_phase held_back(const struct schema_dump *dump, enum schema_phase phase, const char *type, char flag)
+{
+    if (dump->hold_keys && phase == PHASE_FOREIGN_KEY)
+        return PHASE_HELD_KEY;
+    bool acts = strcmp(type, "TRIGGER") == 0 || (strcmp(type, "RULE") == 0 && flag == 'O');
+
+    return dump->hold_triggers && phase == PHASE_POST && acts ? PHASE_HELD : phase;
+}
+
 /* A table's own job builds what stands on a plain table alone: indexes of partitioned tables wait for
  * all partitions, those of materialized views for other tables. */
 static struct placed place(struct places *places, const struct script_object *object)
 {
     const struct catalog_entry *entry = catalog_find(places, object);
     char flag = entry ? entry->flag : '\0';
-    enum schema_phase phase = schema_phase_of(object->type, object->post, flag);
+    enum schema_phase phase = held_back(places->dump, schema_phase_of(object->type, object->post, flag), object->type, flag);
     struct placed placed = {.table_oid = entry ? entry->table_oid : 0};
 
     for (size_t i = 0; i < object->depend_count; i++) {
@@ -373,6 +384,7 @@ static bool dump_and_take(const struct schema_dump *dump, struct wish *wish,
     bool ok = dump_files(dump, &wish->places, &toc, archive, script, err);
 
     wish->role_map = dump->role_map;
+    wish->places.dump = dump;
     wish->reader = script_reader_new(&toc, &sink);
     ok = ok && (transaction ? transaction(wish->arg, script, err) : read_script(wish, script, err));
     script_reader_free(wish->reader);

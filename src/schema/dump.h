@@ -18,6 +18,8 @@ struct schema_dump {
     struct conn *target;                /* has the schema pgcutover; not of schema_dump_visit() */
     const char *work_dir;               /* for two files, which are gone afterwards */
     const struct schema_role_map *role_map; /* NULL: all roles keep their names */
+    bool hold_keys;                     /* foreign keys are of PHASE_HELD_KEY */
+    bool hold_triggers;                 /* triggers, and rules on tables, are of PHASE_HELD whatever their state */
     const char *const *tables;          /* quoted names, ended by NULL: only these; NULL: everything */
 };
 

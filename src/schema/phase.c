@@ -32,7 +32,7 @@ static const struct rule rules[] = {
 
 const char *schema_phase_name(enum schema_phase phase)
 {
-    static const char *const names[] = {"pre", "index", "foreign-key", "post", "held"};
+    static const char *const names[] = {"pre", "index", "foreign-key", "post", "held", "held-key"};
 
     return names[phase];
 }

@@ -12,9 +12,10 @@ enum schema_phase {
     PHASE_FOREIGN_KEY, /* after all tables' indexes */
     PHASE_POST,        /* triggers, rules, views that need keys, privileges */
     PHASE_HELD,        /* what would act on the changes that are still applied: in the cutover's freeze */
+    PHASE_HELD_KEY,    /* foreign keys that would: behind all else */
 };
 
-/* As in pgcutover.objects: "pre", "index", "foreign-key", "post", "held". */
+/* As in pgcutover.objects: "pre", "index", "foreign-key", "post", "held", "held-key". */
 const char *schema_phase_name(enum schema_phase phase);
 
 /* The earliest phase of an object by itself. post: of pg_dump's post-data section; flag: pg_trigger's

@@ -5,7 +5,7 @@
 
 #include "pg/ident.h"
 
-#define PHASES (PHASE_HELD + 1)
+#define PHASES (PHASE_HELD_KEY + 1)
 
 struct preview {
     struct buf phases[PHASES];
@@ -23,6 +23,7 @@ static const char *const titles[PHASES] = {
     [PHASE_POST] = "when everything is loaded and indexed: triggers, which do not fire on the changes of the\n"
                    "-- stream, rules, views, privileges",
     [PHASE_HELD] = "HELD BACK until the cutover: what would act on the changes that are still applied",
+    [PHASE_HELD_KEY] = "HELD BACK until the cutover, behind all else: foreign keys (schema.foreignKeys \"disable\")",
 };
 
 static const char settings[] =

@@ -12,13 +12,17 @@ WITH RECURSIVE tree (oid) AS (
     SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_class p ON p.oid = tree.oid AND p.relkind = 'p'
       JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid)
 SELECT c.oid, c.relkind,
-       (SELECT pg_catalog.string_agg(DISTINCT CASE WHEN t.tgisinternal
-                   THEN 'foreign key ' || pg_catalog.quote_ident(k.conname)
-                   ELSE 'trigger ' || pg_catalog.quote_ident(t.tgname) END, ', ')
-          FROM pg_catalog.pg_trigger t
-          LEFT JOIN pg_catalog.pg_constraint k ON k.oid = t.tgconstraint
-         WHERE t.tgrelid = c.oid AND t.tgenabled IN ('O', 'A')
-           AND (NOT t.tgisinternal OR k.contype = 'f')),
+       (SELECT pg_catalog.string_agg(x.what, ', ' ORDER BY x.what)
+          FROM (SELECT CASE WHEN t.tgisinternal THEN 'foreign key ' || pg_catalog.quote_ident(k.conname)
+                            ELSE 'trigger ' || pg_catalog.quote_ident(t.tgname) END AS what
+                  FROM pg_catalog.pg_trigger t
+                  LEFT JOIN pg_catalog.pg_constraint k ON k.oid = t.tgconstraint
+                 WHERE t.tgrelid = c.oid AND t.tgenabled IN ('O', 'A')
+                   AND (NOT t.tgisinternal OR k.contype = 'f')
+                UNION
+                SELECT 'rule ' || pg_catalog.quote_ident(r.rulename)
+                  FROM pg_catalog.pg_rewrite r
+                 WHERE r.ev_class = c.oid AND r.ev_enabled IN ('O', 'A')) x),
        a.attname, a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull,
        coalesce(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') <> '',
        coalesce(pg_catalog.to_jsonb(a) ->> 'attidentity', '') <> '',

@@ -4,8 +4,8 @@
 SELECT pg_catalog.json_build_object(
     'counts', pg_catalog.json_build_object(
         'applied', pg_catalog.count(CASE WHEN o.state = 'applied' THEN 1 END),
-        'pending', pg_catalog.count(CASE WHEN o.state IN ('pending', 'built') AND o.phase <> 'held' THEN 1 END),
-        'held', pg_catalog.count(CASE WHEN o.state = 'pending' AND o.phase = 'held' THEN 1 END),
+        'pending', pg_catalog.count(CASE WHEN o.state IN ('pending', 'built') AND o.phase NOT LIKE 'held%' THEN 1 END),
+        'held', pg_catalog.count(CASE WHEN o.state = 'pending' AND o.phase LIKE 'held%' THEN 1 END),
         'failed', pg_catalog.count(CASE WHEN o.state = 'failed' THEN 1 END),
         'skipped', pg_catalog.count(CASE WHEN o.state = 'skipped' THEN 1 END),
         'edited', pg_catalog.count(CASE WHEN o.decision = 'edit' THEN 1 END)),

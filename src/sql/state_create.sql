@@ -98,7 +98,7 @@ CREATE TABLE pgcutover.objects (
     object_owner text,
     table_oid oid,                  -- source table it belongs to, where known
     by_table boolean NOT NULL DEFAULT false, -- applied by its table's own index job
-    phase text NOT NULL,            -- pre | after | index | foreign-key | post | held
+    phase text NOT NULL,            -- pre | after | index | foreign-key | post | held | held-key
     depends integer[] NOT NULL DEFAULT '{}',
     statement text NOT NULL,
     state text NOT NULL DEFAULT 'pending',  -- pending | built (a constraint's index) | applied | failed | skipped
@@ -107,7 +107,8 @@ CREATE TABLE pgcutover.objects (
     -- Why it is not what the source has: skip, edit (the plan says so), on-error (refused, and the plan goes on),
     -- harmless (refused, and nothing is lost).
     decision text,
-    original text                   -- what statement was before the edit
+    original text,                  -- what statement was before the edit
+    key json                        -- a foreign key that the target had: the row of schema_foreign_key.sql
 );
 CREATE INDEX objects_by_table ON pgcutover.objects (table_oid, phase);
 CREATE INDEX objects_by_phase ON pgcutover.objects (phase, position);

@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "base/proc.h"
 #include "schema/apply.h"
+#include "schema/foreign_key.h"
 #include "schema/compare.h"
 #include "schema/dump.h"
 #include "schema/identity.h"
@@ -167,7 +168,7 @@ static bool foreign_keys(struct pair *pair, struct err *err)
 {
     struct conn *to = &pair->target;
 
-    return schema_foreign_keys(&pair->source, &to, 1, NULL, err);
+    return schema_foreign_keys(&pair->source, &to, 1, "foreign-key", NULL, err);
 }
 
 /* All phases in the engine's order. Each step may have been done before. */
@@ -180,7 +181,7 @@ static bool migrate(struct pair *pair, const struct schema_progress *progress, s
            store(pair, err) && schema_apply_phase(to, "pre", progress, err) &&
            schema_identity_relax(to, err) && conn_command(to, list_tables, err) &&
            index_all(pair, err) && schema_apply_phase(to, "index", progress, err) &&
-           schema_foreign_keys(&pair->source, &to, 1, progress, err) &&
+           schema_foreign_keys(&pair->source, &to, 1, "foreign-key", progress, err) &&
            schema_apply_phase(to, "post", progress, err) &&
            schema_matviews_refresh(&pair->source, to, progress, err) &&
            schema_apply_phase(to, "held", progress, err) && schema_identity_restore(to, err);
@@ -384,7 +385,7 @@ static void test_failures(void)
     CHECK_TRUE(!foreign_keys(&pair, err));
     CHECK_STR(err->sqlstate, "23503");
     CHECK_CONTAINS(err->message, "could not apply FK CONSTRAINT app.egg egg_hen_fkey");
-    CHECK_CONTAINS(err->detail, "Key (hen)=(77) is not present in table \"hen\".");
+    CHECK_CONTAINS(err->detail, "1 row has no partner, the first: (77)");
     CHECK_CONTAINS(err->hint, "no partner");
     check_scalar(&pair.target, "SELECT count(*) FROM pgcutover.objects WHERE phase = 'foreign-key' AND state <> 'applied'", "1");
     OK(conn_command(&pair.target, "DELETE FROM app.egg", E));
@@ -460,7 +461,7 @@ static void test_keys_in_parallel(void)
                     "ALTER TABLE public.held ADD CONSTRAINT k1 FOREIGN KEY (a) REFERENCES public.a NOT VALID; "
                     "ALTER TABLE public.held ADD CONSTRAINT k2 FOREIGN KEY (b) REFERENCES public.a NOT VALID; "
                     "ALTER TABLE public.other ADD CONSTRAINT k3 FOREIGN KEY (a) REFERENCES public.a NOT VALID", E));
-    OK(schema_foreign_keys_count(&pair.target, &count, E));
+    OK(schema_foreign_keys_count(&pair.target, "foreign-key", &count, E));
     CHECK_INT((int)count, 4);
     OK(connect_to(&second, SIDE_TARGET, pair.db, E));
     OK(connect_to(&holder, SIDE_TARGET, pair.db, E));
@@ -469,7 +470,7 @@ static void test_keys_in_parallel(void)
                           "IF (SELECT convalidated FROM pg_catalog.pg_constraint WHERE conname = 'k3') THEN RETURN; END IF; "
                           "END LOOP; RAISE 'k3 waits for k1'; END $$; COMMIT"), 1);
     OK(conn_flush(&holder, E));
-    CHECK_TRUE(!schema_foreign_keys(&pair.source, targets, 2, NULL, err));
+    CHECK_TRUE(!schema_foreign_keys(&pair.source, targets, 2, "foreign-key", NULL, err));
     CHECK_CONTAINS(err->message, "could not apply FK CONSTRAINT public.wrong k4");
     CHECK_STR(err->sqlstate, "23503");
     for (PGresult *res; conn_next_result(&holder, &res, E) && res; PQclear(res))
@@ -479,7 +480,7 @@ static void test_keys_in_parallel(void)
     check_scalar(&pair.target, "SELECT string_agg(state, ' ' ORDER BY object_name) FROM pgcutover.objects "
                  "WHERE phase = 'foreign-key'", "applied applied applied failed");
     OK(conn_command(&pair.target, "UPDATE public.wrong SET a = 1", E));
-    OK(schema_foreign_keys(&pair.source, targets, 2, NULL, E));
+    OK(schema_foreign_keys(&pair.source, targets, 2, "foreign-key", NULL, E));
     check_scalar(&pair.target, "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated", "4");
     conn_close(&holder);
     conn_close(&second);
