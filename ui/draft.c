@@ -229,6 +229,28 @@ void draft_set_secret(struct draft *draft, enum side side, enum draft_secret whi
     draft->secrets[side][which] = *text ? xstrdup(text) : NULL;
 }
 
+bool draft_waive(struct draft *draft, const char *id)
+{
+    cJSON *list = cJSON_GetObjectItemCaseSensitive(draft->plan, "waive");
+    cJSON *item;
+
+    cJSON_ArrayForEach(item, list)
+    {
+        if (!cJSON_IsString(item) || strcmp(item->valuestring, id) != 0)
+            continue;
+        cJSON_Delete(cJSON_DetachItemViaPointer(list, item));
+        if (!cJSON_GetArraySize(list))
+            cJSON_DeleteItemFromObjectCaseSensitive(draft->plan, "waive");
+        return false;
+    }
+    if (!cJSON_IsArray(list)) {
+        cJSON_DeleteItemFromObjectCaseSensitive(draft->plan, "waive");
+        list = cJSON_AddArrayToObject(draft->plan, "waive");
+    }
+    cJSON_AddItemToArray(list, cJSON_CreateString(id));
+    return true;
+}
+
 cJSON *draft_database(struct draft *draft)
 {
     cJSON *list = cJSON_GetObjectItemCaseSensitive(draft->plan, "databases");
@@ -241,6 +263,56 @@ cJSON *draft_database(struct draft *draft)
     first = cJSON_CreateObject();
     cJSON_AddItemToArray(list, first);
     return first;
+}
+
+int draft_database_count(const struct draft *draft)
+{
+    return cJSON_GetArraySize(json_get(draft->plan, "databases"));
+}
+
+char *draft_database_name(const cJSON *database)
+{
+    const char *name = json_str(database, "name");
+    size_t len = name ? strlen(name) : 0;
+
+    if (len < 2 || name[0] != '"' || name[len - 1] != '"')
+        return xstrdup(name);
+    struct buf plain = BUF_INIT;
+    for (size_t i = 1; i + 1 < len; i++) {
+        buf_addch(&plain, name[i]);
+        i += name[i] == '"';
+    }
+    return buf_take(&plain);
+}
+
+cJSON *draft_find_database(const struct draft *draft, const char *name)
+{
+    cJSON *item;
+
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(draft->plan, "databases"))
+    {
+        char *own = draft_database_name(item);
+        bool same = own && name && strcmp(own, name) == 0;
+        free(own);
+        if (same)
+            return item;
+    }
+    return NULL;
+}
+
+char *draft_target_names(const struct draft *draft)
+{
+    struct buf names = BUF_INIT;
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, json_get(draft->plan, "databases"))
+    {
+        const char *to = json_str(item, "target_database_name");
+        char *name = to ? xstrdup(to) : draft_database_name(item);
+        buf_addf(&names, "%s%s", names.len ? " " : "", name ? name : "");
+        free(name);
+    }
+    return buf_take(&names);
 }
 
 void draft_name_database(struct draft *draft, enum side side, const char *name)

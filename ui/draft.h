@@ -43,9 +43,18 @@ void draft_drop(struct draft *draft, const char *section);
 void draft_set_bool(struct draft *draft, const char *section, const char *key, bool value);
 bool draft_bool(const struct draft *draft, const char *section, const char *key, bool otherwise);
 void draft_set_secret(struct draft *draft, enum side side, enum draft_secret which, const char *text);
+/* Puts the id of a check into "waive", or takes it out. True: it is in now. */
+bool draft_waive(struct draft *draft, const char *id);
 /* The first database's object, made when there is none. */
 cJSON *draft_database(struct draft *draft);
-/* What it is called there; NULL or "" changes nothing. */
+int draft_database_count(const struct draft *draft);
+/* The object of the database of that name; NULL: the plan does not list it. */
+cJSON *draft_find_database(const struct draft *draft, const char *name);
+/* The name of such an object, of which one in double quotes is an identifier; NULL: it has none. Owned. */
+char *draft_database_name(const cJSON *database);
+/* The target's databases, as a text with blanks between; owned. */
+char *draft_target_names(const struct draft *draft);
+/* What the first is called there; NULL or "" changes nothing. */
 void draft_name_database(struct draft *draft, enum side side, const char *name);
 
 /* The plan's text; with_secrets: for a command's standard input, to be wiped. Owned. */

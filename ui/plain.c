@@ -15,6 +15,7 @@
 #include "ui/draft.h"
 #include "ui/screens/choices.h"
 #include "ui/screens/connect.h"
+#include "ui/screens/databases.h"
 #include "ui/screens/migrations.h"
 #include "ui/screens/review.h"
 #include "ui/ui.h"
@@ -256,6 +257,70 @@ static bool connect_side(struct plain *p, enum side side)
     return true;
 }
 
+/* "A B=C": A under its own name, B as C on the target. False: one is written wrongly. */
+static bool set_databases(struct plain *p, const char *line)
+{
+    struct databases list = {0};
+    char *copy = xstrdup(line), *at = copy, *word;
+    bool ok = true;
+
+    databases_open(&list, &p->draft);
+    list.picks = xrealloc(list.picks, (strlen(line) + (size_t)list.count + 1) * sizeof *list.picks);
+    for (int i = 0; i < list.count; i++)
+        list.picks[i].on = false;
+    while ((word = strsep(&at, " "))) {
+        char *to = strchr(word, '=');
+        if (!*word)
+            continue;
+        if (to)
+            *to++ = '\0';
+        ok = ok && *word && (!to || *to);
+        databases_pick(&list, word, to);
+    }
+    ok = ok && databases_store(&list, &p->draft);
+    databases_release(&list);
+    free(copy);
+    return ok;
+}
+
+static char *databases_text(const struct plain *p)
+{
+    struct buf text = BUF_INIT;
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, json_get(p->draft.plan, "databases"))
+    {
+        char *name = draft_database_name(item);
+        const char *to = json_str(item, "target_database_name");
+        bool same = !to || !name || strcmp(to, name) == 0;
+        buf_addf(&text, "%s%s%s%s", text.len ? " " : "", name ? name : "", same ? "" : "=", same ? "" : to);
+        free(name);
+    }
+    return buf_take(&text);
+}
+
+/* The plan's first database stays the one that is connected to. */
+static bool choose_databases(struct plain *p)
+{
+    for (;;) {
+        char *now = databases_text(p);
+        bool ok = ask(p, "Databases to migrate (NAME, or NAME=NAME-ON-THE-TARGET, blanks between)", now);
+        bool same = ok && strcmp(now, p->line) == 0;
+        free(now);
+        if (!ok || same)
+            return ok;
+        if (set_databases(p, p->line)) {
+            cJSON *first = draft_database(&p->draft);
+            char *name = draft_database_name(first);
+            draft_set(&p->draft, "source", "databaseName", name);
+            draft_set(&p->draft, "target", "databaseName", json_str(first, "target_database_name"));
+            free(name);
+            return true;
+        }
+        printf("Each is a name, or two with = between.\n");
+    }
+}
+
 static bool check(struct plain *p)
 {
     printf("\nThe checks:\n");
@@ -343,13 +408,14 @@ static bool choose_tables(struct plain *p)
 
 static bool confirm_emptying(struct plain *p)
 {
-    const char *want = json_str(draft_database(&p->draft), "target_database_name");
-
     if (strcmp(draft_text(&p->draft, "load", "prepare"), "truncate") != 0)
         return true;
-    if (!want)
-        want = draft_text(&p->draft, "target", "databaseName");
-    return ask(p, "Tables of the target are emptied. Type its database's name", "") && *want && strcmp(p->line, want) == 0;
+    char *want = draft_target_names(&p->draft);
+    bool several = draft_database_count(&p->draft) > 1;
+    bool same = ask(p, several ? "Tables of the target are emptied. Type its databases' names, in the plan's order" : "Tables of the target are emptied. Type its database's name", "") &&
+                *want && strcmp(p->line, want) == 0;
+    free(want);
+    return same;
 }
 
 static bool review(struct plain *p)
@@ -426,7 +492,7 @@ static bool make_plan(struct plain *p)
     if (!ask(p, "\nName of the migration", draft_text(&p->draft, NULL, "name")))
         return false;
     draft_set(&p->draft, NULL, "name", *p->line ? p->line : "migration");
-    return connect_side(p, SOURCE) && connect_side(p, TARGET) && check(p) && choose(p) && choose_tables(p) && review(p);
+    return connect_side(p, SOURCE) && connect_side(p, TARGET) && choose_databases(p) && check(p) && choose(p) && choose_tables(p) && review(p);
 }
 
 static void wizard(struct plain *p)

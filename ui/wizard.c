@@ -149,13 +149,16 @@ void wizard_keep(struct wizard *w)
     w->stored = text;
 }
 
-/* What the server that answered calls its database. */
-static void take_name(struct wizard *w, const char *text, enum side side)
+/* What the server that answered calls its database, and which others it has. */
+static void take_names(struct wizard *w, const char *text, enum side side)
 {
     cJSON *json = cJSON_Parse(text);
+    const cJSON *answer = cJSON_GetArrayItem(json, 0);
 
     free(w->names[side]);
-    w->names[side] = xstrdup(json_str(cJSON_GetArrayItem(json, 0), "databaseName"));
+    w->names[side] = xstrdup(json_str(answer, "databaseName"));
+    if (side == SOURCE)
+        databases_know(&w->databases, json_get(answer, "databases"));
     cJSON_Delete(json);
 }
 
@@ -184,6 +187,57 @@ static void enter(struct wizard *w, enum wizard_step step)
         ask_what_would_be(w);
 }
 
+/* The list over the form; a source that has not answered is tried first. */
+static void show_databases(struct wizard *w)
+{
+    w->go_on = false;
+    w->databases.wanted = false;
+    connect_store(&w->connect, &w->draft);
+    if (w->connect.sides[SOURCE].state == ANSWERED) {
+        name_databases(w);
+        databases_open(&w->databases, &w->draft);
+    } else {
+        try_servers(w);
+        w->databases.wanted = w->connect.sides[SOURCE].state == TRYING;
+    }
+}
+
+/* The first of those that were picked is the one in the form. */
+static void take_databases(struct wizard *w)
+{
+    if (!databases_store(&w->databases, &w->draft)) {
+        say(w, true, "No database is picked: Space picks the one under the cursor.");
+        return;
+    }
+    cJSON *first = draft_database(&w->draft);
+    char *names[SIDES] = {draft_database_name(first), xstrdup(json_str(first, "target_database_name"))};
+    for (int side = 0; side < SIDES; side++) {
+        connect_set_database(&w->connect, (enum side)side, names[side]);
+        free(w->names[side]);
+        w->names[side] = names[side];
+    }
+    w->databases.open = false;
+    wizard_keep(w);
+}
+
+static void waive(struct wizard *w)
+{
+    const char *id = checks_waivable(&w->checks);
+    char *text;
+
+    if (!id) {
+        say(w, true, "Only what must be mended can be waived; all else does not keep the migration from beginning.");
+        return;
+    }
+    bool waived = draft_waive(&w->draft, id);
+    checks_waive(&w->checks, id, waived);
+    text = waived ? xasprintf("%s is waived, and stands so in the report; v takes that back.", id)
+                  : xasprintf("%s is not waived any more.", id);
+    say(w, false, text);
+    free(text);
+    wizard_keep(w);
+}
+
 static void next_from_checks(struct wizard *w)
 {
     int failures = checks_failures(&w->checks);
@@ -196,14 +250,34 @@ static void next_from_checks(struct wizard *w)
         enter(w, STEP_SCHEMA);
 }
 
+static void say_without(struct wizard *w, const char *database)
+{
+    char *text = xasprintf("No table of \"%s\" is picked. A database that stays is left out on the first screen (F2).", database);
+
+    say(w, true, text);
+    free(text);
+}
+
 static void next_from_tables(struct wizard *w)
 {
     if (!w->picker.tables || w->picker.running)
         say(w, true, "The tables are not known yet.");
-    else if (!picker_count(&w->picker))
+    else if (!picker_count(&w->picker, NULL))
         say(w, true, "No table is picked: Space picks the one under the cursor, \"a\" all.");
+    else if (picker_without(&w->picker))
+        say_without(w, picker_without(&w->picker));
     else
         enter(w, STEP_REVIEW);
+}
+
+/* Each database of the target by its name. */
+static bool is_the_word(const struct wizard *w)
+{
+    char *want = draft_target_names(&w->draft);
+    bool same = strcmp(w->review.word.text, want) == 0;
+
+    free(want);
+    return same;
 }
 
 static bool empties_tables(const struct wizard *w)
@@ -213,15 +287,14 @@ static bool empties_tables(const struct wizard *w)
 
 static void next_from_review(struct wizard *w)
 {
-    const char *want = json_str(draft_database(&w->draft), "target_database_name");
-
     if (w->review.running || w->review.starting || !w->review.text || w->review.failed) {
         say(w, true, w->review.failed ? "This plan cannot be started: what is in the way is said above." : "Not yet.");
     } else if (empties_tables(w) && !w->review.confirming) {
         w->review.confirming = true;
         field_set(&w->review.word, "");
-    } else if (empties_tables(w) && strcmp(w->review.word.text, want ? want : "") != 0) {
-        say(w, true, "That is not the name of the target's database.");
+    } else if (empties_tables(w) && !is_the_word(w)) {
+        say(w, true, draft_database_count(&w->draft) > 1 ? "Those are not the names of the target's databases."
+                                                         : "That is not the name of the target's database.");
     } else {
         w->review.confirming = false;
         start(w);
@@ -282,8 +355,10 @@ static void take_answer(struct wizard *w, int which, const char *text, bool ok)
     if (w->step == STEP_CONNECT) {
         connect_answer(&w->connect, (enum side)which, text);
         if (w->connect.sides[which].state == ANSWERED)
-            take_name(w, text, (enum side)which);
-        if (w->go_on && connect_is_done(&w->connect))
+            take_names(w, text, (enum side)which);
+        if (w->databases.wanted && which == SOURCE)
+            show_databases(w);
+        else if (w->go_on && connect_is_done(&w->connect))
             enter(w, STEP_CHECK);
     } else if (w->starting) {
         started(w, text, ok);
@@ -334,12 +409,12 @@ const struct key_help *wizard_keys(const struct wizard *w)
 {
     static const struct key_help *const keys[STEPS] = {connect_keys, checks_keys, choices_keys, picker_keys, review_keys};
 
-    return keys[w->step];
+    return w->step == STEP_CONNECT && w->databases.open ? databases_keys : keys[w->step];
 }
 
 bool wizard_is_typing(const struct wizard *w)
 {
-    return w->step == STEP_CONNECT || (w->step == STEP_TABLES && w->picker.editing) ||
+    return (w->step == STEP_CONNECT && (!w->databases.open || w->databases.naming)) || (w->step == STEP_TABLES && w->picker.editing) ||
            (w->step == STEP_REVIEW && w->review.confirming);
 }
 
@@ -357,7 +432,7 @@ static bool key_of_checks(struct wizard *w, int key)
 static bool key_of_step(struct wizard *w, int key)
 {
     switch (w->step) {
-    case STEP_CONNECT: return connect_key(&w->connect, key);
+    case STEP_CONNECT: return w->databases.open ? databases_key(&w->databases, key) : connect_key(&w->connect, key);
     case STEP_CHECK: return key_of_checks(w, key);
     case STEP_SCHEMA: return choices_key(&w->choices, &w->draft, key);
     case STEP_TABLES: return picker_key(&w->picker, key);
@@ -369,7 +444,7 @@ static bool key_of_step(struct wizard *w, int key)
 static enum wizard_answer back(struct wizard *w)
 {
     w->message[0] = '\0';
-    w->go_on = false;
+    w->go_on = w->databases.wanted = false;
     if (w->starting) {
         say(w, true, "The engine is being started: it can be cancelled on the dashboard.");
         return WIZARD_STAYS;
@@ -415,14 +490,22 @@ enum wizard_answer wizard_key(struct wizard *w, int key)
 {
     bool was_asking = w->step == STEP_CONNECT && connect_asking(&w->connect);
 
+    if (w->step == STEP_CONNECT && w->databases.open && !w->databases.naming && key == '?')
+        return WIZARD_IGNORES;
     if (key_of_step(w, key)) {
         w->message[0] = '\0';
         if (w->step == STEP_CONNECT)
             after_form_key(w, was_asking);
         return WIZARD_STAYS;
     }
-    if (key == KEY_RETURN)
+    if (w->step == STEP_CONNECT && w->databases.open && key == KEY_RETURN)
+        take_databases(w);
+    else if (w->step == STEP_CONNECT && w->databases.open)
+        w->databases.open = false;
+    else if (key == KEY_RETURN)
         next(w);
+    else if (key == KEY_DATABASES && w->step == STEP_CONNECT)
+        show_databases(w);
     else if (key == KEY_ESCAPE)
         return back(w);
     else if (key == KEY_TEST && w->step == STEP_CONNECT)
@@ -431,6 +514,8 @@ enum wizard_answer wizard_key(struct wizard *w, int key)
         check(w);
     else if (key == 'f' && w->step == STEP_CHECK)
         begin_to_mend(w);
+    else if (key == 'v' && w->step == STEP_CHECK)
+        waive(w);
     else if (key == 'w' && w->step == STEP_REVIEW)
         w->is_error = !review_write_plan(&w->draft, w->message, sizeof w->message);
     else
@@ -459,7 +544,13 @@ void wizard_draw(struct wizard *w, struct canvas *c)
     canvas_putf(c, 0, 1, -1, ROLE_TITLE, "pgcutover  %s", *name ? name : "a new migration");
     draw_steps(w, c, 1);
     switch (w->step) {
-    case STEP_CONNECT: connect_draw(&w->connect, c, 3, rows, w->now_ms); break;
+    case STEP_CONNECT:
+        w->connect.databases = draft_database_count(&w->draft);
+        if (w->databases.open)
+            databases_draw(&w->databases, c, 3, rows);
+        else
+            connect_draw(&w->connect, c, 3, rows, w->now_ms);
+        break;
     case STEP_CHECK: checks_draw(&w->checks, c, 3, rows, w->now_ms); break;
     case STEP_SCHEMA: choices_draw(&w->choices, &w->draft, c, 3, rows); break;
     case STEP_TABLES: picker_draw(&w->picker, c, 3, rows, w->now_ms); break;
@@ -491,6 +582,7 @@ void wizard_release(struct wizard *w)
     for (int i = 0; i < SIDES; i++)
         child_release(&w->jobs[i]);
     connect_release(&w->connect);
+    databases_release(&w->databases);
     checks_release(&w->checks);
     picker_release(&w->picker);
     review_release(&w->review);

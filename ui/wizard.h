@@ -10,6 +10,7 @@
 #include "ui/screens/checks.h"
 #include "ui/screens/choices.h"
 #include "ui/screens/connect.h"
+#include "ui/screens/databases.h"
 #include "ui/screens/picker.h"
 #include "ui/screens/review.h"
 #include "ui/ui.h"
@@ -27,6 +28,7 @@ struct wizard {
     struct draft draft;
     enum wizard_step step;
     struct connect connect;
+    struct databases databases; /* over the form */
     struct checks checks;
     struct choices choices;
     struct picker picker;

@@ -429,6 +429,115 @@ static void test_mend(void)
     wizard_release(&w);
 }
 
+static void test_waive(void)
+{
+    struct wizard w;
+
+    begin(&w);
+    w.step = STEP_CHECK;
+    checks_answer(&w.checks, findings);
+    snprintf(w.checks.taken, sizeof w.checks.taken, "14:02:11");
+    type(&w, "v");
+    CHECK_INT(checks_failures(&w.checks), 0);
+    CHECK_STR(cJSON_GetArrayItem(json_get(w.draft.plan, "waive"), 0)->valuestring, "wal-level");
+    CHECK_CONTAINS(w.stored, "wal-level");
+    check_golden(&w, "checks_waived_80", 80, &glyphs_utf8);
+    CHECK_STR(checks_waivable(&w.checks), "wal-level"); /* the cursor went with it */
+    type(&w, "v");
+    CHECK_INT(checks_failures(&w.checks), 1);
+    CHECK_TRUE(!json_get(w.draft.plan, "waive"));
+    type(&w, "jv");
+    CHECK_CONTAINS(w.message, "Only what must be mended");
+    type(&w, "kv");
+    wizard_key(&w, KEY_RETURN);
+    CHECK_INT(w.step, STEP_SCHEMA);
+    wizard_release(&w);
+}
+
+static const char answer_many[] =
+    "[{\"ok\": true, \"databaseExists\": true, \"databaseName\": \"shop\", \"version\": \"15.2\", \"user\": \"m\", \"roundTripMs\": 1, \"databases\": ["
+    "{\"name\": \"crm\", \"bytes\": 52428800}, {\"name\": \"hr\"}, {\"name\": \"shop\", \"bytes\": 1073741824, \"current\": true}]}]";
+
+static void test_databases(void)
+{
+    struct wizard w;
+
+    begin(&w);
+    type(&w, "move\t\t\t\tshop");
+    go_to(&w, TARGET, FIELD_DATABASE);
+    type(&w, "shop2");
+    connect_trying(&w.connect, SOURCE, 0);
+    connect_trying(&w.connect, TARGET, 0);
+    connect_answer(&w.connect, SOURCE, answer_many);
+    connect_answer(&w.connect, TARGET, answer_ok);
+    cJSON *answer = cJSON_Parse(answer_many);
+    databases_know(&w.databases, json_get(cJSON_GetArrayItem(answer, 0), "databases"));
+    cJSON_Delete(answer);
+    w.names[SOURCE] = xstrdup("shop");
+    w.names[TARGET] = xstrdup("shop2");
+    json_add_str(draft_database(&w.draft), "keylessTables", "full");
+    wizard_key(&w, KEY_DATABASES);
+    CHECK_TRUE(w.databases.open && w.databases.picks[2].on && !w.databases.picks[0].on);
+    CHECK_STR(w.databases.picks[2].to, "shop2");
+    type(&w, "g mcustomers");
+    wizard_key(&w, KEY_RETURN);
+    check_golden(&w, "databases_80", 80, &glyphs_utf8);
+    check_golden(&w, "databases_132", 132, &glyphs_utf8);
+    wizard_key(&w, KEY_RETURN);
+    CHECK_TRUE(!w.databases.open);
+    CHECK_INT(draft_database_count(&w.draft), 2);
+    char *names = draft_target_names(&w.draft);
+    CHECK_STR(names, "customers shop2");
+    free(names);
+    CHECK_STR(json_str(draft_database(&w.draft), "keylessTables"), "full");
+    CHECK_STR(w.connect.sides[SOURCE].fields[FIELD_DATABASE].text, "crm");
+    CHECK_STR(w.connect.sides[TARGET].fields[FIELD_DATABASE].text, "customers");
+    CHECK_INT(w.connect.sides[SOURCE].state, UNTRIED);
+    check_golden(&w, "connect_several_80", 80, &glyphs_utf8);
+    w.step = STEP_SCHEMA; /* what is chosen there is of both */
+    type(&w, "jjj ");
+    CHECK_STR(json_str(draft_find_database(&w.draft, "shop"), "keylessTables"), "at-cutover");
+
+    /* Nothing picked is refused; Esc leaves all as it was. */
+    w.step = STEP_CONNECT;
+    databases_open(&w.databases, &w.draft);
+    type(&w, "A");
+    wizard_key(&w, KEY_RETURN);
+    CHECK_TRUE(w.databases.open);
+    CHECK_CONTAINS(w.message, "No database is picked");
+    wizard_key(&w, KEY_ESCAPE);
+    CHECK_INT(draft_database_count(&w.draft), 2);
+    wizard_release(&w);
+}
+
+/* Each database has its own choice of tables. */
+static void test_picker_databases(void)
+{
+    static const char tables[] = "[{\"name\": \"public.a\", \"databaseName\": \"crm\", \"bytes\": 81920, \"key\": \"none\", \"picked\": true}, {\"name\": \"public.b\", \"databaseName\": \"crm\", "
+                                 "\"picked\": true}, {\"name\": \"public.a\", \"databaseName\": \"shop\", \"picked\": true}, {\"name\": \"public.c\", "
+                                 "\"databaseName\": \"shop\", \"picked\": true}]";
+    struct wizard w;
+
+    begin(&w);
+    type(&w, "move");
+    cJSON_AddItemToObject(w.draft.plan, "databases", cJSON_Parse("[{\"name\": \"crm\"}, {\"name\": \"\\\"shop\\\"\", \"selectedTables\": [\"x\"]}]"));
+    w.step = STEP_TABLES;
+    picker_answer(&w.picker, &w.draft, tables);
+    type(&w, "d j");
+    check_golden(&w, "picker_several_80", 80, &glyphs_utf8);
+    wizard_keep(&w);
+    CHECK_TRUE(!json_get(draft_find_database(&w.draft, "crm"), "excludedTables"));
+    CHECK_TRUE(!json_get(draft_find_database(&w.draft, "shop"), "selectedTables"));
+    CHECK_STR(cJSON_GetArrayItem(json_get(draft_find_database(&w.draft, "shop"), "excludedTables"), 0)->valuestring, "public.a");
+    type(&w, "dA");
+    wizard_key(&w, KEY_RETURN);
+    CHECK_INT(w.step, STEP_TABLES);
+    CHECK_CONTAINS(w.message, "\"crm\"");
+    wizard_keep(&w); /* no empty list, which would mean all */
+    CHECK_INT(cJSON_GetArraySize(json_get(draft_find_database(&w.draft, "crm"), "excludedTables")), 2);
+    wizard_release(&w);
+}
+
 static void test_choices(void)
 {
     struct wizard w;
@@ -470,7 +579,7 @@ static void test_picker(void)
     wizard_keep(&w);
     CHECK_TRUE(!json_get(draft_database(&w.draft), "excludedTables")); /* nothing was changed: new tables come, too */
     type(&w, "j jj s");
-    CHECK_INT(picker_count(&w.picker), 10);
+    CHECK_INT(picker_count(&w.picker, NULL), 10);
     wizard_keep(&w);
     CHECK_INT(cJSON_GetArraySize(json_get(draft_database(&w.draft), "excludedTables")), 2);
     CHECK_STR(cJSON_GetArrayItem(json_get(draft_database(&w.draft), "excludedTables"), 0)->valuestring, "public.t00001");
@@ -567,7 +676,8 @@ int main(void)
     static const struct unit_test tests[] = {
         {"a line of text", test_field}, {"draft", test_draft}, {"plan", test_plan}, {"connect", test_connect}, {"ssh", test_ssh},
         {"a plan with ssh", test_plan_ssh}, {"addresses", test_address}, {"a password in a uri", test_uri_password},
-        {"checks", test_checks}, {"mend", test_mend}, {"choices", test_choices}, {"tables", test_picker}, {"many", test_many},
+        {"checks", test_checks}, {"mend", test_mend}, {"waive", test_waive}, {"several databases", test_databases},
+        {"their tables", test_picker_databases}, {"choices", test_choices}, {"tables", test_picker}, {"many", test_many},
         {"review", test_review}, {NULL, NULL},
     };
 

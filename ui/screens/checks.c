@@ -14,6 +14,7 @@
 const struct key_help checks_keys[] = {
     {"r", "recheck", "Makes the checks again: after something was mended on a server."},
     {"f", "fix", "Mends what is selected: shows the statements first, and runs them when \"y\" says so. It never restarts a server."},
+    {"v", "waive", "Waives what must be mended, by the id of its check: it is no obstacle then, is shown as waived, and stands so in the report. v once more takes that back."},
     {"a", "all", "Shows what is just told, too, or only what needs somebody."},
     {"j k", NULL, "Down and up; also the arrow keys, PgUp, PgDn, Home and End. Below stands why it matters, and what mends it."},
     {"Enter", "next", "Goes on. Refused while something is open that must be mended."},
@@ -112,6 +113,31 @@ static const cJSON *shown(const struct checks *screen, int n)
     return NULL;
 }
 
+const char *checks_waivable(const struct checks *screen)
+{
+    const cJSON *item = screen->running ? NULL : shown(screen, screen->selected);
+    const char *raw = json_str(item, "severity");
+
+    return raw && *raw == 'F' ? json_str(item, "id") : NULL;
+}
+
+void checks_waive(struct checks *screen, const char *id, bool waived)
+{
+    const cJSON *under = shown(screen, screen->selected);
+    cJSON *item;
+
+    cJSON_ArrayForEach(item, screen->findings)
+    {
+        if (!json_str(item, "id") || strcmp(json_str(item, "id"), id) != 0)
+            continue;
+        cJSON_DeleteItemFromObjectCaseSensitive(item, "waived");
+        json_add_bool(item, "waived", waived);
+    }
+    for (int i = 0; shown(screen, i); i++)
+        if (shown(screen, i) == under)
+            screen->selected = i;
+}
+
 static int count_shown(const struct checks *screen)
 {
     return count_of(screen, 'F') + count_of(screen, 'W') + (screen->all ? count_of(screen, 'I') : 0);
@@ -134,7 +160,7 @@ static void draw_one(const cJSON *item, struct canvas *c, int row, bool selected
 {
     const struct glyphs *g = c->glyphs;
     char which = severity(item);
-    const char *needs = json_str(item, "needs");
+    const char *needs = json_bool(item, "waived", false) ? "waived" : json_str(item, "needs");
     enum role role = which == 'F' ? ROLE_ERROR : which == 'W' ? ROLE_WARNING : ROLE_DIM;
 
     canvas_put(c, row, 0, 1, ROLE_KEY, selected ? g->selected : " ");
@@ -157,11 +183,30 @@ static void draw_details(const cJSON *item, struct canvas *c, int row, int rows)
 {
     int end = row + rows;
 
-    canvas_line(c, row++, json_str(item, "id"));
+    const char *database = json_str(item, "databaseName");
+    char title[128];
+
+    snprintf(title, sizeof title, "%s%s%s", json_str(item, "id") ? json_str(item, "id") : "", database ? ", database " : "", database ? database : "");
+    canvas_line(c, row++, title);
     row += draw_text(c, row, end - row, "found", json_str(item, "message"));
     row += draw_text(c, row, end - row, "why", json_str(item, "why"));
     row += draw_text(c, row, end - row, "fix", json_str(item, "fix"));
     draw_text(c, row, end - row, "undo", json_str(item, "undo"));
+}
+
+static void draw_counts(const struct checks *screen, struct canvas *c, int row)
+{
+    const cJSON *item;
+    int waived = 0, warnings = count_of(screen, 'W');
+    char text[32] = "";
+
+    cJSON_ArrayForEach(item, screen->findings)
+        waived += severity(item) == 'W' && json_bool(item, "waived", false);
+    warnings -= waived;
+    if (waived)
+        snprintf(text, sizeof text, "%d waived, ", waived);
+    canvas_putf(c, row, 1, -1, ROLE_TEXT, "%d must be mended, %s%d warning%s, %d told", count_of(screen, 'F'), text, warnings,
+                warnings == 1 ? "" : "s", count_of(screen, 'I'));
 }
 
 static void draw_head(const struct checks *screen, struct canvas *c, int row, int64_t now_ms)
@@ -169,8 +214,7 @@ static void draw_head(const struct checks *screen, struct canvas *c, int row, in
     if (screen->running)
         canvas_putf(c, row, 1, -1, ROLE_BUSY, "%s checking, %lld s", c->glyphs->busy, (long long)((now_ms - screen->since_ms) / 1000));
     else if (screen->findings)
-        canvas_putf(c, row, 1, -1, ROLE_TEXT, "%d must be mended, %d warning%s, %d told", count_of(screen, 'F'), count_of(screen, 'W'),
-                    count_of(screen, 'W') == 1 ? "" : "s", count_of(screen, 'I'));
+        draw_counts(screen, c, row);
     if (!screen->running && *screen->taken)
         canvas_right(c, row, c->cols - 20, 19, ROLE_DIM, screen->taken);
 }

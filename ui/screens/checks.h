@@ -33,6 +33,10 @@ int checks_failures(const struct checks *screen);
 const cJSON *checks_selected(const struct checks *screen);
 /* Is it time to make the checks again, because a restart is waited for? Notes that they are. */
 bool checks_are_due(struct checks *screen, int64_t now_ms);
+/* The id of the finding under the cursor, where it is one that must be mended, waived or not; else NULL. Borrowed. */
+const char *checks_waivable(const struct checks *screen);
+/* Marks all findings of that id; the cursor stays on the one that it is on. */
+void checks_waive(struct checks *screen, const char *id, bool waived);
 
 void checks_draw(struct checks *screen, struct canvas *canvas, int row, int rows, int64_t now_ms);
 bool checks_key(struct checks *screen, int key);

@@ -72,8 +72,10 @@ void choice_set(struct draft *draft, const struct choice *choice, int index)
 
     if (strcmp(choice->section, "databases") == 0) {
         cJSON *database = draft_database(draft);
-        cJSON_DeleteItemFromObjectCaseSensitive(database, choice->key);
-        cJSON_AddStringToObject(database, choice->key, value);
+        for (; database; database = database->next) {
+            cJSON_DeleteItemFromObjectCaseSensitive(database, choice->key);
+            cJSON_AddStringToObject(database, choice->key, value);
+        }
     } else if (strcmp(choice->values[0], "yes") == 0) {
         draft_set_bool(draft, choice->section, choice->key, strcmp(value, "yes") == 0);
     } else {

@@ -11,7 +11,7 @@
 
 struct choice {
     const char *label;
-    const char *section, *key;           /* section "databases": of the first one */
+    const char *section, *key;           /* section "databases": of each of them */
     const char *values[CHOICE_VALUES];   /* the first is the default; "yes" and "no": true and false */
     const char *meanings[CHOICE_VALUES];
 };

@@ -18,7 +18,8 @@ const struct key_help connect_keys[] = {
     {"Space", NULL, "In the fields TLS and SSH login: the next of its values. An empty TLS leaves it to the server and libpq's own settings."},
     {"F5", "try", "Tries both servers (also Ctrl-T). Nothing is changed on either."},
     {"Enter", "next", "Tries both servers, and goes on to the checks when they answer."},
-    {"Ctrl-E", "all said", "Shows what both servers said, whole, with details and hints."},
+    {"F2", "databases", "Lists the source's databases, to migrate several at once (also Ctrl-D). Tries the source first where it has not answered."},
+    {"Ctrl-E", NULL, "Shows what both servers said, whole, with details and hints."},
     {"Ctrl-U", NULL, "Empties the field."},
     {"SSH", NULL, "[USER@]HOST[:PORT] of the SSH server through which the database server is reached, or a Host of ~/.ssh/config; host and "
                   "port above are then as that server knows them. Empty: the server is reached directly. A key that is not known is asked "
@@ -210,6 +211,16 @@ void connect_settle(struct connect *screen)
         screen->password_moved = true;
         secret_free_string(password);
     }
+}
+
+void connect_set_database(struct connect *screen, enum side side, const char *name)
+{
+    struct connect_side *s = &screen->sides[side];
+
+    if (!name || strcmp(s->fields[FIELD_DATABASE].text, name) == 0)
+        return;
+    field_set(&s->fields[FIELD_DATABASE], name);
+    s->state = UNTRIED;
 }
 
 static void release_side(struct connect_side *s)

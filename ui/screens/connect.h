@@ -33,6 +33,7 @@ struct connect {
     struct field name; /* of the migration */
     struct connect_side sides[SIDES];
     int focus;         /* 0: the name; then the source's fields, then the target's */
+    int databases;     /* that the plan has; set before drawing */
     struct field answer; /* to the question about a host key */
     bool again;        /* a key is trusted now: try once more */
     bool telling;      /* the answers of both sides are shown whole */
@@ -48,6 +49,8 @@ void connect_store(const struct connect *screen, struct draft *draft);
 void connect_settle(struct connect *screen);
 void connect_release(struct connect *screen);
 
+/* Another database than the one that was tried makes the side untried. */
+void connect_set_database(struct connect *screen, enum side side, const char *name);
 /* How the side logs in to its SSH server, by what is filled in; static: the text of FIELD_SSH_LOGIN. */
 const char *connect_login(const struct connect_side *side);
 /* Is a field of a side in use, as the others are? */

@@ -42,7 +42,10 @@ static void draw_fields(const struct connect *screen, enum side side, struct can
 {
     const struct connect_side *s = &screen->sides[side];
 
-    canvas_put(c, row++, place.col, place.width, ROLE_HEADER, side == SOURCE ? "Source" : "Target");
+    int col = place.col + canvas_put(c, row, place.col, place.width, ROLE_HEADER, side == SOURCE ? "Source" : "Target");
+    if (side == SOURCE && screen->databases > 1)
+        canvas_putf(c, row, col + 1, place.width - 7, ROLE_TEXT, "%d databases, F2 shows them", screen->databases);
+    row++;
     for (int i = 0; i < FIELDS; i++) {
         bool focus = screen->focus == 1 + (int)side * FIELDS + i;
         if (!connect_shows(s, (enum connect_field)i))

@@ -15,6 +15,7 @@ const struct key_help picker_keys[] = {
     {"A", "none", "Leaves out all tables that are shown."},
     {"/", "filter", "Shows only tables whose name holds the text. Enter keeps it, Esc takes it away."},
     {"s", "sort", "By name, by size, by rows."},
+    {"d", NULL, "Shows the tables of the next database of the plan."},
     {"m", "name", "The table's name on the target, with its schema; empty: as on the source."},
     {"w", "rows", "A condition on the table's columns: only rows for which it is true are moved."},
     {"j k", NULL, "Down and up; also the arrow keys, PgUp, PgDn, Home and End."},
@@ -72,6 +73,11 @@ static int by_rows(const void *a, const void *b)
     return compare(((const struct pick *)a)->rows, ((const struct pick *)b)->rows, a, b);
 }
 
+static bool is_of(const struct pick *pick, const char *database)
+{
+    return !database || !pick->database || strcmp(pick->database, database) == 0;
+}
+
 static void look(struct picker *screen)
 {
     static int (*const orders[])(const void *, const void *) = {by_name, by_size, by_rows};
@@ -80,15 +86,17 @@ static void look(struct picker *screen)
         qsort(screen->picks, (size_t)screen->count, sizeof *screen->picks, orders[screen->order]);
     screen->shown_count = 0;
     for (int i = 0; i < screen->count; i++)
-        if (!screen->filter.text[0] || strcasestr(screen->picks[i].name, screen->filter.text))
+        if (is_of(&screen->picks[i], screen->database) &&
+            (!screen->filter.text[0] || strcasestr(screen->picks[i].name, screen->filter.text)))
             screen->shown[screen->shown_count++] = i;
     if (screen->selected >= screen->shown_count)
         screen->selected = screen->shown_count ? screen->shown_count - 1 : 0;
 }
 
 /* What the plan's mappings say of a table. */
-static void take_mapping(struct pick *pick, const cJSON *mappings)
+static void take_mapping(struct pick *pick, const struct draft *draft)
 {
+    const cJSON *mappings = json_get(draft_find_database(draft, pick->database), "tableMappings");
     const cJSON *item;
 
     cJSON_ArrayForEach(item, mappings)
@@ -103,8 +111,6 @@ static void take_mapping(struct pick *pick, const cJSON *mappings)
 
 static void take_tables(struct picker *screen, const struct draft *draft)
 {
-    const cJSON *databases = json_get(draft->plan, "databases");
-    const cJSON *mappings = json_get(cJSON_GetArrayItem(databases, 0), "tableMappings");
     const cJSON *item;
 
     screen->count = cJSON_GetArraySize(screen->tables);
@@ -115,9 +121,11 @@ static void take_tables(struct picker *screen, const struct draft *draft)
     {
         struct pick *pick = &screen->picks[screen->count++];
         *pick = (struct pick){.table = item, .name = xstrdup(json_str(item, "name")), .on = json_bool(item, "picked", false),
-                              .bytes = number(item, "bytes"), .rows = number(item, "estimatedRows")};
-        take_mapping(pick, mappings);
+                              .bytes = number(item, "bytes"), .rows = number(item, "estimatedRows"),
+                              .database = json_str(item, "databaseName")};
+        take_mapping(pick, draft);
     }
+    screen->database = screen->count ? screen->picks[0].database : NULL;
     look(screen);
 }
 
@@ -135,22 +143,47 @@ void picker_answer(struct picker *screen, const struct draft *draft, const char 
     cJSON_Delete(json);
 }
 
-int picker_count(const struct picker *screen)
+int picker_count(const struct picker *screen, const char *database)
 {
     int count = 0;
 
     for (int i = 0; i < screen->count; i++)
-        count += screen->picks[i].on;
+        count += screen->picks[i].on && is_of(&screen->picks[i], database);
     return count;
 }
 
-static void store_mappings(const struct picker *screen, cJSON *database)
+/* The database that comes after this one, in the order of the plan; NULL: this was the last. */
+static const char *next_database(const struct picker *screen, const char *database)
+{
+    const cJSON *item;
+    bool seen = !database;
+
+    cJSON_ArrayForEach(item, screen->tables)
+    {
+        const char *name = json_str(item, "databaseName");
+        if (seen && name && (!database || strcmp(name, database) != 0))
+            return name;
+        seen = seen || (name && strcmp(name, database) == 0);
+    }
+    return NULL;
+}
+
+const char *picker_without(const struct picker *screen)
+{
+    const char *database = next_database(screen, NULL);
+
+    while (database && picker_count(screen, database))
+        database = next_database(screen, database);
+    return database;
+}
+
+static void store_mappings(const struct picker *screen, const char *name, cJSON *database)
 {
     cJSON *mappings = cJSON_CreateArray();
 
     for (int i = 0; i < screen->count; i++) {
         const struct pick *pick = &screen->picks[i];
-        if (!pick->on || (!pick->to && !pick->where))
+        if (!pick->on || !is_of(pick, name) || (!pick->to && !pick->where))
             continue;
         cJSON *item = cJSON_CreateObject();
         json_add_str(item, "table", pick->name);
@@ -167,24 +200,33 @@ static void store_mappings(const struct picker *screen, cJSON *database)
         cJSON_Delete(mappings);
 }
 
-/* All but a few are all that come, too; a few are just these. */
-void picker_store(const struct picker *screen, struct draft *draft)
+/* All but a few are all that come, too; a few are just these. An empty list would mean all. */
+static void store_database(const struct picker *screen, const char *name, cJSON *database)
 {
-    int picked = picker_count(screen);
-    bool name_picked = picked * 2 < screen->count;
+    int picked = picker_count(screen, name), count = 0;
 
-    if (!screen->changed)
-        return;
-    cJSON *database = draft_database(draft);
+    for (int i = 0; i < screen->count; i++)
+        count += is_of(&screen->picks[i], name);
+    bool name_picked = picked && picked * 2 < count;
     cJSON_DeleteItemFromObjectCaseSensitive(database, "selectedTables");
     cJSON_DeleteItemFromObjectCaseSensitive(database, "excludedTables");
-    store_mappings(screen, database);
-    if (picked == screen->count)
+    store_mappings(screen, name, database);
+    if (picked == count)
         return;
     cJSON *list = cJSON_AddArrayToObject(database, name_picked ? "selectedTables" : "excludedTables");
     for (int i = 0; i < screen->count; i++)
-        if (screen->picks[i].on == name_picked)
+        if (is_of(&screen->picks[i], name) && screen->picks[i].on == name_picked)
             cJSON_AddItemToArray(list, cJSON_CreateString(screen->picks[i].name));
+}
+
+void picker_store(const struct picker *screen, struct draft *draft)
+{
+    if (!screen->changed)
+        return;
+    for (const char *name = next_database(screen, NULL); name; name = next_database(screen, name)) {
+        cJSON *database = draft_find_database(draft, name);
+        store_database(screen, name, database ? database : draft_database(draft));
+    }
 }
 
 /* --- drawing --- */
@@ -214,23 +256,29 @@ static void draw_pick(const struct pick *pick, struct canvas *c, int row, bool s
     canvas_put(c, row, 5, name, selected ? ROLE_SELECTED : pick->on ? ROLE_TEXT : ROLE_DIM, pick->name);
     canvas_right(c, row, name + 6, 13, ROLE_TEXT, rows);
     canvas_right(c, row, name + 20, 10, ROLE_TEXT, bytes);
-    canvas_put(c, row, name + 32, 9, keyless ? ROLE_WARNING : ROLE_TEXT, keyless ? "none !" : key);
+    canvas_put(c, row, name + 32, 9, keyless ? ROLE_WARNING : ROLE_TEXT, keyless ? "none !" : key ? key : "");
     canvas_put(c, row, name + 41, 10, ROLE_DIM, note_of(pick));
 }
 
 static void draw_head(const struct picker *screen, struct canvas *c, int row)
 {
     static const char *const orders[] = {"name", "size", "rows"};
+    bool several = next_database(screen, next_database(screen, NULL)) != NULL;
     double all = 0, on = 0;
+    int count = 0;
     char sizes[2][32];
 
     for (int i = 0; i < screen->count; i++) {
+        if (!is_of(&screen->picks[i], screen->database))
+            continue;
+        count++;
         all += screen->picks[i].bytes;
         on += screen->picks[i].on ? screen->picks[i].bytes : 0;
     }
     units_bytes((int64_t)on, sizes[0], sizeof sizes[0]);
     units_bytes((int64_t)all, sizes[1], sizeof sizes[1]);
-    canvas_putf(c, row, 1, -1, ROLE_TEXT, "%d of %d tables, %s of %s, by %s", picker_count(screen), screen->count, sizes[0], sizes[1],
+    int col = several ? 3 + canvas_putf(c, row, 1, c->cols / 3, ROLE_HEADER, "%s (d: next)", screen->database) : 1;
+    canvas_putf(c, row, col, -1, ROLE_TEXT, "%d of %d tables, %s of %s, by %s", picker_count(screen, screen->database), count, sizes[0], sizes[1],
                 orders[screen->order]);
     if (screen->filter.text[0]) {
         char text[FIELD_SIZE + 64];
@@ -363,6 +411,13 @@ bool picker_key(struct picker *screen, int key)
         return true;
     case 'a': pick_shown(screen, true); return true;
     case 'A': pick_shown(screen, false); return true;
+    case 'd':
+        screen->database = next_database(screen, screen->database);
+        if (!screen->database)
+            screen->database = next_database(screen, NULL);
+        screen->selected = 0;
+        look(screen);
+        return true;
     case 's': screen->order = (screen->order + 1) % 3; look(screen); return true;
     case '/': case 'm': case 'w': begin_editing(screen, (char)key); return true;
     default: return false;

@@ -9,6 +9,7 @@
 
 struct pick {
     const cJSON *table; /* borrowed from picker.tables */
+    const char *database; /* borrowed from it, too */
     char *name;         /* owned: as a pattern of the plan */
     double bytes, rows; /* estimated */
     char *to, *where;   /* owned; NULL: as on the source, all rows */
@@ -24,7 +25,8 @@ struct picker {
     int64_t since_ms;
     struct pick *picks; /* owned */
     int count;
-    int *shown;         /* owned: indexes of picks that the filter lets through */
+    const char *database; /* the one that is shown, borrowed from tables; of the first table at first */
+    int *shown;         /* owned: indexes of its picks that the filter lets through */
     int shown_count;
     int selected, top;
     enum picker_order order;
@@ -39,9 +41,13 @@ void picker_release(struct picker *screen);
 void picker_running(struct picker *screen, int64_t now_ms);
 /* The JSON text of "pgcutover tables --json": picked is what the draft says. */
 void picker_answer(struct picker *screen, const struct draft *draft, const char *text);
-/* What was changed goes into the plan: what is left out, or, where that is most, what is picked; names and rows. */
+/* What was changed goes into the plan, for each database: what is left out, or, where that is most, what is picked; names and
+ * rows. */
 void picker_store(const struct picker *screen, struct draft *draft);
-int picker_count(const struct picker *screen); /* picked */
+/* Tables picked, of the database (NULL: of all). */
+int picker_count(const struct picker *screen, const char *database);
+/* A database of which none is picked; NULL: of each there is one. Borrowed. */
+const char *picker_without(const struct picker *screen);
 
 void picker_draw(struct picker *screen, struct canvas *canvas, int row, int rows, int64_t now_ms);
 bool picker_key(struct picker *screen, int key);

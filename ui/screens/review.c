@@ -98,7 +98,8 @@ void review_draw(struct review *screen, const struct draft *draft, struct canvas
     free(plan);
     if (!screen->confirming)
         return;
-    int col = 2 + canvas_put(c, row + rows - 1, 1, -1, ROLE_WARNING, "Tables of the target are emptied. Its database's name:");
+    int col = 2 + canvas_put(c, row + rows - 1, 1, -1, ROLE_WARNING, draft_database_count(draft) > 1 ? "Tables of the target are emptied. Its databases, in the plan's order:"
+                                                                                                         : "Tables of the target are emptied. Its database's name:");
     field_draw(&screen->word, c, row + rows - 1, col, c->cols - col - 1, true);
 }
 
