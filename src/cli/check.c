@@ -83,6 +83,8 @@ int cmd_check(const struct options *o)
     cli_close_tunnels(&plan, &tunnels);
     plan_release(&plan);
     if (!ok)
+        cli_hint_hba(o, &err);
+    if (!ok)
         code = cli_fail(o, &err);
     else if (outcome.failures)
         code = 3;

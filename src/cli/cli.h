@@ -45,6 +45,8 @@ struct options {
 int cmd_batch(const struct options *options);
 int cmd_check(const struct options *options);
 int cmd_fix(const struct options *options); /* check --fix, --undo */
+/* Where pg_hba.conf keeps somebody out, the hint says what can be done about it from here. */
+void cli_hint_hba(const struct options *options, struct err *err);
 int cmd_connect(const struct options *options);
 int cmd_tables(const struct options *options);
 int cmd_status(const struct options *options);
@@ -81,6 +83,7 @@ bool cli_read_plan_or_name(const struct options *options, const char *path, stru
 /* Connects once to both sides: asks for passwords that are wanted on the terminal (into the plan), and
  * finds servers that cannot be reached before anything is made. A target database that is missing is
  * no error. */
+bool cli_greet_server(const struct options *options, struct plan *plan, enum conn_side side, struct err *err);
 bool cli_greet_servers(const struct options *options, struct plan *plan, struct err *err);
 
 /* The tunnels of a command's own connections, by side; the engine has others. */

@@ -245,11 +245,16 @@ static bool greet_side(const struct options *o, struct plan_endpoint *endpoint,
     return false;
 }
 
+bool cli_greet_server(const struct options *options, struct plan *plan, enum conn_side side, struct err *err)
+{
+    return side == SIDE_SOURCE ? greet_side(options, &plan->source, plan->databases[0].name, side, err)
+                               : greet_side(options, &plan->target, plan->databases[0].target_name, side, err);
+}
+
 bool cli_greet_servers(const struct options *options, struct plan *plan, struct err *err)
 {
     stop_catch_signals(false);
-    return greet_side(options, &plan->source, plan->databases[0].name, SIDE_SOURCE, err) &&
-           greet_side(options, &plan->target, plan->databases[0].target_name, SIDE_TARGET, err);
+    return cli_greet_server(options, plan, SIDE_SOURCE, err) && cli_greet_server(options, plan, SIDE_TARGET, err);
 }
 
 cJSON *cli_stored_status(const char *dir)

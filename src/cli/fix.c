@@ -6,8 +6,10 @@
 #include "base/json.h"
 #include "base/stop.h"
 #include "check/check.h"
+#include "check/hba.h"
 #include "cli/cli.h"
 #include "engine/fix.h"
+#include "engine/fix_hba.h"
 #include "engine/fix_store.h"
 #include "engine/fix_undo.h"
 
@@ -156,9 +158,9 @@ static int tell_outcome(const struct options *o, const struct fix *fix, enum fix
 
 static bool agrees(const struct options *o, struct err *err)
 {
+    fflush(stdout); /* before what is told on stderr */
     if (o->yes)
         return true;
-    fflush(stdout);
     if (cli_ask_yes("Run it"))
         return true;
     err_set(err, ERR_USAGE, "nothing was run: it was not agreed to");
@@ -183,6 +185,95 @@ static int mend(const struct options *o, const struct fix_request *request, stru
     return code;
 }
 
+/* --- --fix where pg_hba.conf keeps the plan's role out --- */
+
+static void show_command(void *arg, const char *host, const char *command)
+{
+    (void)arg;
+    fprintf(stderr, "on %s: %s\n", host, command);
+}
+
+static void show_hba(FILE *out, const struct options *o, const struct fix *fix)
+{
+    fprintf(out, "%s (%s): %s\n", o->fix, side_name(fix->side), fix->message);
+    fputs("This is done on its host:\n", out);
+    print_lines(out, fix->statements);
+    fputs("It is taken back when the migration is deleted or cancelled:\n", out);
+    print_lines(out, fix->undo);
+}
+
+static int fix_hba(const struct options *o, const struct fix_request *request, enum conn_side side, const char *refused)
+{
+    struct fix_hba hba = FIX_HBA_INIT;
+    struct fix fix = {.found = true, .side = side, .message = xstrdup(refused)};
+    struct err err = ERR_INIT;
+    int code = 0;
+
+    bool ok = fix_hba_look(&hba, request, side, refused, show_command, NULL, &err);
+    if (ok) {
+        fix.statements = fix_hba_steps(&hba);
+        fix.undo = fix_hba_undo_steps(&hba);
+        show_hba(o->json ? stderr : stdout, o, &fix);
+    }
+    bool ran = ok && !o->dry_run && agrees(o, &err) && fix_hba_run(&hba, request, &err);
+    if (err_is_set(&err))
+        code = cli_fail(o, &err);
+    else if (o->json)
+        print_json(o, &fix, ran ? "mended" : "open", ran ? NULL : refused);
+    else if (ran)
+        printf("pg_hba.conf of the %s lets this migration in.\n", side_name(side));
+    fix_hba_release(&hba);
+    fix_release(&fix);
+    return code;
+}
+
+static bool is_about_hba(const char *text)
+{
+    struct hba_refusal refusal = HBA_REFUSAL_INIT;
+    bool is = hba_refusal_parse(&refusal, text);
+
+    hba_refusal_release(&refusal);
+    return is;
+}
+
+void cli_hint_hba(const struct options *o, struct err *err)
+{
+    if (is_about_hba(err->message))
+        err_hint(err, "\"pgcutover check %s --fix hba --side %s\" puts a line for it into pg_hba.conf, where the server runs on this host "
+                      "or on the plan's SSH server; it shows what it would do, and asks.",
+                 o->args[0], strncmp(err->message, "target", 6) == 0 ? "target" : "source");
+}
+
+/* Whom pg_hba.conf keeps out cannot make any check. *code: it was dealt with, and came to this. False: everybody is let in, or
+ * err says what else is wrong. */
+static bool was_kept_out(const struct options *o, struct plan *plan, const struct plan_database *database, const char *state_dir, int side,
+                         int *code, struct err *err)
+{
+    struct secret password = SECRET_INIT;
+    struct fix_request request = {.state_dir = state_dir, .plan = plan, .database = database, .id = o->fix, .side = side,
+                                  .role = o->as, .password = &password};
+    bool kept = false;
+
+    for (int i = SIDE_SOURCE; i <= SIDE_TARGET && !kept && !err_is_set(err); i++) {
+        if (cli_greet_server(o, plan, (enum conn_side)i, err) || !is_about_hba(err->message))
+            continue;
+        kept = (strcmp(o->fix, "hba") == 0 || strcmp(o->fix, "repl-conn") == 0) && (side == FIX_ANY_SIDE || side == i);
+        if (!kept) {
+            cli_hint_hba(o, err);
+            break;
+        }
+        char *refused = xstrdup(err->message);
+        err_clear(err);
+        *code = open_as(o, plan, (enum conn_side)i, "postgres", &password, err)
+                    ? fix_hba(o, &request, (enum conn_side)i, refused) : cli_fail(o, err);
+        free(refused);
+    }
+    secret_release(&password);
+    return kept;
+}
+
+/* --- --fix ID --- */
+
 static int fix_one(const struct options *o, struct plan *plan, const struct plan_database *database, const char *state_dir, int side)
 {
     struct secret password = SECRET_INIT;
@@ -199,6 +290,8 @@ static int fix_one(const struct options *o, struct plan *plan, const struct plan
             print_json(o, &fix, "mended", NULL);
         else
             printf("%s finds nothing to mend.\n", o->fix);
+    } else if (!fix.statements && strcmp(o->fix, "repl-conn") == 0 && is_about_hba(fix.message)) {
+        code = open_as(o, plan, fix.side, fix.database, &password, &err) ? fix_hba(o, &request, fix.side, fix.message) : cli_fail(o, &err);
     } else {
         show(o->json ? stderr : stdout, o, &fix);
         if (!fix.statements || o->dry_run) {
@@ -301,17 +394,19 @@ int cmd_fix(const struct options *o)
     struct err err = ERR_INIT;
     struct cli_tunnels tunnels = CLI_TUNNELS_INIT;
     const struct plan_database *database = NULL;
-    int side, code;
+    int side, code = 0;
 
     if (!take_id(o, &err) || !take_side(o, &side, &err) || !cli_read_plan_or_name(o, o->args[0], &plan, &err))
         return cli_fail(o, &err);
     stop_catch_signals(true);
     char *state_dir = cli_state_dir(o, &plan);
-    bool ok = (o->undo || (database = take_database(o, &plan, &err))) && cli_open_tunnels(o, &plan, &tunnels, &err) &&
-              cli_greet_servers(o, &plan, &err);
-    if (!ok)
+    bool ok = (o->undo || (database = take_database(o, &plan, &err))) && cli_open_tunnels(o, &plan, &tunnels, &err);
+    if (ok && o->undo && !cli_greet_servers(o, &plan, &err) && is_about_hba(err.message))
+        err_clear(&err); /* another role may be let in, or the host's own */
+    bool dealt = ok && o->fix && was_kept_out(o, &plan, database, state_dir, side, &code, &err);
+    if (!dealt && err_is_set(&err))
         code = cli_fail(o, &err);
-    else
+    else if (!dealt)
         code = o->fix ? fix_one(o, &plan, database, state_dir, side) : undo_those(o, &plan, state_dir);
     cli_close_tunnels(&plan, &tunnels);
     plan_release(&plan);

@@ -174,6 +174,7 @@ static cJSON *entry_of(const struct fix *fix, const struct fix_request *request,
     json_add_str(entry, "undo", fix->undo);
     json_add_bool(entry, "reload", fix->reload);
     json_add_bool(entry, "lasts", fix->lasts);
+    json_add_bool(entry, "right", fix_is_right(fix->statements));
     json_add_time(entry, "time", clock_wall_us());
     return entry;
 }

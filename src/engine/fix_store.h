@@ -2,8 +2,8 @@
  * before the act, like the journal, but beside the migrations: it is there before the migration begins, and outlives one
  * that failed at the next check.
  *
- * STATE/.fixes/NAME.json: an array of {"seq","id","side","databaseName","role","statements","undo","reload","lasts","time"};
- * statements and undo have one statement a line. The file is gone with its last entry. */
+ * STATE/.fixes/NAME.json: an array of {"seq","id","side","databaseName","migrated","role","statements","undo","reload","lasts","right",
+ * "time"}, and "hba" where it is about pg_hba.conf; statements and undo have one statement a line. The file is gone with its last entry. */
 #ifndef PGC_ENGINE_FIX_STORE_H
 #define PGC_ENGINE_FIX_STORE_H
 

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "engine/fix.h"
+#include "engine/fix_hba.h"
 #include "engine/fix_setting.h"
 #include "engine/fix_store.h"
 #include "pg/conn.h"
@@ -113,6 +114,14 @@ static bool undo_entry(const struct fix_undo_request *request, const cJSON *entr
 
     if (!json_str(entry, "undo"))
         return true;
+    if (json_get(entry, "hba")) {
+        bool gone = false;
+        bool ok = fix_hba_undo(request->plan, which, entry, request->role, request->password, &gone, err);
+        if (ok && gone)
+            tell(request, "warning", "%s on the %s: somebody has taken the record out of pg_hba.conf already, or changed it",
+                 json_str(entry, "id"), json_str(entry, "side"));
+        return ok;
+    }
     bool ok = fix_connect(&c, request->plan, which, json_str(entry, "databaseName"), request->role, request->password, err) &&
               run_undo(request, &c, entry, err);
     conn_close(&c);
@@ -127,7 +136,7 @@ static bool is_wanted(const struct fix_undo_request *request, const cJSON *entry
 {
     const char *id = json_str(entry, "id"), *migrated = json_str(entry, "migrated");
 
-    return !(request->but_rights && fix_is_right(json_str(entry, "statements"))) && (!request->id || (id && strcmp(request->id, id) == 0)) &&
+    return !(request->but_rights && json_bool(entry, "right", false)) && (!request->id || (id && strcmp(request->id, id) == 0)) &&
            (!request->migrated || (migrated && strcmp(request->migrated, migrated) == 0));
 }
 

@@ -18,15 +18,20 @@ static struct plan_endpoint *endpoint_of(struct plan *plan, enum conn_side side)
     return side == SIDE_SOURCE ? &plan->source : &plan->target;
 }
 
+struct ssh_login tunnels_login(const struct plan_ssh *ssh)
+{
+    return (struct ssh_login){.host = ssh->host, .port = ssh->port, .user = ssh->user, .identity_file = ssh->identity_file,
+                              .known_hosts = ssh->known_hosts, .fingerprint = ssh->fingerprint, .jump = ssh->jump,
+                              .jump_fingerprint = ssh->jump_fingerprint, .password = ssh->password.text,
+                              .passphrase = ssh->passphrase.text};
+}
+
 bool tunnels_open(struct tunnel_process *process, struct plan *plan, enum conn_side side, bool once, struct err *err)
 {
     struct plan_endpoint *endpoint = endpoint_of(plan, side);
     struct plan_ssh *ssh = &endpoint->ssh;
     struct tunnel_options options = {
-        .login = {.host = ssh->host, .port = ssh->port, .user = ssh->user, .identity_file = ssh->identity_file,
-                  .known_hosts = ssh->known_hosts, .fingerprint = ssh->fingerprint, .jump = ssh->jump,
-                  .jump_fingerprint = ssh->jump_fingerprint, .password = ssh->password.text,
-                  .passphrase = ssh->passphrase.text},
+        .login = tunnels_login(ssh),
         .once = once,
     };
     char *host = NULL;

@@ -19,6 +19,8 @@ struct engine_tunnel {
 
 #define ENGINE_TUNNEL_INIT {.process = TUNNEL_PROCESS_INIT}
 
+/* How to log in, as the plan says. Borrows from ssh. */
+struct ssh_login tunnels_login(const struct plan_ssh *ssh);
 /* Starts the process of one side's tunnel and sets the plan's tunnel_port; nothing is waited for. once: a login that fails
  * ends it whatever the reason. */
 bool tunnels_open(struct tunnel_process *process, struct plan *plan, enum conn_side side, bool once, struct err *err);

@@ -425,7 +425,8 @@ struct refusal {
 
 static const struct refusal refusals[] = {
     {"password authentication failed", "28P01"}, {"no password supplied", "28P01"},
-    {"no pg_hba.conf entry", "28000"},           {"is not permitted to log in", "28000"},
+    {"no pg_hba.conf entry", "28000"},           {"pg_hba.conf rejects", "28000"},
+    {"is not permitted to log in", "28000"},
     {"must be superuser or replication role", "42501"},
     {"permission denied to start WAL sender", "42501"},
     {"authentication failed", "28000"},          {"role \"", "28000"},

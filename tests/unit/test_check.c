@@ -1,6 +1,7 @@
 /* Findings and the decisions of single checks; what servers show is in test_check_servers. */
 #include "base/files.h"
 #include "check/fixes.h"
+#include "check/hba.h"
 #include "check/run.h"
 
 #include "unit.h"
@@ -404,6 +405,59 @@ static void test_page(void)
     err_clear(&err);
 }
 
+static void check_refusal(const char *message, const char *want)
+{
+    struct hba_refusal refusal = HBA_REFUSAL_INIT;
+    bool is_one = hba_refusal_parse(&refusal, message);
+    char *record = is_one ? hba_record(&refusal, "md5") : xstrdup("none");
+
+    CHECK_STR(record, want);
+    free(record);
+    hba_refusal_release(&refusal);
+}
+
+static void test_hba_refusal(void)
+{
+    check_refusal("x: FATAL:  no pg_hba.conf entry for host \"10.1.2.3\", user \"mover\", database \"shop\", no encryption",
+                  "host \"shop\" \"mover\" 10.1.2.3/32 md5");
+    check_refusal("no pg_hba.conf entry for host \"::1\", user \"a \"b\", database \"c\"d\", SSL encryption\nno pg_hba.conf entry for host \"::1\", "
+                  "user \"a\", database \"c\", no encryption", "hostssl \"c\"\"d\" \"a \"\"b\" ::1/128 md5");
+    check_refusal("pg_hba.conf rejects connection for host \"[local]\", user \"m\", database \"all\", SSL off", "local \"all\" \"m\" md5");
+    check_refusal("pg_hba.conf rejects replication connection for host \"10.1.2.3\", user \"m\", SSL on", "hostssl replication \"m\" 10.1.2.3/32 md5");
+    check_refusal("kein pg_hba.conf-Eintrag f\xc3\xbcr Host \xc2\xab" "10.1.2.3\xc2\xbb, Benutzer \xc2\xabm\xc2\xbb, Datenbank \xc2\xab" "d\xc2\xbb, SSL off",
+                  "host \"d\" \"m\" 10.1.2.3/32 md5");
+    check_refusal("no pg_hba.conf entry for host \"10.1.2.3\", user \"/m\", database \"d\", no encryption", "none");
+    check_refusal("no pg_hba.conf entry for host \"10.1.2.3 trust\", user \"m\", database \"d\", no encryption", "none");
+    check_refusal("no pg_hba.conf entry", "none");
+    check_refusal("password authentication failed for user \"m\"", "none");
+}
+
+static void check_place(const char *text, size_t want, size_t want_lines, bool want_ended)
+{
+    size_t lines;
+    bool ended;
+
+    CHECK_INT(hba_first_place(text, &lines, &ended), want);
+    CHECK_INT(lines, want_lines);
+    CHECK_INT(ended, want_ended);
+}
+
+static void test_hba_place(void)
+{
+    check_place("", 1, 0, true);
+    check_place("local all all trust", 1, 1, false);
+    check_place("# a\n\n \t# b\n  host a b c d\nlocal x\n", 4, 5, true);
+    check_place("# a\n#b", 3, 2, false);
+    /* One line from 14 on, and before that a comment and a record. */
+    check_place("# a\n# b \\\nlocal all all trust\nhost a\n", 2, 4, true);
+    check_place("# b \\\r\n# c\nhost a\n", 3, 3, true);
+    CHECK_INT(hba_find("a\nb\nc\n", "b", "c"), 2);
+    CHECK_INT(hba_find("a\nb\nc", "b", "c"), 2);
+    CHECK_INT(hba_find("a\nb\ncc", "b", "c"), 0);
+    CHECK_INT(hba_find("a\nb", "b", "c"), 0);
+    CHECK_INT(hba_find("", "b", "c"), 0);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -412,6 +466,7 @@ int main(void)
         {"waived", test_waived},          {"ids", test_ids},
         {"the manual page", test_page},   {"disk of the target", test_disk},
         {"statements to be run", test_statements}, {"fixes", test_fixes},            {"fixes of two databases", test_fixes_of_two},
+        {"pg_hba.conf: whom it refuses", test_hba_refusal}, {"pg_hba.conf: the place", test_hba_place},
         {"pooler", test_pooler},          {"clock skew", test_skew},
         {"items", test_items},            {"the table of checks", test_table},
         {NULL, NULL},
