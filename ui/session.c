@@ -217,15 +217,19 @@ void session_serve(struct session *session)
     read_stored(session); /* its last word */
 }
 
-static void send_command(struct session *session, const char *command, const char *database, const char *table)
+static cJSON *request_for(const char *command, const char *database)
 {
     cJSON *request = json_message("command");
 
     json_add_str(request, "command", command);
     if (database)
         json_add_str(request, "databaseName", database);
-    if (table)
-        cJSON_AddItemToArray(cJSON_AddArrayToObject(request, "tables"), cJSON_CreateString(table));
+    return request;
+}
+
+/* request is taken. */
+static void send_request(struct session *session, const char *command, cJSON *request)
+{
     err_clear(&session->answer);
     str_replace(&session->said, NULL);
     str_replace(&session->command, command);
@@ -234,12 +238,27 @@ static void send_command(struct session *session, const char *command, const cha
 
 void session_command(struct session *session, const char *command, const char *database)
 {
-    send_command(session, command, database, NULL);
+    send_request(session, command, request_for(command, database));
 }
 
 void session_command_table(struct session *session, const char *command, const char *database, const char *table)
 {
-    send_command(session, command, database, table);
+    cJSON *request = request_for(command, database);
+
+    cJSON_AddItemToArray(cJSON_AddArrayToObject(request, "tables"), cJSON_CreateString(table));
+    send_request(session, command, request);
+}
+
+void session_decide(struct session *session, const char *database, const char *object, const char *sql, bool skip)
+{
+    cJSON *request = request_for("decide", database);
+
+    json_add_str(request, "object", object);
+    if (sql)
+        json_add_str(request, "sql", sql);
+    else if (skip)
+        json_add_bool(request, "skip", true);
+    send_request(session, "decide", request);
 }
 
 static void push(double *values, int count, double value)

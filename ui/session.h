@@ -43,6 +43,8 @@ void session_take(struct session *session, const cJSON *message);
 void session_command(struct session *session, const char *command, const char *database);
 /* The same for one table, named as in a plan. */
 void session_command_table(struct session *session, const char *command, const char *database, const char *table);
+/* Decides on a statement of the schema that the target refused: another text, left out (sql NULL), or neither. */
+void session_decide(struct session *session, const char *database, const char *object, const char *sql, bool skip);
 /* Once a second: adds to the history. database: the one that is shown. */
 void session_sample(struct session *session, const cJSON *database, int64_t now_ms);
 

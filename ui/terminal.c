@@ -1,10 +1,13 @@
 #include "ui/terminal.h"
 
+#include <errno.h>
 #include <langinfo.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <curses.h>
@@ -166,6 +169,66 @@ void terminal_show(const struct canvas *canvas)
 void terminal_redraw(void)
 {
     clearok(curscr, true);
+}
+
+#define EDITOR_TURN_MS 200
+
+static const char *editor(void)
+{
+    const char *visual = getenv("VISUAL"), *other = getenv("EDITOR");
+
+    return visual && *visual ? visual : other && *other ? other : "vi";
+}
+
+/* EDITOR may have arguments: the shell splits it. */
+static void run_editor(const char *path)
+{
+    char *command = xasprintf("%s \"$1\"", editor());
+
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
+        signal(crashes[i], SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGQUIT, SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
+    execl("/bin/sh", "sh", "-c", command, "sh", path, (char *)NULL);
+    _exit(127);
+}
+
+static int wait_for_editor(pid_t pid, void (*meanwhile)(void *arg), void *arg)
+{
+    struct timespec turn = {.tv_nsec = EDITOR_TURN_MS * 1000000L};
+    int status = 0;
+    pid_t ended;
+
+    while ((ended = waitpid(pid, &status, WNOHANG)) == 0 || (ended < 0 && errno == EINTR)) {
+        meanwhile(arg);
+        nanosleep(&turn, NULL);
+    }
+    return status;
+}
+
+bool terminal_edit(const char *path, void (*meanwhile)(void *arg), void *arg, struct err *err)
+{
+    def_prog_mode();
+    endwin();
+    void (*interrupt)(int) = signal(SIGINT, SIG_IGN); /* Ctrl-C there is the editor's */
+    void (*quit)(int) = signal(SIGQUIT, SIG_IGN);
+    pid_t pid = fork();
+    if (pid == 0)
+        run_editor(path);
+    if (pid < 0)
+        err_errno(err, "could not start \"%s\"", editor());
+    int status = pid > 0 ? wait_for_editor(pid, meanwhile, arg) : 1;
+    signal(SIGINT, interrupt);
+    signal(SIGQUIT, quit);
+    reset_prog_mode();
+    clearok(curscr, true);
+    refresh();
+    if (pid > 0 && status != 0) {
+        err_set(err, ERR_IO, "the editor \"%s\" ended with an error: nothing was decided", editor());
+        err_hint(err, "EDITOR names the editor that is used.");
+    }
+    return status == 0;
 }
 
 static int special_key(wint_t key)

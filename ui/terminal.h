@@ -23,6 +23,9 @@ void terminal_size(int *rows, int *cols);
 void terminal_show(const struct canvas *canvas);
 /* Forgets what the screen is thought to be. */
 void terminal_redraw(void);
+/* Hands the terminal to the user's editor ($VISUAL, $EDITOR, vi) for a file, and takes it back; meanwhile() is called five times a
+ * second. False with err when the editor could not be run, or says that it failed. */
+bool terminal_edit(const char *path, void (*meanwhile)(void *arg), void *arg, struct err *err);
 /* The next key, KEY_NOTHING when there is none. Does not wait. */
 int terminal_key(void);
 

@@ -18,6 +18,7 @@
 #include "ui/screens/dashboard.h"
 #include "ui/screens/help.h"
 #include "ui/screens/migrations.h"
+#include "ui/screens/statements.h"
 #include "ui/terminal.h"
 #include "ui/wizard.h"
 
@@ -186,6 +187,63 @@ static void aside_ended(struct app *a)
     free(text);
 }
 
+/* --- what the dashboard asks for --- */
+
+/* The engine's messages are taken while somebody edits. */
+static void serve_meanwhile(void *arg)
+{
+    struct app *a = arg;
+
+    if (a->session.live)
+        session_serve(&a->session);
+}
+
+static void edit_statement(struct app *a)
+{
+    char *before = statements_text(&a->dashboard);
+    char *path = xasprintf("%s/%s/edit.sql", a->options->state_dir, a->session.name);
+    struct buf after = BUF_INIT;
+    struct err *err = &a->session.answer;
+
+    err_clear(err);
+    if (before && file_write_atomic(path, before, strlen(before), err) && terminal_edit(path, serve_meanwhile, a, err) &&
+        file_read(path, &after, err))
+        statements_edited(&a->dashboard, before, after.data ? after.data : "");
+    unlink(path);
+    dashboard_refresh(&a->dashboard);
+    buf_release(&after);
+    free(path);
+    free(before);
+}
+
+static void write_failed(struct app *a)
+{
+    char *text = statements_script(&a->dashboard);
+    char *path = xasprintf("%s-failed.sql", a->session.name);
+    struct err *err = &a->session.answer;
+
+    err_clear(err);
+    if (!*text)
+        snprintf(a->dashboard.message, sizeof a->dashboard.message, "No statement has failed.");
+    else if (file_replace(path, text, strlen(text), err))
+        snprintf(a->dashboard.message, sizeof a->dashboard.message, "Written: %s.", path);
+    free(path);
+    free(text);
+}
+
+static void do_asked(struct app *a)
+{
+    const char *what = a->dashboard.asked;
+
+    a->dashboard.asked = NULL;
+    if (strcmp(what, "edit") == 0)
+        edit_statement(a);
+    else if (strcmp(what, "write failed") == 0)
+        write_failed(a);
+    else
+        run_aside(a, what);
+}
+
 /* --- drawing --- */
 
 static void draw_small(struct canvas *c)
@@ -230,7 +288,7 @@ static void draw(struct app *a)
 
 static void show_help(struct app *a)
 {
-    a->help = (struct help){.keys = a->making ? wizard_keys(&a->wizard) : a->is_open ? dashboard_keys : migrations_keys};
+    a->help = (struct help){.keys = a->making ? wizard_keys(&a->wizard) : a->is_open ? dashboard_keys(&a->dashboard) : migrations_keys};
     a->helping = true;
 }
 
@@ -300,10 +358,8 @@ static void take_key(struct app *a, int key)
         key_of_wizard(a, key);
     else if (!(a->is_open ? dashboard_key(&a->dashboard, key) : migrations_key(&a->list, key)))
         key_outside(a, key);
-    if (a->is_open && a->dashboard.asked) {
-        run_aside(a, a->dashboard.asked);
-        a->dashboard.asked = NULL;
-    }
+    if (a->is_open && a->dashboard.asked)
+        do_asked(a);
 }
 
 /* --- the loop --- */

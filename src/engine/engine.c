@@ -17,6 +17,7 @@
 #include "base/proc.h"
 #include "base/record.h"
 #include "base/stop.h"
+#include "engine/decided.h"
 #include "engine/supervisor.h"
 
 static char *random_id(void)
@@ -143,19 +144,21 @@ bool engine_recall_decisions(struct migration *m, bool *changed, struct err *err
 {
     char *path = original_plan(m);
     struct plan now = {0};
-    bool ok = true;
+    bool ok = (!path || plan_read_as(&now, path, m->name, err)) && decided_load(m, err);
 
     *changed = false;
-    if (path && (ok = plan_read_as(&now, path, m->name, err))) {
+    if (ok) {
         char *before = plan_text(&m->plan);
-        plan_take_decisions(&m->plan, &now);
+        if (path)
+            plan_take_decisions(&m->plan, &now);
+        decided_apply(m, &m->plan);
         char *after = plan_text(&m->plan);
         *changed = strcmp(before, after) != 0;
         ok = !*changed || store_plan(m, err);
         free(before);
         free(after);
-        plan_release(&now);
     }
+    plan_release(&now);
     free(path);
     return ok;
 }

@@ -174,6 +174,7 @@ void migration_release(struct migration *m)
     free(m->id);
     free(m->name);
     free(m->dir);
+    cJSON_Delete(m->decided);
     plan_release(&m->plan);
     *m = (struct migration){0};
 }

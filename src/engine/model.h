@@ -275,6 +275,7 @@ struct migration {
     int64_t started_us, ended_us;
     struct event events[EVENT_COUNT]; /* ring */
     uint64_t event_count;             /* ever */
+    cJSON *decided;                   /* owned: engine/decided.h; NULL: nothing, or not read */
     uint64_t version;                 /* counts changes; pipelines and tables carry theirs */
 };
 

@@ -302,12 +302,17 @@ static cJSON *builds_json(const struct pipeline *p)
 }
 
 /* Numbers of the schema's statements by state, and each that was left out, edited or refused. */
-static void add_statements(cJSON *json, const struct pipeline *p)
+static void add_statements(cJSON *json, const struct migration *m, const struct pipeline *p)
 {
+    const cJSON *item;
     const cJSON *counts = json_get(p->statements, "counts"), *list = json_get(p->statements, "list");
 
     cJSON_AddItemToObject(json, "schemaStatements", counts ? cJSON_Duplicate(counts, true) : cJSON_CreateNull());
     cJSON_AddItemToObject(json, "schemaDecisions", list ? cJSON_Duplicate(list, true) : cJSON_CreateArray());
+    cJSON *decided = cJSON_AddArrayToObject(json, "schemaDecided");
+    cJSON_ArrayForEach(item, m->decided)
+        if (json_str(item, "database") && strcmp(json_str(item, "database"), p->name) == 0)
+            cJSON_AddItemToArray(decided, cJSON_Duplicate(item, true));
 }
 
 static cJSON *database_json(const struct migration *m, const struct pipeline *p, int64_t now_us)
@@ -340,7 +345,7 @@ static cJSON *database_json(const struct migration *m, const struct pipeline *p,
     json_add_bool(json, "cutoverFailed", p->cutover_refused);
     json_add_time(json, "cutoverSetFor", m->plan.cutover_at_us && !p->cutover_missed ? m->plan.cutover_at_us : 0);
     add_error(json, "lastError", &p->error);
-    add_statements(json, p);
+    add_statements(json, m, p);
     cJSON_AddItemToObject(json, "indexBuilds", builds_json(p));
     cJSON_AddItemToObject(json, "cutoverSteps", steps_json(p));
     json_add_time(json, "writesStoppedOn", p->frozen_us);

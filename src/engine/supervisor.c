@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/stop.h"
 #include "engine/change.h"
+#include "engine/decided.h"
 #include "engine/engine.h"
 #include "engine/limits.h"
 #include "engine/pipeline.h"
@@ -225,7 +226,7 @@ static bool recall_decisions(struct supervisor *s, struct err *err)
         if (strcmp(w->kind->name, "index") == 0)
             worker_stop(w);
     if (changed)
-        migration_event(s->m, "info", "schema.onError and schema.edits were read again from the plan");
+        migration_event(s->m, "info", "schema.onError and schema.edits were read again");
     return true;
 }
 
@@ -257,6 +258,8 @@ static bool on_command(void *arg, const char *name, const cJSON *request, cJSON 
 
     if (strcmp(name, "limits") == 0)
         return limits_command(s, request, answer, err);
+    if (strcmp(name, "decide") == 0)
+        return decided_command(s, request, err);
     if (change_is_command(name))
         return change_command(s, name, request, answer, err);
     if (rehearsal_is_command(name))

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/buf.h"
 #include "base/files.h"
 #include "base/xalloc.h"
@@ -96,6 +97,57 @@ void plan_take_decisions(struct plan *plan, const struct plan *from)
         str_replace(&plan->schema_edits[i].sql, edit->sql);
         str_replace(&plan->schema_edits[i].database, edit->database);
     }
+}
+
+static bool is_same(const struct plan *plan, const char *object, const char *database, const struct plan_edit *edit)
+{
+    bool only = plan->database_count < 2;
+
+    return object && strcmp(object, edit->object) == 0 &&
+           (database && edit->database ? strcmp(database, edit->database) == 0 : only);
+}
+
+static void remove_edit(struct plan *plan, const struct plan_edit *edit)
+{
+    cJSON *list = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(plan->document, "schema"), "edits");
+    size_t kept = 0;
+
+    for (size_t i = 0; i < plan->schema_edit_count; i++) {
+        struct plan_edit *old = &plan->schema_edits[i];
+        if (!is_same(plan, old->object, old->database, edit)) {
+            plan->schema_edits[kept++] = *old;
+            continue;
+        }
+        free(old->object);
+        free(old->sql);
+        free(old->database);
+        cJSON_DeleteItemFromArray(list, (int)kept);
+    }
+    plan->schema_edit_count = kept;
+}
+
+void plan_decide(struct plan *plan, const struct plan_edit *edit)
+{
+    cJSON *schema = cJSON_GetObjectItemCaseSensitive(plan->document, "schema");
+
+    remove_edit(plan, edit);
+    if (!edit->sql && !edit->skip)
+        return;
+    plan->schema_edits = xrealloc(plan->schema_edits, (plan->schema_edit_count + 1) * sizeof *plan->schema_edits);
+    plan->schema_edits[plan->schema_edit_count++] =
+        (struct plan_edit){.object = xstrdup(edit->object), .sql = xstrdup(edit->sql), .skip = edit->skip, .database = xstrdup(edit->database)};
+    if (!cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(schema, "edits")))
+        put_dotted(plan->document, "schema.edits", cJSON_CreateArray());
+    schema = cJSON_GetObjectItemCaseSensitive(plan->document, "schema");
+    cJSON *item = cJSON_CreateObject();
+    json_add_str(item, "object", edit->object);
+    if (edit->sql)
+        json_add_str(item, "sql", edit->sql);
+    else
+        json_add_bool(item, "skip", true);
+    if (edit->database)
+        json_add_str(item, "database", edit->database);
+    cJSON_AddItemToArray(cJSON_GetObjectItemCaseSensitive(schema, "edits"), item);
 }
 
 void plan_waive(struct plan *plan, const char *id)

@@ -191,6 +191,10 @@ bool plan_after_schema_sql(const struct plan *plan, char **sql, struct err *err)
 /* schema.onError and schema.edits become those of from: what may be decided while a migration stands still. */
 void plan_take_decisions(struct plan *plan, const struct plan *from);
 
+/* Makes edit the decision on its statement in its database, in the document too; one with neither sql nor skip takes the decision
+ * back. The strings are copied. */
+void plan_decide(struct plan *plan, const struct plan_edit *edit);
+
 /* Command-line values put over the plan's ("cutover.when", "ready"): the same rules and errors as in
  * the file; the document is changed too. value NULL: back to the default. On error the plan is as
  * before. Keys inside of lists cannot be set, nor lists. */

@@ -39,7 +39,7 @@ expect "the form says how many" "2 databases, F2 shows them"
 press Enter
 expect "the checks" "0 must be mended"
 press Enter
-expect "how it is moved" "In one way in this version"
+expect "how it is moved" "Stop writes by"
 press Enter
 expect "the tables of the first" "crm (d: next)  3 of 3 tables"
 press d
@@ -92,7 +92,7 @@ press v
 expect "not any more" "1 must be mended"
 press v
 press Enter
-expect "it goes on" "In one way in this version"
+expect "it goes on" "Stop writes by"
 grep -q '"fk-outside"' "$STATE/.draft.json" && pass "the plan has the waiver" || fail "no waiver in $(cat "$STATE/.draft.json")"
 press q
 expect "left" "^prompt>"
@@ -100,7 +100,7 @@ rm -f "$STATE/.draft.json"
 
 # Line by line.
 { printf '%s\n' two "" "$PGC_DIR/source" "" shop postgres "" "" "" "" "" "$PGC_DIR/target" "" shop2 postgres "" "" "" ""
-  printf '%s\n' "hr crm=" "hr crm=c2" "" "" "" "" "" "" "" "" "" "" yes no; } | pgc --plain >plain.out 2>&1
+  printf '%s\n' "hr crm=" "hr crm=c2" "" "" "" "" "" "" "" "" "" "" "" "" "" yes no; } | pgc --plain >plain.out 2>&1
 assert_contains "plain: a name that is missing" "$(cat plain.out)" "two with = between"
 assert_contains "plain: both are in the plan" "$(tr -d ' \n\t' <two.json)" '"name":"crm","target_database_name":"c2"'
 assert_contains "plain: what would be done" "$(cat plain.out)" 'CREATE DATABASE'

@@ -69,7 +69,7 @@ expect "the checks" "0 must be mended"
 grep -rq -e sesame "$STATE" && fail "the passphrase is on disk" || pass "the passphrase is not on disk"
 grep -q "$(fingerprint bastion)" "$STATE/.draft.json" && grep -q "$(fingerprint first)" "$STATE/.draft.json" && pass "what is trusted is in the draft" || fail "the draft: $(cat "$STATE/.draft.json")"
 press Enter
-expect "how it is moved" "In one way in this version"
+expect "how it is moved" "Stop writes by"
 press Enter
 expect "the tables" "1 of 1 tables"
 press Enter

@@ -1255,6 +1255,33 @@ static void test_manual(void)
     err_clear(&err);
 }
 
+/* Decisions that are made while the migration runs: over the plan's own, and taken back. */
+static void test_decide(void)
+{
+    static const char text[] = "{\"name\": \"p\", \"source\": {\"uri\": \"postgresql://a/x\"}, \"target\": {\"uri\": \"postgresql://b/x\"}, "
+                               "\"schema\": {\"edits\": [{\"object\": \"VIEW a\", \"skip\": true}, {\"object\": \"VIEW b\", \"sql\": \"x\"}]}}";
+    struct plan plan;
+    struct err err = ERR_INIT;
+
+    CHECK_TRUE(plan_parse(&plan, text, "p.json", &err));
+    plan_decide(&plan, &(struct plan_edit){.object = "VIEW a", .sql = "SELECT 1", .database = "x"});
+    plan_decide(&plan, &(struct plan_edit){.object = "VIEW b", .database = "x"});
+    plan_decide(&plan, &(struct plan_edit){.object = "VIEW c", .skip = true, .database = "x"});
+    CHECK_INT(plan.schema_edit_count, 2);
+    CHECK_STR(plan.schema_edits[0].object, "VIEW a");
+    CHECK_STR(plan.schema_edits[0].sql, "SELECT 1");
+    CHECK_TRUE(plan.schema_edits[1].skip && !plan.schema_edits[1].sql);
+    char *now = plan_text(&plan);
+    plan_release(&plan);
+    CHECK_TRUE(plan_parse(&plan, now, "p.json", &err)); /* the document says the same */
+    CHECK_INT(plan.schema_edit_count, 2);
+    CHECK_STR(plan.schema_edits[1].object, "VIEW c");
+    CHECK_TRUE(!strstr(now, "VIEW b"));
+    free(now);
+    plan_release(&plan);
+    err_clear(&err);
+}
+
 static const struct unit_test tests[] = {
     {"syntax", test_syntax},
     {"nesting", test_nesting},
@@ -1289,7 +1316,7 @@ static const struct unit_test tests[] = {
     {"mutations", test_mutations},
     {"words", test_words},
     {"manual", test_manual},
-    {NULL, NULL},
+    {"decide", test_decide}, {NULL, NULL},
 };
 
 int main(void)

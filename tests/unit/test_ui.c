@@ -1,7 +1,9 @@
 /* Themes, text in cells, charts, and screens drawn from a fixed model: compared with tests/golden. With
  * PGC_GOLDEN=write the files are written anew instead; look at what changed before it is committed. */
 #include <locale.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "unit.h"
 
@@ -11,6 +13,7 @@
 #include "ui/screens/dashboard.h"
 #include "ui/screens/help.h"
 #include "ui/screens/migrations.h"
+#include "ui/screens/statements.h"
 #include "ui/session.h"
 #include "ui/terminal.h"
 
@@ -363,9 +366,97 @@ static void test_cutover(void)
     end(&d, &s);
 }
 
+static const char schema_refused[] =
+    "{\"schemaStatements\": {\"applied\": 255, \"pending\": 388, \"held\": 12, \"failed\": 2, \"skipped\": 1, \"edited\": 1}, \"schemaDecided\": [],"
+    "\"schemaDecisions\": [{\"object\": \"FUNCTION public.geo_near(point)\", \"state\": \"failed\", \"sqlstate\": \"0A000\", \"message\": \"extension \\\"postgis\\\" is not "
+    "available\", \"statement\": \"CREATE FUNCTION public.geo_near(point) RETURNS boolean\\n\\tLANGUAGE sql\\n\\tAS $$ SELECT true $$\\n;\"}, {\"object\": \"VIEW app.bad\", "
+    "\"state\": \"failed\", \"sqlstate\": \"42P01\", \"message\": \"relation \\\"geo\\\" does not exist\", \"statement\": \"CREATE VIEW app.bad AS SELECT 1;\"}, {\"object\": "
+    "\"EXTENSION pg_cron\", \"state\": \"skipped\", \"decision\": \"skip\", \"message\": \"left out by the plan (schema.edits)\"}, {\"object\": \"INDEX app.i\", \"state\": \"applied\", "
+    "\"decision\": \"edit\"}]}";
+
+/* What was said of the schema becomes the first database's. */
+static void refuse(struct session *s, const char *text)
+{
+    cJSON *facts = cJSON_Parse(text);
+    cJSON *database = (cJSON *)session_database(s, 0);
+
+    while (facts->child) {
+        cJSON *item = cJSON_DetachItemViaPointer(facts, facts->child);
+        cJSON_DeleteItemFromObjectCaseSensitive(database, item->string);
+        cJSON_AddItemToObject(database, item->string, item);
+    }
+    cJSON_Delete(facts);
+}
+
+/* The engine's end of the session's channel. */
+static int listen_to(struct session *s)
+{
+    int fds[2];
+
+    CHECK_TRUE(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+    channel_open(&s->channel, fds[0]);
+    return fds[1];
+}
+
+static void check_sent(int fd, const char *part)
+{
+    char text[2048];
+    ssize_t got = recv(fd, text, sizeof text - 1, MSG_DONTWAIT);
+
+    text[got > 0 ? got : 0] = '\0';
+    CHECK_CONTAINS(text, part);
+}
+
+static void test_statements(void)
+{
+    struct session s;
+    struct dashboard d;
+
+    begin(&d, &s, "loading.json");
+    int engine = listen_to(&s);
+    refuse(&s, schema_refused);
+    CHECK_INT(statements_open(&d), 2);
+    CHECK_TRUE(dashboard_key(&d, 'S'));
+    draw_all(&d, "statements");
+    dashboard_key(&d, 'v');
+    draw_all(&d, "statement");
+    dashboard_key(&d, 'v');
+    dashboard_key(&d, 'e');
+    CHECK_STR(d.asked, "edit");
+    char *text = statements_text(&d);
+    statements_edited(&d, text, "CREATE FUNCTION public.geo_near(point) RETURNS boolean\n\tLANGUAGE sql\n\tAS $$ SELECT true $$\n");
+    CHECK_TRUE(!s.command); /* as it was */
+    statements_edited(&d, text, " ;\n");
+    CHECK_TRUE(!s.command && d.is_error);
+    statements_edited(&d, text, "SELECT 1;\n");
+    CHECK_STR(s.command, "decide");
+    check_sent(engine, "\"sql\":\"SELECT 1\"");
+    free(text);
+    type(&d, "js");
+    check_sent(engine, "\"object\":\"VIEW app.bad\",\"skip\":true");
+    refuse(&s, "{\"schemaDecided\": [{\"object\": \"FUNCTION public.geo_near(point)\", \"sql\": \"SELECT 1\"}, {\"object\": \"VIEW app.bad\", \"skip\": true}]}");
+    CHECK_INT(statements_open(&d), 0);
+    str_replace(&s.command, NULL);
+    draw_all(&d, "statements_decided");
+    text = statements_script(&d);
+    CHECK_STR(text, "-- FUNCTION public.geo_near(point): extension \"postgis\" is not available (0A000)\nSELECT 1;\n\n"
+                    "-- VIEW app.bad: relation \"geo\" does not exist (42P01)\nCREATE VIEW app.bad AS SELECT 1;\n\n");
+    free(text);
+    type(&d, "jjs"); /* what is applied is not decided on any more */
+    CHECK_TRUE(!s.command);
+    CHECK_CONTAINS(d.message, "applied already");
+    type(&d, "R");
+    CHECK_STR(s.command, "resume");
+    dashboard_key(&d, KEY_ESCAPE);
+    CHECK_INT(d.pane, PANE_TABLES);
+    end(&d, &s);
+    close(engine);
+}
+
 static void test_help(void)
 {
-    struct help help = {.keys = dashboard_keys};
+    struct dashboard d = {.pane = PANE_TABLES};
+    struct help help = {.keys = dashboard_keys(&d)};
     struct canvas canvas;
 
     canvas_init(&canvas, 24, 80, &glyphs_utf8);
@@ -399,7 +490,7 @@ int main(void)
 {
     static const struct unit_test tests[] = {
         {"text", test_text},           {"outside", test_outside}, {"charts", test_charts}, {"themes", test_themes},
-        {"dashboard", test_dashboard}, {"filter", test_filter},   {"cutover", test_cutover}, {"help", test_help}, {"many", test_many},
+        {"dashboard", test_dashboard}, {"filter", test_filter},   {"cutover", test_cutover}, {"statements", test_statements}, {"help", test_help}, {"many", test_many},
         {"list", test_list},           {NULL, NULL},
     };
 

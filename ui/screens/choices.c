@@ -22,6 +22,14 @@ const struct choice choices[] = {
     {"Roles", "schema", "roles", {"yes", "no"},
      {"Roles that own something on the source and are missing on the target are made there, without passwords.",
       "Roles are not made: owners and grants must be there."}},
+    {"Foreign keys", "schema", "foreignKeys", {"defer", "disable"},
+     {"They are added and validated before the cutover; where they are there, they do not act.",
+      "They are away until the target is opened, and validated then: that is downtime. For a target's role that may not become replica."}},
+    {"Triggers", "schema", "triggers", {"replica", "disable"},
+     {"They do not fire for what is brought over.", "None is in force until the target is opened. For a target's role that may not become replica."}},
+    {"Refused statements", "schema", "onError", {"stop", "skip-and-report"},
+     {"Where the target refuses one, the migration stands still, and S on its dashboard decides: edit, skip, retry.",
+      "They are left out, with what depends on them, and reported. Tables and sequences never are."}},
     {"Rows on the target", "load", "prepare", {"refuse", "truncate"},
      {"Tables of the target that hold rows stop the migration before it begins.",
       "Tables of the target that hold rows are EMPTIED. The target database's name is asked for before."}},
@@ -106,8 +114,7 @@ void choices_draw(const struct choices *screen, struct draft *draft, struct canv
     canvas_line(c, row++, choice->label);
     row += canvas_wrap(c, row, 2, c->cols - 4, 2, ROLE_TEXT, choice->meanings[choice_value(draft, choice)]) + 1;
     canvas_wrap(c, row, 2, c->cols - 4, end - row, ROLE_DIM,
-                "In one way in this version: foreign keys are held back and added at the end, triggers are inert through the "
-                "replica role, enums are kept, secondary indexes are built after each table's load.");
+                "In one way in this version: enums are kept, secondary indexes are built after each table's load.");
 }
 
 bool choices_key(struct choices *screen, struct draft *draft, int key)

@@ -11,15 +11,17 @@
 #include "base/units.h"
 #include "ui/screens/finish.h"
 #include "ui/screens/panes.h"
+#include "ui/screens/statements.h"
 #include "ui/terminal.h"
 
-const struct key_help dashboard_keys[] = {
+static const struct key_help common_keys[] = {
     {"c", "cut over", "Asks for the target database's name, and cuts over. Refused, with the reason, while the migration is not ready."},
     {"p", "pause", "Stops all work; slot and place are kept, and the source keeps WAL meanwhile."},
     {"r", "resume", "Goes on after a pause, and tries what stopped (the migration or a table) once more."},
     {"Enter", "table", "Shows everything about the table under the cursor, with its error."},
     {"g", "lag", "Shows why the target is behind, positions, and what the slot keeps."},
     {"s", NULL, "Shows the steps of the cutover, each with its state and time."},
+    {"S", NULL, "Shows the statements of the schema that the target refused: each is edited, left out or tried again there."},
     {"v", NULL, "Shows what comparing source and target gave, for each table."},
     {"V", NULL, "Compares source and target, all tables, as of one position, while changes are streamed. Nothing stops."},
     {"f", NULL, "Shows what came of it, what is left on the servers, and the last steps: w writes the report, D deletes the migration, B "
@@ -40,6 +42,11 @@ const struct key_help dashboard_keys[] = {
     {"q", "leave", "Leaves; the engine goes on."},
     {NULL, NULL, NULL},
 };
+
+const struct key_help *dashboard_keys(const struct dashboard *d)
+{
+    return d->pane == PANE_STATEMENTS ? statements_keys : common_keys;
+}
 
 void dashboard_release(struct dashboard *d)
 {
@@ -313,6 +320,15 @@ static void draw_tables(struct dashboard *d, struct canvas *c, int row, int rows
 
 /* --- the foot --- */
 
+/* With the key that leads on, which no long message pushes off the row. */
+static void draw_error(struct canvas *c, int row, const char *message, const char *key)
+{
+    int width = canvas_width(c, key);
+
+    canvas_putf(c, row, 1, c->cols - width - 3, ROLE_ERROR, "%s %s", c->glyphs->error, message);
+    canvas_put(c, row, c->cols - width - 1, width, ROLE_KEY, key);
+}
+
 static void draw_message(const struct dashboard *d, struct canvas *c, int row)
 {
     const struct session *s = d->session;
@@ -330,11 +346,11 @@ static void draw_message(const struct dashboard *d, struct canvas *c, int row)
     } else if (s->command) {
         canvas_putf(c, row, 1, -1, ROLE_BUSY, "%s %s: waiting for the engine's answer", c->glyphs->busy, s->command);
     } else if (err_is_set(&s->answer)) {
-        canvas_putf(c, row, 1, -1, ROLE_ERROR, "%s %s (e: more)", c->glyphs->error, s->answer.message);
+        draw_error(c, row, s->answer.message, "e: more");
     } else if (!s->live && strcmp(state_text(d), "no engine") == 0) {
         canvas_putf(c, row, 1, -1, ROLE_ERROR, "No engine runs: the numbers are its last. r starts it again.");
     } else if (cJSON_IsObject(error)) {
-        canvas_putf(c, row, 1, -1, ROLE_ERROR, "%s %s (e: more)", c->glyphs->error, session_text(error, "message"));
+        draw_error(c, row, session_text(error, "message"), statements_open(d) && d->pane != PANE_STATEMENTS ? "S: decide" : "e: more");
     } else if (*session_text(db, "lagCause")) {
         canvas_putf(c, row, 1, -1, ROLE_TEXT, "Behind, waiting for %s: %s", session_text(db, "lagCause"), session_text(db, "lagDetail"));
     } else if (s->said) {
@@ -368,6 +384,7 @@ static void draw_body(struct dashboard *d, struct canvas *c, int row, int rows)
     case PANE_CUTOVER: pane_cutover(d, c, row, rows); break;
     case PANE_VERIFY: pane_verify(d, c, row, rows); break;
     case PANE_FINISH: pane_finish(d, c, row, rows); break;
+    case PANE_STATEMENTS: pane_statements(d, c, row, rows); break;
     default: draw_tables(d, c, row, rows); break;
     }
 }
@@ -388,7 +405,7 @@ void dashboard_draw(struct dashboard *d, struct canvas *c)
         pane_events(d, c, 5 + body, events);
     }
     draw_message(d, c, c->rows - 2);
-    keys_draw(dashboard_keys, c, c->rows - 1);
+    keys_draw(dashboard_keys(d), c, c->rows - 1);
 }
 
 /* --- keys --- */
@@ -482,7 +499,7 @@ static bool key_pane(struct dashboard *d, int key)
     static const struct {
         int key;
         enum pane pane;
-    } panes[] = {{'g', PANE_LAG}, {'s', PANE_CUTOVER}, {'l', PANE_EVENTS}, {'e', PANE_ERROR}, {'v', PANE_VERIFY}, {'f', PANE_FINISH}, {KEY_RETURN, PANE_TABLE}};
+    } panes[] = {{'g', PANE_LAG}, {'s', PANE_CUTOVER}, {'l', PANE_EVENTS}, {'e', PANE_ERROR}, {'v', PANE_VERIFY}, {'f', PANE_FINISH}, {'S', PANE_STATEMENTS}, {KEY_RETURN, PANE_TABLE}};
 
     for (size_t i = 0; i < sizeof panes / sizeof *panes; i++) {
         if (panes[i].key != key)
@@ -492,6 +509,7 @@ static bool key_pane(struct dashboard *d, int key)
         else if (key != KEY_RETURN || (d->pane == PANE_TABLES && d->count))
             d->pane = panes[i].pane;
         d->scroll = 0;
+        d->whole = false;
         if (d->pane == PANE_FINISH)
             d->asked = "left";
         return true;
@@ -608,7 +626,7 @@ bool dashboard_key(struct dashboard *d, int key)
     }
     if (key != 'R')
         d->reloads = false;
-    if ((d->pane == PANE_FINISH && finish_key(d, key)) || key_move(d, key) || key_pane(d, key) || key_act(d, key))
+    if ((d->pane == PANE_FINISH && finish_key(d, key)) || (d->pane == PANE_STATEMENTS && statements_key(d, key)) || key_move(d, key) || key_pane(d, key) || key_act(d, key))
         return true;
     switch (key) {
     case '/': d->filtering = true; d->pane = PANE_TABLES; return true;

@@ -6,7 +6,7 @@
 #include "ui/keys.h"
 #include "ui/session.h"
 
-enum pane { PANE_TABLES, PANE_TABLE, PANE_ERROR, PANE_LAG, PANE_EVENTS, PANE_CUTOVER, PANE_VERIFY, PANE_FINISH };
+enum pane { PANE_TABLES, PANE_TABLE, PANE_ERROR, PANE_LAG, PANE_EVENTS, PANE_CUTOVER, PANE_VERIFY, PANE_FINISH, PANE_STATEMENTS };
 
 struct dashboard {
     struct session *session; /* borrowed */
@@ -16,12 +16,15 @@ struct dashboard {
     int count, total, cap;
     int selected, top;       /* in tables */
     int scroll;              /* of the other panes */
+    int statement;           /* selected, of those that failed or were decided on */
+    bool whole;              /* its text is shown whole */
     char filter[64];
     bool filtering;          /* keys go into the filter */
     bool errors_only;
     char word[128];          /* the target database's name, being typed */
     const char *confirming;  /* the command that waits for it, NULL: none */
-    const char *asked;       /* static: a command for who shows the screen to run beside it (ui/aside.h); NULL: none */
+    const char *asked;       /* static: what who shows the screen is to do: a command beside it (ui/aside.h), or "edit" and
+                              * "write failed" (screens/statements.h); NULL: nothing */
     cJSON *left;             /* owned: what is still on the servers (delete --dry-run); NULL: not read */
     bool reloads;            /* R was pressed: once more loads the table again */
     char message[256];
@@ -29,7 +32,8 @@ struct dashboard {
     int64_t now_us, now_ms;  /* set before drawing; tests choose them */
 };
 
-extern const struct key_help dashboard_keys[];
+/* Those of the pane in front. */
+const struct key_help *dashboard_keys(const struct dashboard *d);
 
 void dashboard_release(struct dashboard *d);
 /* Looks at the session again: after messages, another filter, another database. */
