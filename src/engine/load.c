@@ -509,6 +509,13 @@ void load_table_cut(struct supervisor *s, struct worker *w, struct table *table,
         queue_for_copy(s, w->pipeline, table);
 }
 
+/* A copier that said that it never came to work could not adopt the snapshot (one that was killed tells nothing of it); a
+ * table that was rewritten since the snapshot wants a newer one. */
+static bool wants_new_epoch(const struct worker *w, bool had_job, const struct err *err)
+{
+    return err->code == ERR_CONFLICT || (!had_job && !w->ready && err->code != ERR_INTERNAL);
+}
+
 bool load_worker_ended(struct supervisor *s, struct worker *w, struct err *err)
 {
     struct pipeline *p = w->pipeline;
@@ -527,9 +534,7 @@ bool load_worker_ended(struct supervisor *s, struct worker *w, struct err *err)
         err_clear(err);
         return true;
     }
-    /* A copier that never came to work could not adopt the snapshot; a table that was rewritten since
-     * the snapshot wants a newer one. */
-    if (copy && (!had_job || err->code == ERR_CONFLICT))
+    if (copy && wants_new_epoch(w, had_job, err))
         lose_epoch(s, p);
     p->attempts++;
     p->retry_at_ms = clock_mono_ms() + (p->attempts < 7 ? 250 << p->attempts : 30000);

@@ -209,15 +209,8 @@ static void add_columns(struct buf *out, const struct relation *relation, bool p
         buf_addch(out, ')');
 }
 
-static void add_range(struct buf *out, const struct part_range *range)
-{
-    buf_addf(out, " WHERE ctid >= '(%" PRId64 ",0)'::pg_catalog.tid", range->first_page);
-    if (range->end_page >= 0)
-        buf_addf(out, " AND ctid < '(%" PRId64 ",0)'::pg_catalog.tid", range->end_page);
-}
-
 /* A plain table is read by COPY itself (it takes no rows of children); anything else by a query. */
-static void add_source(struct buf *out, const struct item *item, const struct part_range *range)
+static void add_source(struct buf *out, const struct item *item, const struct part *part)
 {
     const struct copy_job *job = item->job;
 
@@ -232,7 +225,7 @@ static void add_source(struct buf *out, const struct item *item, const struct pa
     buf_addstr(out, item->from.kind == 'r' ? " FROM ONLY " : " FROM ");
     ident_add_qualified(out, job->schema, job->name);
     if (job->part)
-        add_range(out, range);
+        buf_addf(out, " WHERE %s", part->condition);
     if (job->where) /* on lines of its own: it may end in a comment */
         buf_addf(out, "%s (\n%s\n)", job->part ? " AND" : " WHERE", job->where);
     buf_addch(out, ')');
@@ -279,7 +272,7 @@ static void plan_statements(struct copy *copy, struct item *item)
         item->sql.freeze = item->to.kind == 'r' && !item->to.referenced &&
                            !item->job->replace;
     }
-    add_source(&out, item, &copy->part.range);
+    add_source(&out, item, &copy->part);
     buf_addstr(&out, " TO STDOUT WITH (");
     add_form(&out, item, encoding);
     buf_addstr(&in, "COPY ");
@@ -704,6 +697,7 @@ static void copy_end(struct copy *copy, bool ok, struct err *err)
     for (size_t i = 0; i < copy->count; i++)
         item_release(&copy->items[i]);
     free(copy->items);
+    part_release(&copy->part);
     buf_release(&copy->chunk);
 }
 
@@ -740,26 +734,24 @@ bool copy_tables(struct conn *src, struct conn *dst, const struct copy_job *jobs
 
 /* --- parts --- */
 
-static bool empty_and_record(struct copy *copy, const char *snapshot, const struct part_range *ranges, int count,
-                             struct err *err)
+static bool empty_and_record(struct copy *copy, const char *snapshot, const struct part_list *list, struct err *err)
 {
-    return prepare_target(copy, err) &&
-           parts_add(copy->dst, copy->items[0].job->oid, snapshot, ranges, count, err) &&
+    return prepare_target(copy, err) && parts_add(copy->dst, copy->items[0].job->oid, snapshot, list, err) &&
            conn_command(copy->dst, "COMMIT", err);
 }
 
 bool copy_prepare_parts(struct conn *src, struct conn *dst, const struct copy_job *job, const char *snapshot,
                         int64_t bytes, int64_t part_bytes, int *count, struct err *err)
 {
+    const struct part_table table = {job->oid, job->schema, job->name, bytes};
     struct copy copy = {.src = src, .dst = dst, .count = 1, .cut = true};
-    struct part_range *ranges = xcalloc(PARTS_MOST, sizeof *ranges);
-    int64_t pages = -1;
+    struct part_list list = {0};
 
     copy_begin(&copy, job);
-    bool ok = look_at_source(&copy, err) && (pages = parts_pages(src, job->oid, err)) >= 0;
-    *count = parts_cut(pages, bytes, part_bytes, ranges);
-    ok = ok && (*count <= 1 || empty_and_record(&copy, snapshot, ranges, *count, err));
+    bool ok = look_at_source(&copy, err) && part_list_cut(src, &table, part_bytes, &list, err) &&
+              (list.count <= 1 || empty_and_record(&copy, snapshot, &list, err));
+    *count = list.count > 1 ? list.count : 1;
     copy_end(&copy, ok, err);
-    free(ranges);
+    part_list_release(&list);
     return ok;
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "load/part_keys.h"
+#include "pg/ident.h"
 #include "sql/sql.h"
 
 int parts_cut(int64_t pages, int64_t bytes, int64_t part_bytes, struct part_range *ranges)
@@ -37,27 +39,70 @@ int64_t parts_pages(struct conn *src, const char *oid, struct err *err)
     return pages;
 }
 
+void part_list_release(struct part_list *list)
+{
+    for (int i = 0; i < list->count; i++)
+        free(list->conditions[i]);
+    free(list->conditions);
+    *list = (struct part_list){0};
+}
+
+static char *range_condition(const struct part_range *range)
+{
+    struct buf out = BUF_INIT;
+
+    buf_addf(&out, "ctid >= '(%" PRId64 ",0)'::pg_catalog.tid", range->first_page);
+    if (range->end_page >= 0)
+        buf_addf(&out, " AND ctid < '(%" PRId64 ",0)'::pg_catalog.tid", range->end_page);
+    return buf_take(&out);
+}
+
+void part_list_of_ranges(const struct part_range *ranges, int count, struct part_list *list)
+{
+    *list = (struct part_list){xcalloc((size_t)count, sizeof *list->conditions), count};
+    for (int i = 0; i < count; i++)
+        list->conditions[i] = range_condition(&ranges[i]);
+}
+
+bool part_list_cut(struct conn *src, const struct part_table *table, int64_t part_bytes, struct part_list *list, struct err *err)
+{
+    int64_t pages = parts_pages(src, table->oid, err);
+
+    *list = (struct part_list){0};
+    if (pages < 0)
+        return false;
+    if (!pages)
+        return part_keys_cut(src, table, part_bytes, list, err);
+    struct part_range *ranges = xcalloc(PARTS_MOST, sizeof *ranges);
+    int count = parts_cut(pages, table->bytes, part_bytes, ranges);
+    part_list_of_ranges(ranges, count, list);
+    free(ranges);
+    return true;
+}
+
+/* --- what is recorded of them --- */
+
 bool parts_forget(struct conn *dst, const char *oid, struct err *err)
 {
     return conn_command_params(dst, sql_load_parts_forget, 1, &oid, err);
 }
 
-bool parts_add(struct conn *dst, const char *oid, const char *snapshot, const struct part_range *ranges, int count,
-               struct err *err)
+bool parts_add(struct conn *dst, const char *oid, const char *snapshot, const struct part_list *list, struct err *err)
 {
-    struct buf first = BUF_INIT, end = BUF_INIT;
+    struct buf conditions = BUF_INIT;
 
-    for (int i = 0; i < count; i++) {
-        buf_addf(&first, "%c%" PRId64, i ? ',' : '{', ranges[i].first_page);
-        buf_addf(&end, "%c%" PRId64, i ? ',' : '{', ranges[i].end_page);
-    }
-    buf_addch(&first, '}');
-    buf_addch(&end, '}');
-    const char *values[] = {oid, snapshot, first.data, end.data};
-    bool ok = conn_command_params(dst, sql_load_parts_add, 4, values, err);
-    buf_release(&first);
-    buf_release(&end);
+    for (int i = 0; i < list->count; i++)
+        array_add(&conditions, list->conditions[i]);
+    const char *values[] = {oid, snapshot, array_end(&conditions)};
+    bool ok = conn_command_params(dst, sql_load_parts_add, 3, values, err);
+    buf_release(&conditions);
     return ok;
+}
+
+void part_release(struct part *part)
+{
+    free(part->condition);
+    *part = (struct part){0};
 }
 
 static int64_t int_at(const PGresult *res, int field)
@@ -76,10 +121,10 @@ bool parts_take(struct conn *dst, const char *oid, int number, const char *snaps
         return false;
     bool ok = PQntuples(res) == 1;
     if (ok) {
-        *part = (struct part){.range = {int_at(res, 0), int_at(res, 1)},
-                              .copied = PQgetvalue(res, 0, 2)[0] == 't',
-                              .rows = int_at(res, 3),
-                              .bytes = int_at(res, 4)};
+        *part = (struct part){.condition = xstrdup(PQgetvalue(res, 0, 0)),
+                              .copied = PQgetvalue(res, 0, 1)[0] == 't',
+                              .rows = int_at(res, 2),
+                              .bytes = int_at(res, 3)};
     } else {
         err_set(err, ERR_CONFLICT, "%s: part %d of the table is not copied under this snapshot any more", dst->label,
                 number);

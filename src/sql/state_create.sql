@@ -48,12 +48,11 @@ CREATE TABLE pgcutover.tables (
     stopped json                    -- the error that has to be mended first
 ) WITH (fillfactor = 50);
 
-CREATE TABLE pgcutover.parts (      -- of large tables, which are copied by ranges of pages
+CREATE TABLE pgcutover.parts (      -- of large tables, which are copied by ranges of pages or of a key
     source_oid oid NOT NULL,
     part integer NOT NULL,          -- from 0
     snapshot text NOT NULL,         -- all parts are read under the same one
-    first_page bigint NOT NULL,
-    end_page bigint,                -- NULL: to the table's end
+    condition text NOT NULL,        -- which of the source's rows; each fulfils that of one part
     copied boolean NOT NULL DEFAULT false, -- set by the transaction that copied it
     rows_loaded bigint NOT NULL DEFAULT 0,
     bytes_loaded bigint NOT NULL DEFAULT 0,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "load/names.h"
+#include "load/part_keys.h"
 #include "load/parts.h"
 #include "load/sequences.h"
 
@@ -63,12 +64,44 @@ static void tables_are_cut(void)
     CHECK_INT(check_cut(7, 57344, 8192), 7);
 }
 
+static void pages_become_conditions(void)
+{
+    static const struct part_range ranges[] = {{0, 10}, {10, -1}};
+    struct part_list list;
+
+    part_list_of_ranges(ranges, 2, &list);
+    CHECK_INT(list.count, 2);
+    CHECK_STR(list.conditions[0], "ctid >= '(0,0)'::pg_catalog.tid AND ctid < '(10,0)'::pg_catalog.tid");
+    CHECK_STR(list.conditions[1], "ctid >= '(10,0)'::pg_catalog.tid");
+    part_list_release(&list);
+    CHECK_INT(list.count, 0);
+}
+
+static void keys_become_conditions(void)
+{
+    static const struct part_key key = {"\"I d\"", "bpchar", "OPERATOR(s.<)", "OPERATOR(s.>=)"};
+    static const char *const literals[] = {"'a'", "'a'", "'it''s'"};
+    struct part_list list;
+
+    part_keys_conditions(&key, literals, 3, &list); /* the same value twice makes no empty range */
+    CHECK_INT(list.count, 3);
+    CHECK_STR(list.conditions[0], "\"I d\" OPERATOR(s.<) 'a'::bpchar");
+    CHECK_STR(list.conditions[1], "\"I d\" OPERATOR(s.>=) 'a'::bpchar AND \"I d\" OPERATOR(s.<) 'it''s'::bpchar");
+    CHECK_STR(list.conditions[2], "\"I d\" OPERATOR(s.>=) 'it''s'::bpchar");
+    part_list_release(&list);
+    part_keys_conditions(&key, literals, 0, &list);
+    CHECK_INT(list.count, 0);
+    part_list_release(&list);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
         {"arrays of names are quoted twice", arrays_quote_names},
         {"an empty list is released", an_empty_list_is_released},
         {"large tables are cut", tables_are_cut},
+        {"ranges of pages as conditions", pages_become_conditions},
+        {"ranges of a key as conditions", keys_become_conditions},
         {NULL, NULL},
     };
 
