@@ -16,6 +16,7 @@
 #include "pg/ident.h"
 
 #define FIRST_UNCOMMON_OID 10000 /* smaller ones are the same on every server (access/transam.h) */
+#define TEXT_OID 25
 #define KEY_NAMES_MAX 8
 #define TEXT_ARRAY_OID 1009 /* text[]: pg_type.dat */
 
@@ -73,7 +74,8 @@ void table_map_release(struct table_map *map)
 
 static bool same_type(const struct relation_column *source, const struct target_column *target)
 {
-    if (source->type_oid >= FIRST_UNCOMMON_OID && target->type_oid >= FIRST_UNCOMMON_OID)
+    /* Text takes the values of any type of users; columns are so on purpose (schema.enums "text"). */
+    if (source->type_oid >= FIRST_UNCOMMON_OID && (target->type_oid >= FIRST_UNCOMMON_OID || target->type_oid == TEXT_OID))
         return true;
     return source->type_oid == target->type_oid && source->typmod == target->typmod;
 }

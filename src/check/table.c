@@ -622,7 +622,7 @@ const struct check check_table[] = {
     {.id = "enum-list", .severity = FINDING_FAIL, .side = SIDE_TARGET, .when = WHEN_TARGET_DB | WHEN_EXISTING,
      .found = "enums that differ: {items}",
      .why = "A row with a label that the target does not have is refused; others sort otherwise.",
-     .fix = "ALTER TYPE ... ADD VALUE ... BEFORE ... on the target.",
+     .fix = "ALTER TYPE ... ADD VALUE ... BEFORE ... on the target; or set schema.enums to \"text\", which adds labels that are missing.",
      .run = check_enums},
     {.id = "t-precreated", .severity = FINDING_INFO, .side = SIDE_TARGET, .when = WHEN_TARGET_DB | WHEN_EXISTING,
      .found = "indexes of the target that are kept up to date while tables are loaded: {items}",

@@ -61,6 +61,11 @@ bool cutover_knows_all_tables(struct cutover *c, struct err *err);
 bool cutover_orphans(struct cutover *c, struct err *err);
 bool cutover_wants_orphans(const struct plan *plan);
 
+/* Columns that are text for the time being are of their types again; enums get the labels that only the source's have. For good:
+ * what changes come later go into these types. */
+bool cutover_types(struct cutover *c, struct err *err);
+bool cutover_wants_types(const struct plan *plan);
+
 /* What PgBouncer calls the database; borrowed. */
 const char *cutover_bouncer_database(const struct work *work);
 

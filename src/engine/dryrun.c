@@ -77,6 +77,8 @@ static void describe_target(const struct plan *plan, const struct preflight *pre
                      ? "    foreign keys from and to them are dropped, and added again when it is opened\n" : "",
                  plan->schema_indexes == INDEXES_REBUILD
                      ? "    indexes that nothing needs meanwhile are dropped, and built again after each table's load\n" : "");
+    if (plan->schema_enums == ENUMS_TEXT)
+        buf_addstr(out, "    columns of enums and domains are text until the cutover, where nothing but keys and indexes depends on them\n");
     for (size_t i = 0; i < plan->schema_role_count; i++)
         buf_addf(out, "    role \"%s\" stands for \"%s\"\n", plan->schema_role_map[i].to, plan->schema_role_map[i].from);
     if (plan->after_schema_sql)

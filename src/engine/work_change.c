@@ -72,7 +72,7 @@ bool work_detach(struct work *work, struct err *err)
     bool ok = work_connect(work, &target, SIDE_TARGET, CONN_PLAIN, err) &&
               conn_command(&target, "BEGIN", err) && add_new_tables(work, &target, err) &&
               conn_command_params(&target, sql_state_detach, 1, values, err) &&
-              conn_command(&target, "COMMIT", err) && work_take_out(work, &target, true, err);
+              conn_command(&target, "COMMIT", err) && work_take_out(work, NULL, &target, true, err);
 
     conn_close(&target);
     free(oids);

@@ -338,6 +338,7 @@ static bool arm_fallback(struct cutover *c, struct err *err)
 const struct cutover_step cutover_steps[] = {
     {"list writers", list_writers, false, NULL},
     {"checks", check_again, false, NULL},
+    {"types of columns", cutover_types, false, cutover_wants_types},
     {"all tables", all_tables, false, NULL},
     {"rows of foreign keys", cutover_orphans, false, cutover_wants_orphans},
     {"check the way back", check_fallback, false, wants_fallback},
@@ -358,6 +359,7 @@ const struct cutover_step cutover_steps[] = {
 
 /* The end of a copy without a stream (sync.mode load-only). */
 static const struct cutover_step copy_steps[] = {
+    {"types of columns", cutover_types, false, cutover_wants_types},
     {"sequences", sequences, false, NULL},
     {"materialized views", matviews, false, NULL},
     {"rows of foreign keys", cutover_orphans, false, cutover_wants_orphans},

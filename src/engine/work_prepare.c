@@ -294,7 +294,7 @@ bool work_schema(struct work *work, struct err *err)
         ok = copy_schema(work, &source, &target, err);
     else
         ok = ok && work_store_after_sql(work, &target, err) && work_decide(work, &target, true, err);
-    ok = ok && schema_apply_phase(&target, "after", NULL, err) && work_take_out(work, &target, false, err);
+    ok = ok && schema_apply_phase(&target, "after", NULL, err) && work_take_out(work, &source, &target, false, err);
     work_tell_statements(work, &target);
     ok = ok && schema_identity_relax(&target, err);
     conn_close(&source);

@@ -19,6 +19,7 @@
 #include "pg/ident.h"
 #include "schema/identity.h"
 #include "schema/take_out.h"
+#include "schema/text_types.h"
 #include "schema/target.h"
 #include "sql/sql.h"
 
@@ -26,6 +27,17 @@ struct undo {
     struct work *work;
     struct conn source, target;
 };
+
+#define NOWHERE (-1)
+
+static bool connect_for(struct undo *u, int side, struct err *err)
+{
+    if (side == NOWHERE)
+        return true;
+    struct conn *c = side == SIDE_SOURCE ? &u->source : &u->target;
+
+    return conn_is_open(c) || work_connect(u->work, c, (enum conn_side)side, CONN_PLAIN, err);
+}
 
 static bool undo_slot(struct undo *u, const struct made *made, struct err *err)
 {
@@ -161,6 +173,34 @@ static bool undo_key(struct undo *u, const struct made *made, struct err *err)
     return true;
 }
 
+/* Columns of a table that are text. Labels that came meanwhile must be there for them. */
+static bool undo_column(struct undo *u, const struct made *made, struct err *err)
+{
+    struct err own = ERR_INIT;
+    struct buf added = BUF_INIT, otherwise = BUF_INIT;
+    enum schema_put_back how;
+    bool ok = schema_put_back(&u->target, made->previous, &how, &own);
+
+    if (!ok && strcmp(own.sqlstate, "22P02") == 0 && connect_for(u, SIDE_SOURCE, NULL)) {
+        err_clear(&own);
+        ok = schema_labels_add(&u->source, &u->target, &added, &otherwise, &own) &&
+             schema_put_back(&u->target, made->previous, &how, &own);
+        if (added.len)
+            work_event(u->work, "warning", "labels were added to enums of the target, for rows that are there already: %s", added.data);
+    }
+    if (!ok) {
+        err_move(err, &own);
+        err_wrap(err, "could not give columns of %s their types back", made->name);
+    } else if (how == PUT_TABLE_GONE) {
+        work_event(u->work, "warning", "columns of %s were not given their types back: the table, or the type, is gone from the target; it was: %s",
+                   made->name, made->previous);
+    }
+    err_clear(&own);
+    buf_release(&added);
+    buf_release(&otherwise);
+    return ok;
+}
+
 /* An index is mostly there again by now. One that cannot be built is told, and does not keep the rest from being undone. */
 static bool undo_index(struct undo *u, const struct made *made, struct err *err)
 {
@@ -198,8 +238,6 @@ static char *quoted(const char *name)
     ident_add(&out, name);
     return buf_take(&out);
 }
-
-#define NOWHERE (-1)
 
 struct undo_kind {
     const char *kind;
@@ -281,6 +319,7 @@ static const struct undo_kind undo_kinds[] = {
     {"trigger", undo_taken_out, SIDE_TARGET, taken_out_by_hand},
     {"rule", undo_taken_out, SIDE_TARGET, taken_out_by_hand},
     {"foreign-key", undo_key, SIDE_TARGET, taken_out_by_hand},
+    {"column", undo_column, SIDE_TARGET, taken_out_by_hand},
     {"index", undo_index, SIDE_TARGET, taken_out_by_hand},
     {"state-schema", undo_state_schema, SIDE_TARGET, state_schema_by_hand},
     {"database", undo_database, SIDE_TARGET, NULL},
@@ -302,15 +341,6 @@ static bool is_listed(const char *kinds, const char *kind)
         if (strncmp(at, kind, len) == 0 && (at[len] == ' ' || !at[len]))
             return true;
     return !kinds;
-}
-
-static bool connect_for(struct undo *u, int side, struct err *err)
-{
-    if (side == NOWHERE)
-        return true;
-    struct conn *c = side == SIDE_SOURCE ? &u->source : &u->target;
-
-    return conn_is_open(c) || work_connect(u->work, c, (enum conn_side)side, CONN_PLAIN, err);
 }
 
 static bool undo_one(struct undo *u, const struct made *made, struct err *err)

@@ -80,9 +80,9 @@ struct verify_result;
 void work_record_compared(const struct work *work, const struct table *table, lsn_t lsn, const struct verify_result *result);
 
 /* Mode existing: takes triggers and rules that act in replica role, and where the plan says so all of them, foreign keys and secondary
- * indexes, of the target's tables out of the way; the journal has how each was before. loaded: some have their rows, and so keep their indexes. May be run
- * again. */
-bool work_take_out(struct work *work, struct conn *target, bool loaded, struct err *err);
+ * indexes, of the target's tables out of the way; the journal has how each was before. In both modes: makes columns text, where the plan says so. source NULL:
+ * none is. loaded: some have their rows, and so keep their indexes. May be run again. */
+bool work_take_out(struct work *work, struct conn *source, struct conn *target, bool loaded, struct err *err);
 
 /* It was equal earlier, and has not been written to until that position. */
 void work_record_known(const struct work *work, const struct table *table, lsn_t lsn);

@@ -157,7 +157,7 @@ const struct key plan_keys[] = {
     {IN_SCHEMA, "roleMap", KEY_MAP, PLAN(schema_role_map), COUNT(plan, schema_role_count)},
     {IN_SCHEMA, "foreignKeys", KEY_WORD, .offered = "defer disable", .otherwise = "defer", PLAN(schema_foreign_keys)},
     {IN_SCHEMA, "triggers", KEY_WORD, .offered = "replica disable", .otherwise = "replica", PLAN(schema_triggers)},
-    {IN_SCHEMA, "enums", KEY_WORD, .offered = "keep", CHECKED_ONLY},
+    {IN_SCHEMA, "enums", KEY_WORD, .offered = "keep text", .otherwise = "keep", PLAN(schema_enums)},
     {IN_SCHEMA, "indexes", KEY_WORD, .offered = "after-load rebuild", .otherwise = "after-load",
      PLAN(schema_indexes)},
     {IN_SCHEMA, "onError", KEY_WORD, .offered = "stop skip-and-report", .otherwise = "stop",

@@ -80,6 +80,8 @@ enum plan_schema_mode { SCHEMA_COPY, SCHEMA_EXISTING };
 /* DISABLE: for a target role that may not set session_replication_role, so that they would act on what is applied. */
 enum plan_foreign_keys { FOREIGN_KEYS_DEFER, FOREIGN_KEYS_DISABLE };
 enum plan_triggers { TRIGGERS_REPLICA, TRIGGERS_DISABLE };
+/* TEXT: columns of enums, domains, and types of these are text until the cutover. */
+enum plan_enums { ENUMS_KEEP, ENUMS_TEXT };
 enum plan_indexes { INDEXES_AFTER_LOAD, INDEXES_REBUILD };
 /* What becomes of a statement of the schema that the target refuses. */
 enum plan_on_error { ON_ERROR_STOP, ON_ERROR_SKIP };
@@ -120,6 +122,7 @@ struct plan {
     bool schema_roles;
     enum plan_foreign_keys schema_foreign_keys;
     enum plan_triggers schema_triggers;
+    enum plan_enums schema_enums;
     enum plan_indexes schema_indexes; /* REBUILD: of a target that has its schema already */
     struct plan_pair *schema_role_map; /* roles of the source that others stand for on the target */
     size_t schema_role_count;

@@ -119,6 +119,13 @@ CREATE TABLE pgcutover.identity (   -- GENERATED ALWAYS columns that are BY DEFA
     PRIMARY KEY (table_schema, table_name, column_name)
 );
 
+CREATE TABLE pgcutover.text_columns ( -- columns that are text until the cutover
+    table_oid oid NOT NULL,
+    attnum integer NOT NULL,
+    type text NOT NULL,             -- what it was
+    PRIMARY KEY (table_oid, attnum)
+);
+
 CREATE TABLE pgcutover.definitions ( -- the source's tables as the target has them by now (ddl_definition.sql)
     source_oid oid PRIMARY KEY,      -- picked tables, and the partitioned tables above them
     definition text NOT NULL
