@@ -1,12 +1,27 @@
 #!/usr/bin/env bash
 # A cutover that fails at each of its steps, in each way: the engine killed, its sessions on either server ended, the target restarted
-# (immediate), a lock in its way on the target. Each time it is either undone, with the source writable again within PGC_BUDGET_MS
+# (immediate), a lock in its way on the target, the target's disk full (a small tmpfs: wants root). Each time it is either undone, with the source writable again within PGC_BUDGET_MS
 # of the fault's end, or it has gone forward and is complete: never between. The contents of both sides are compared by plain SQL each time it is complete.
 #
 #   PGC_FAULT_COUNT   faults at all (as many as there are steps and ways)    PGC_STEPS, PGC_WAYS   some of them, one a line
 . "$(dirname "$0")/../servers/flow_tools.sh"
 cluster_start source fsync=off || exit 1
-cluster_start target fsync=off || exit 1
+disk=$PGC_DIR/target/data
+as_server mkdir -p "$disk"
+if mount -t tmpfs -o "size=400m,mode=700,uid=$(stat -c %u "$disk"),gid=$(stat -c %g "$disk")" pgc_faults "$disk" 2>/dev/null; then
+    trap umount_and_finish EXIT
+else
+    echo "SKIPPED: no tmpfs can be mounted here: no full disk on the target"
+    disk=
+fi
+umount_and_finish() { # a directory that something is mounted on cannot be removed
+    local status=$?
+    cluster_stop target immediate
+    [ -z "$disk" ] || umount -l "$disk"
+    (exit $status)
+    finish
+}
+cluster_start target fsync=off max_wal_size=64MB min_wal_size=32MB || exit 1
 budget_ms=${PGC_BUDGET_MS:-15000}
 steps=${PGC_STEPS:-"list writers
 all tables
@@ -26,7 +41,8 @@ ways=${PGC_WAYS:-"kill
 end sessions
 restart
 kill and restart
-lock"}
+lock${disk:+
+disk}"}
 
 on source postgres -c 'CREATE DATABASE shop'
 on source shop -o /dev/null <<'SQL'
@@ -74,13 +90,27 @@ harm() { # WAY
         restart) cluster_stop target immediate; cluster_again target ;;
         lock) # of somebody who has opened a transaction on the target, and goes away after a while
             on target shop -o /dev/null -c "BEGIN; LOCK TABLE customer, sale IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(2); COMMIT" 2>/dev/null & ;;
+        disk) full_disk ;;
     esac
 }
+
+# Full to the last byte, for as long as it takes to get back or forward, but not for ever: behind the opening of the target there
+# is no way but forward, and that wants room. A server that could not go on, or not start, is started again.
+full_disk() {
+    local until=$(($(date +%s) + 8))
+    dd if=/dev/zero of="$disk/ballast" bs=64k 2>/dev/null
+    dd if=/dev/zero of="$disk/ballast2" bs=1 count=65536 2>/dev/null
+    until { ! kill -0 $asked 2>/dev/null && is_over; } || [ "$(date +%s)" -ge $until ]; do sleep 0.1; done
+    is_over && full=$((full + 1))
+    rm -f "$disk/ballast" "$disk/ballast2"
+    on target postgres -c "SELECT 1" >/dev/null 2>&1 || { cluster_stop target immediate; cluster_again target; }
+}
+is_over() { [ "$(state_of shop shop)" = COMPLETE ] || is_writable; }
 
 # Either the old side or the new one, and the right one.
 judge() { # WHAT
     local began=$(date +%s%N) ms
-    until [ "$(state_of shop shop)" = COMPLETE ] || is_writable; do
+    until is_over; do
         ms=$((($(date +%s%N) - began) / 1000000))
         if [ $ms -gt "$budget_ms" ]; then
             fail "$1: neither is the source writable nor the cutover complete after $ms ms: $(state_of shop shop)"
@@ -134,7 +164,9 @@ one() { # STEP WAY
     judge "$1, $2"
 }
 
+PGC_JSON_SERVER=source # the target has no room for it
 faults=0
+full=0 # of those with a full disk, over while it was still full
 most=${PGC_FAULT_COUNT:-1000}
 begin
 while IFS= read -r way; do
@@ -144,5 +176,6 @@ while IFS= read -r way; do
 done <<<"$ways"
 "$PGC_PROGRAM" cancel shop --state-dir "$STATE" >/dev/null 2>&1
 "$PGC_PROGRAM" delete shop --state-dir "$STATE" >/dev/null 2>&1
+[ -z "$disk" ] || echo "$full times it was over, one way or the other, while the target's disk was still full"
 assert_equal "nothing is left on the source" "$(footprint source shop)" ""
-finish
+umount_and_finish

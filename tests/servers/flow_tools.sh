@@ -68,7 +68,7 @@ status_of() { # NAME SQL
 }
 
 document_of() { # FILE SQL
-    on target postgres <<SQL
+    on "${PGC_JSON_SERVER:-target}" postgres <<SQL
 \\set text \`cat $1\`
 CREATE TEMP TABLE document AS SELECT :'text'::json AS doc;
 CREATE TEMP VIEW output AS SELECT item, item->>'resultType' AS type, item->>'databaseName' AS db, item->>'tableName' AS tbl
@@ -78,7 +78,7 @@ SQL
 }
 
 lines_of() { # FILE SQL
-    on target postgres <<SQL
+    on "${PGC_JSON_SERVER:-target}" postgres <<SQL
 CREATE TEMP TABLE lines (doc json);
 \\copy lines FROM '$1' WITH (FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02')
 $2
