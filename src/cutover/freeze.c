@@ -262,3 +262,33 @@ bool writers_list(struct conn *src, const char *database, struct buf *text, int 
     PQclear(res);
     return res != NULL;
 }
+
+/* Whoever may not read the jobs is told so: that is no reason not to cut over. */
+static bool list_jobs(struct conn *src, const char *extension, const char *query, struct buf *text, struct err *err)
+{
+    struct err own = ERR_INIT;
+    PGresult *res = conn_exec(src, query, &own);
+
+    for (int i = 0; res && i < PQntuples(res); i++)
+        buf_addf(text, "%s\n", PQgetvalue(res, i, 0));
+    PQclear(res);
+    if (!res && own.code != ERR_SERVER) {
+        err_move(err, &own);
+        return false;
+    }
+    if (!res)
+        buf_addf(text, "jobs of %s, which could not be read: %s\n", extension, own.message);
+    err_clear(&own);
+    return true;
+}
+
+bool schedulers_list(struct conn *src, struct buf *text, struct err *err)
+{
+    PGresult *res = conn_exec(src, sql_cutover_schedulers, err);
+    bool ok = res != NULL;
+
+    for (int i = 0; ok && i < PQntuples(res); i++)
+        ok = list_jobs(src, PQgetvalue(res, i, 0), PQgetvalue(res, i, 1), text, err);
+    PQclear(res);
+    return ok;
+}

@@ -28,11 +28,12 @@ static bool set_batch(struct conn *dst, const struct sequence_value *items, size
     return ok;
 }
 
-bool sequences_copy(struct conn *src, struct conn *dst, const struct sequence_filter *filter,
+bool sequences_copy(struct conn *src, struct conn *dst, const struct sequence_filter *filter, int margin,
                     int *count, struct err *err)
 {
     struct sequence_list list = {0};
-    bool ok = sequences_read(src, filter, &list, err) && sequences_exist(dst, &list, err);
+    bool ok = sequences_read(src, filter, &list, err) && sequences_exist(dst, &list, err) &&
+              sequences_advance(src, &list, margin, err);
 
     for (size_t at = 0; ok && at < list.count; at += BATCH) {
         size_t left = list.count - at;

@@ -152,7 +152,8 @@ bool cutover_verify(struct cutover *c, struct err *err)
     }
     bool ok = verify_unknown_rows(c, &known_count, &summary, err) &&
               verify_lobs(&c->source, &c->reader, work_owns_target(c->work), &summary, err) &&
-              verify_sequences(&c->source, &c->reader, &c->filter, &summary, err) &&
+              verify_sequences(&c->source, &c->reader, &c->filter, c->work->m->plan.sequence_margin, &summary, err) &&
+              verify_matviews(&c->source, &c->reader, &summary, err) &&
               (c->rehearses || verify_summary_check(&summary, err));
     if (ok)
         cutover_say(c, "%zu objects are equal, %zu of them compared before the freeze and not changed since%s%s",

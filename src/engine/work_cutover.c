@@ -31,7 +31,7 @@ static bool list_writers(struct cutover *c, struct err *err)
 {
     struct buf text = BUF_INIT;
     int writing = 0;
-    bool ok = writers_list(&c->source, c->work->p->name, &text, &writing, err);
+    bool ok = writers_list(&c->source, c->work->p->name, &text, &writing, err) && schedulers_list(&c->source, &text, err);
 
     if (ok)
         cutover_say(c, "%d session%s in a writing transaction%s%s", writing, writing == 1 ? "" : "s",
@@ -233,16 +233,20 @@ static bool pick_sequences(struct cutover *c, struct err *err)
 static bool sequences(struct cutover *c, struct err *err)
 {
     int count = 0;
+    int margin = c->work->m->plan.sequence_margin;
 
     if (!pick_sequences(c, err) ||
-        !sequences_copy(&c->source, &c->target, &c->filter, &count, err))
+        !sequences_copy(&c->source, &c->target, &c->filter, margin, &count, err))
         return false;
-    cutover_say(c, "%d sequence%s set", count, count == 1 ? "" : "s");
+    if (margin)
+        cutover_say(c, "%d sequence%s set, %d steps ahead", count, count == 1 ? "" : "s", margin);
+    else
+        cutover_say(c, "%d sequence%s set", count, count == 1 ? "" : "s");
     return true;
 }
 
 /* They are filled from the target's own tables: as new as these, where the source's may be stale. So
- * the verification does not compare them. */
+ * the verification does not compare what they hold. */
 static bool matviews(struct cutover *c, struct err *err)
 {
     if (!schema_matviews_refresh(&c->source, &c->target, NULL, err))

@@ -128,3 +128,62 @@ bool sequences_read_same(struct conn *c, const struct sequence_list *list, struc
 {
     return sequences_exist(c, list, err) && read_values(c, list, values, err);
 }
+
+/* --- ahead of where they are --- */
+
+struct bounds {
+    int64_t increment, min, max;
+    bool cycles;
+};
+
+static bool advance(struct sequence_value *item, const struct bounds *bounds, int margin)
+{
+    int64_t by, value;
+
+    if (bounds->cycles)
+        return true;
+    if (__builtin_mul_overflow(bounds->increment, (int64_t)margin, &by) ||
+        __builtin_add_overflow(item->last_value, by, &value) || value < bounds->min || value > bounds->max)
+        return false;
+    item->last_value = value;
+    return true;
+}
+
+/* The list is in order: type name sorts by bytes. */
+static struct sequence_value *find_item(const struct sequence_list *list, const PGresult *res, int row)
+{
+    const struct sequence_value key = {.schema = PQgetvalue(res, row, 0), .name = PQgetvalue(res, row, 1)};
+
+    return bsearch(&key, list->items, list->count, sizeof *list->items, compare);
+}
+
+bool sequences_advance(struct conn *c, struct sequence_list *list, int margin, struct err *err)
+{
+    struct buf beyond = BUF_INIT;
+    int count = 0;
+
+    if (!margin || !list->count)
+        return true;
+    PGresult *res = conn_exec(c, sql_load_sequence_bounds, err);
+    for (int row = 0; res && row < PQntuples(res); row++) {
+        const struct bounds bounds = {atoll(PQgetvalue(res, row, 2)), atoll(PQgetvalue(res, row, 3)),
+                                      atoll(PQgetvalue(res, row, 4)), *PQgetvalue(res, row, 5) == 't'};
+        struct sequence_value *item = find_item(list, res, row);
+        if (!item || advance(item, &bounds, margin))
+            continue;
+        if (count++ < NAMED_AT_MOST) {
+            char *name = ident_display(item->schema, item->name);
+            buf_addf(&beyond, "%s%s", beyond.len ? ", " : "", name);
+            free(name);
+        }
+    }
+    bool ok = res && !count;
+    PQclear(res);
+    if (count) {
+        err_set(err, ERR_PREREQUISITE, "%s: cutover.sequenceMargin, %d, is more than %d sequence(s) have left: %s%s", c->label,
+                margin, count, beyond.data, count > NAMED_AT_MOST ? ", ..." : "");
+        err_hint(err, "Give them a higher MAXVALUE (a lower MINVALUE where they count down) or a larger type, or choose a smaller margin.");
+    }
+    buf_release(&beyond);
+    return ok;
+}

@@ -27,6 +27,9 @@ struct sequence_filter {
 bool sequences_read(struct conn *c, const struct sequence_filter *filter, struct sequence_list *list,
                     struct err *err);
 void sequence_list_release(struct sequence_list *list);
+/* Moves the list's values ahead by so many steps of each sequence, 0: not at all; c is where they were read. Those that
+ * cycle stay as they are. ERR_PREREQUISITE names those of which the new value would be out of bounds. */
+bool sequences_advance(struct conn *c, struct sequence_list *list, int margin, struct err *err);
 /* Reads again the values of the listed sequences from c (the other server, say) into values, an array
  * of list->count owned by the caller; a sequence that does not exist there fails, with all such
  * sequences named (the first ten), ERR_PREREQUISITE. */

@@ -201,6 +201,7 @@ const struct key plan_keys[] = {
     {IN_CUTOVER, "window", KEY_DURATION, .otherwise = "1h", PLAN(cutover_window_us)},
     {IN_CUTOVER, "stopWrites", KEY_WORD, .offered = "read-only operator", .otherwise = "read-only",
      PLAN(stop_writes)},
+    {IN_CUTOVER, "sequenceMargin", KEY_INT, .offered = "0..1000000000", .otherwise = "0", PLAN(sequence_margin)},
     {IN_CUTOVER, "maxLag", KEY_DURATION, .otherwise = "1s", PLAN(max_lag_us)},
     {IN_CUTOVER, "maxDowntime", KEY_DURATION, PLAN(max_downtime_us)},
     {IN_CUTOVER, "fallback", KEY_BOOL, .otherwise = "false", PLAN(fallback)},

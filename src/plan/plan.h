@@ -148,6 +148,7 @@ struct plan {
     enum plan_stop_writes stop_writes;
     bool fallback;            /* the cutover arms the way back */
     char *fallback_of;        /* the migration that this one is the way back of; NULL: none */
+    int sequence_margin; /* steps that the target's sequences are ahead */
     int64_t max_lag_us;
     int64_t max_downtime_us;  /* 0: it takes what it takes */
     char *hook_before, *hook_after; /* shell commands; NULL: none */

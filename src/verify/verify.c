@@ -100,7 +100,7 @@ static void compare_sequence(const struct sequence_value *from, const struct seq
     free(name);
 }
 
-bool verify_sequences(struct conn *src, struct conn *dst, const struct sequence_filter *filter,
+bool verify_sequences(struct conn *src, struct conn *dst, const struct sequence_filter *filter, int margin,
                       struct verify_summary *summary, struct err *err)
 {
     struct sequence_list list = {0};
@@ -110,7 +110,7 @@ bool verify_sequences(struct conn *src, struct conn *dst, const struct sequence_
     if (!sequences_read(src, filter, &list, err))
         return false;
     there = xcalloc(list.count + 1, sizeof *there);
-    bool ok = sequences_read_same(dst, &list, there, &failed);
+    bool ok = sequences_advance(src, &list, margin, &failed) && sequences_read_same(dst, &list, there, &failed);
     if (!ok && failed.code == ERR_PREREQUISITE) { /* some are missing: a difference */
         summary->compared += list.count;
         add_difference(summary, xstrdup("sequences"), xstrdup(failed.message));
@@ -124,5 +124,49 @@ bool verify_sequences(struct conn *src, struct conn *dst, const struct sequence_
     err_clear(&failed);
     free(there);
     sequence_list_release(&list);
+    return ok;
+}
+
+static bool is_populated(const PGresult *res, int row)
+{
+    return *PQgetvalue(res, row, 2) == 't';
+}
+
+/* Order of names; both lists are in it. */
+static int compare_names(const PGresult *a, int i, const PGresult *b, int k)
+{
+    int order = strcmp(PQgetvalue(a, i, 0), PQgetvalue(b, k, 0));
+
+    return order ? order : strcmp(PQgetvalue(a, i, 1), PQgetvalue(b, k, 1));
+}
+
+static void compare_matviews(const PGresult *from, const PGresult *to, struct verify_summary *summary)
+{
+    for (int i = 0, k = 0; i < PQntuples(from) && k < PQntuples(to);) {
+        int order = compare_names(from, i, to, k);
+        if (order == 0) {
+            summary->compared++;
+            if (is_populated(from, i) != is_populated(to, k)) {
+                char *name = ident_display(PQgetvalue(from, i, 0), PQgetvalue(from, i, 1));
+                add_difference(summary, xasprintf("materialized view %s", name),
+                               xstrdup(is_populated(from, i) ? "it is not populated on the target" : "it is populated on the target only"));
+                free(name);
+            }
+        }
+        i += order <= 0;
+        k += order >= 0;
+    }
+}
+
+bool verify_matviews(struct conn *src, struct conn *dst, struct verify_summary *summary, struct err *err)
+{
+    PGresult *from = conn_exec(src, sql_verify_matviews, err);
+    PGresult *to = from ? conn_exec(dst, sql_verify_matviews, err) : NULL;
+    bool ok = to != NULL;
+
+    if (ok)
+        compare_matviews(from, to, summary);
+    PQclear(from);
+    PQclear(to);
     return ok;
 }

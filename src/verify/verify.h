@@ -66,9 +66,12 @@ void verify_summary_add(struct verify_summary *summary, const struct verify_job 
 
 /* These add to the summary, which may hold earlier findings. A difference is no error; on error the
  * summary keeps what was found so far. */
-/* All sequences of the source, filter as of sequences_read(). */
-bool verify_sequences(struct conn *src, struct conn *dst, const struct sequence_filter *filter,
+/* All sequences of the source, filter as of sequences_read(); the target's are so many steps (margin) ahead. */
+bool verify_sequences(struct conn *src, struct conn *dst, const struct sequence_filter *filter, int margin,
                       struct verify_summary *summary, struct err *err);
+/* Does each materialized view that both sides have hold data where the source's does, and none where it does not? Not what
+ * they hold: the target's are made from its own tables, which are compared, while the source's may be stale. */
+bool verify_matviews(struct conn *src, struct conn *dst, struct verify_summary *summary, struct err *err);
 /* All large objects: bytes, owners, privileges and comments. only_ours as of lobs_copy(). */
 bool verify_lobs(struct conn *src, struct conn *dst, bool only_ours, struct verify_summary *summary,
                  struct err *err);

@@ -224,6 +224,27 @@ static void the_fence_is_behind_every_commit(void)
     "(xpath('//is_called/text()', query_to_xml(format('SELECT last_value, is_called FROM %I.%I', schemaname, sequencename), false, true, '')))[1]), ',' " \
     "ORDER BY schemaname, sequencename) FROM pg_sequences"
 
+static void jobs_of_extensions_are_listed(void)
+{
+    struct buf text = BUF_INIT;
+    struct err err = ERR_INIT;
+
+    CHECK_OK(schedulers_list(&src, &text, &err), &err);
+    CHECK_INT(text.len, 0);
+    /* As the extension has it, which is not installed everywhere. */
+    pair_run(sapp, "CREATE SCHEMA cron; CREATE TABLE cron.job (jobid bigint, schedule text, command text, database text, username text, active boolean);"
+                   "INSERT INTO cron.job VALUES (1, '5 4 * * *', E'CALL\n  nightly()', current_database(), 'jobs', true), "
+                   "(2, '* * * * *', 'SELECT 2', 'elsewhere', 'jobs', true), (3, '* * * * *', 'SELECT 3', current_database(), 'jobs', false);"
+                   "CREATE SCHEMA pgagent; CREATE TABLE pgagent.pga_job (other int)");
+    CHECK_OK(schedulers_list(&src, &text, &err), &err);
+    CHECK_CONTAINS(text.data, "pg_cron job 1, user jobs, at \"5 4 * * *\": CALL nightly()\n");
+    CHECK_TRUE(!strstr(text.data, "job 2") && !strstr(text.data, "job 3"));
+    CHECK_CONTAINS(text.data, "jobs of pgagent, which could not be read: ");
+    CHECK_INT(PQtransactionStatus(src.pg), PQTRANS_IDLE);
+    pair_run(sapp, "DROP SCHEMA cron, pgagent CASCADE");
+    buf_release(&text);
+}
+
 static void sequences_of_all_kinds(void)
 {
     struct err err = ERR_INIT;
@@ -236,16 +257,16 @@ static void sequences_of_all_kinds(void)
          "SELECT setval('small', 32767); SELECT nextval('reset'); SELECT setval('reset', 40, false); INSERT INTO owned SELECT FROM generate_series(1, 12);"
          "SELECT setval('top', 9223372036854775807); SELECT nextval('cached')");
     pair_run(tapp, "SELECT setval('never', 555)");
-    CHECK_OK(sequences_copy(&src, &dst, NULL, &count, &err), &err);
+    CHECK_OK(sequences_copy(&src, &dst, NULL, 0, &count, &err), &err);
     CHECK_INT(count, 10);
     pair_same(sapp, tapp, SEQUENCE_VALUES);
     CHECK_VALUE(tapp, "SELECT last_value || ' ' || is_called FROM never", "100 false");
     CHECK_VALUE(tapp, "SELECT nextval('reset') || ' ' || nextval('down') || ' ' || nextval('round') || ' ' || nextval('never')", "40 -15 2 100");
-    CHECK_OK(sequences_copy(&src, &dst, NULL, &count, &err), &err);
+    CHECK_OK(sequences_copy(&src, &dst, NULL, 0, &count, &err), &err);
     pair_same(sapp, tapp, SEQUENCE_VALUES);
 
     pair_run(sapp, "CREATE SEQUENCE \"S q\".\"Only here\"; SELECT nextval('reset')");
-    CHECK_TRUE(!sequences_copy(&src, &dst, NULL, &count, &err));
+    CHECK_TRUE(!sequences_copy(&src, &dst, NULL, 0, &count, &err));
     CHECK_INT(err.code, ERR_PREREQUISITE);
     CHECK_CONTAINS(err.message, "1 sequence(s) do not exist: \"S q\".\"Only here\"");
     CHECK_VALUE(tapp, "SELECT is_called::text FROM reset", "false"); /* nothing was set */
@@ -264,9 +285,31 @@ static void sequences_may_be_picked(void)
     struct err err = ERR_INIT;
     int count = 0;
 
-    CHECK_OK(sequences_copy(&src, &dst, &filter, &count, &err), &err);
+    CHECK_OK(sequences_copy(&src, &dst, &filter, 0, &count, &err), &err);
     CHECK_INT(count, 10);
     pair_run(sapp, "DROP SEQUENCE \"S q\".\"Only here\"");
+}
+
+static void sequences_with_a_margin(void)
+{
+    struct sequence_filter filter = {not_only_here, NULL};
+    struct err err = ERR_INIT;
+    int count = 0;
+
+    /* "small" and "top" are at their end. */
+    CHECK_TRUE(!sequences_copy(&src, &dst, &filter, 100, &count, &err));
+    CHECK_INT(err.code, ERR_PREREQUISITE);
+    CHECK_CONTAINS(err.message, "cutover.sequenceMargin, 100, is more than 2 sequence(s) have left: public.small, public.top");
+    err_clear(&err);
+    pair_run(sapp, "SELECT setval('small', 32667); SELECT setval('top', 9223372036854775707)");
+    CHECK_OK(sequences_copy(&src, &dst, &filter, 100, &count, &err), &err);
+    CHECK_VALUE(tapp, "SELECT last_value || ' ' || is_called FROM small", "32767 true");
+    CHECK_VALUE(tapp, "SELECT last_value || ' ' || is_called FROM top", "9223372036854775807 true");
+    CHECK_VALUE(tapp, "SELECT last_value || ' ' || is_called FROM down", "-510 true");
+    CHECK_VALUE(tapp, "SELECT last_value || ' ' || is_called FROM never", "200 false");
+    pair_same(sapp, tapp, "SELECT last_value, is_called FROM round"); /* it cycles */
+    CHECK_OK(sequences_copy(&src, &dst, &filter, 0, &count, &err), &err);
+    pair_same(sapp, tapp, SEQUENCE_VALUES);
 }
 
 static void thousands_of_sequences(void)
@@ -278,7 +321,7 @@ static void thousands_of_sequences(void)
     both(make);
     pair_run(sapp, "SELECT setval(format('thousands.s%s', i)::regclass, i * 3, i % 2 = 0) FROM generate_series(1, 3000) i");
     int64_t start = clock_mono_ms();
-    CHECK_OK(sequences_copy(&src, &dst, NULL, &count, &err), &err);
+    CHECK_OK(sequences_copy(&src, &dst, NULL, 0, &count, &err), &err);
     int64_t took = clock_mono_ms() - start;
     fprintf(stderr, "[3,010 sequences in %lld ms] ", (long long)took);
     CHECK_TRUE(took < 10000);
@@ -322,8 +365,10 @@ int main(void)
         {"prepared transactions are refused", prepared_transactions_are_refused},
         {"weak roles are told what to grant", weak_roles_are_told_what_to_grant},
         {"the fence is behind every commit", the_fence_is_behind_every_commit},
+        {"jobs of extensions are listed", jobs_of_extensions_are_listed},
         {"sequences of all kinds", sequences_of_all_kinds},
         {"sequences may be picked", sequences_may_be_picked},
+        {"sequences with a margin", sequences_with_a_margin},
         {"thousands of sequences", thousands_of_sequences},
         {"tables copied at cutover", tables_at_cutover},
         {NULL, NULL},

@@ -455,19 +455,54 @@ static void sequences(void)
     struct err err = ERR_INIT;
 
     both("CREATE SEQUENCE s1; CREATE SEQUENCE s2; SELECT nextval('s1')");
-    CHECK_OK(verify_sequences(&src, &dst, NULL, &summary, &err), &err);
+    CHECK_OK(verify_sequences(&src, &dst, NULL, 0, &summary, &err), &err);
     CHECK_OK(verify_summary_check(&summary, &err), &err);
     CHECK_INT(summary.compared, 2);
     pair_run(sapp, "SELECT setval('s2', 1, true)"); /* last_value is the same: is_called is not */
-    CHECK_OK(verify_sequences(&src, &dst, NULL, &summary, &err), &err);
+    CHECK_OK(verify_sequences(&src, &dst, NULL, 0, &summary, &err), &err);
     CHECK_TRUE(!verify_summary_check(&summary, &err));
     CHECK_STR(err.detail, "sequence public.s2: source 1, target 1 (not called)");
     err_clear(&err);
     verify_summary_release(&summary);
     pair_run(sapp, "CREATE SEQUENCE s3");
-    CHECK_OK(verify_sequences(&src, &dst, NULL, &summary, &err), &err);
+    CHECK_OK(verify_sequences(&src, &dst, NULL, 0, &summary, &err), &err);
     CHECK_TRUE(!verify_summary_check(&summary, &err));
     CHECK_CONTAINS(err.detail, "1 sequence(s) do not exist: public.s3");
+    err_clear(&err);
+    verify_summary_release(&summary);
+}
+
+static void sequences_that_are_ahead(void)
+{
+    struct verify_summary summary = {0};
+    struct err err = ERR_INIT;
+
+    pair_run(sapp, "DROP SEQUENCE s3; SELECT setval('s1', 50)");
+    pair_run(tapp, "SELECT setval('s1', 57), setval('s2', 8, true)");
+    CHECK_OK(verify_sequences(&src, &dst, NULL, 7, &summary, &err), &err);
+    CHECK_OK(verify_summary_check(&summary, &err), &err);
+    CHECK_OK(verify_sequences(&src, &dst, NULL, 6, &summary, &err), &err);
+    CHECK_TRUE(!verify_summary_check(&summary, &err));
+    CHECK_CONTAINS(err.detail, "sequence public.s1: source 56, target 57");
+    err_clear(&err);
+    verify_summary_release(&summary);
+}
+
+static void matviews(void)
+{
+    struct verify_summary summary = {0};
+    struct err err = ERR_INIT;
+
+    both("CREATE MATERIALIZED VIEW full_view AS SELECT 1 AS a; CREATE MATERIALIZED VIEW empty_view AS SELECT 1 AS a WITH NO DATA");
+    pair_run(sapp, "CREATE MATERIALIZED VIEW dropped_there AS SELECT 1 AS a");
+    CHECK_OK(verify_matviews(&src, &dst, &summary, &err), &err);
+    CHECK_INT(summary.compared, 2);
+    CHECK_INT(summary.count, 0);
+    pair_run(tapp, "REFRESH MATERIALIZED VIEW full_view WITH NO DATA; REFRESH MATERIALIZED VIEW empty_view");
+    CHECK_OK(verify_matviews(&src, &dst, &summary, &err), &err);
+    CHECK_TRUE(!verify_summary_check(&summary, &err));
+    CHECK_CONTAINS(err.detail, "materialized view public.full_view: it is not populated on the target");
+    CHECK_CONTAINS(err.detail, "materialized view public.empty_view: it is populated on the target only");
     err_clear(&err);
     verify_summary_release(&summary);
 }
@@ -512,6 +547,8 @@ int main(void)
         {"storage that changes is no difference", storage_that_changes_is_no_difference},
         {"rows that differ are named", rows_that_differ_are_named},
         {"sequences", sequences},
+        {"sequences that are ahead", sequences_that_are_ahead},
+        {"materialized views", matviews},
         {"errors leave good connections", errors_leave_good_connections},
         {NULL, NULL},
     };
