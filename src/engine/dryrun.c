@@ -53,6 +53,10 @@ static void describe_source(const struct plan *plan, const struct preflight *pre
         buf_addf(out, "  on the source, at the cutover:\n"
                       "    ALTER DATABASE \"%s\" SET default_transaction_read_only = on; other sessions are "
                       "ended\n", database->name);
+    else if (plan->stop_writes == STOP_LOCK)
+        buf_addstr(out, "  on the source, at the cutover:\n"
+                        "    LOCK TABLE ... IN EXCLUSIVE MODE of all tables, until the target is open; sessions that wait to write "
+                        "then are ended\n");
 }
 
 static void describe_target(const struct plan *plan, const struct preflight *pre,

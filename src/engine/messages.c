@@ -11,6 +11,7 @@
 #include "engine/load.h"
 #include "engine/load_parts.h"
 #include "engine/pipeline.h"
+#include "engine/source_lock.h"
 #include "engine/verification.h"
 
 struct handler {
@@ -771,6 +772,7 @@ static const struct handler handlers[] = {
     {"received", on_received},   {"want_limit", on_want_limit}, {"applied", on_applied},
     {"reading", on_reading},     {"facts", on_facts},       {"builds", on_builds}, {"statements", on_statements},
     {"step", on_step},         {"drain", on_drain},
+    {"lock_writes", source_lock_on_wanted}, {"writes_locked", source_lock_on_held}, {"unlock_writes", source_lock_on_unwanted},
     {"verify_begun", verification_on_begun}, {"halt", verification_on_halt}, {"halted", verification_on_halted},
     {"verified", verification_on_verified},
 };

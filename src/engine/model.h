@@ -239,6 +239,7 @@ struct pipeline {
     bool cutover_wanted;
     bool cutover_refused;             /* one failed: no other by itself */
     bool cutover_missed;              /* the set time passed without it */
+    bool lock_wanted;                 /* a worker holds the source's tables (source_lock.h) */
     lsn_t drain_lsn;                  /* the cutover waits for it, 0 none */
     struct step *steps;
     size_t step_count, step_cap;

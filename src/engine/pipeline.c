@@ -18,6 +18,7 @@
 #include "engine/fix_undo.h"
 #include "engine/load.h"
 #include "engine/rehearsal.h"
+#include "engine/source_lock.h"
 #include "engine/verification.h"
 
 #define CONNECTION_RETRIES 8 /* with growing pauses: a minute */
@@ -345,6 +346,8 @@ static bool is_wanted(const struct pipeline *p, const char *kind)
         return verification_is_wanted(p);
     if (strcmp(kind, "rehearse") == 0)
         return rehearsal_is_wanted(p);
+    if (strcmp(kind, SOURCE_LOCK_WORKER) == 0)
+        return source_lock_is_wanted(p);
     if ((p->change == CHANGE_DETACH || p->change == CHANGE_WITHDRAW) && strcmp(kind, "apply") == 0)
         return false;
     if (row->worker && strcmp(row->worker, kind) == 0)
@@ -462,6 +465,7 @@ void pipeline_turn(struct supervisor *s, struct pipeline *p)
         load_turn(s, p);
     verification_turn(s, p);
     rehearsal_turn(s, p);
+    source_lock_turn(s, p);
     if (tables_want_finish(p)) {
         p->unfinished = false;
         go(s, p, PIPE_FINISHING);
@@ -479,6 +483,10 @@ void pipeline_worker_ended(struct supervisor *s, struct worker *w, struct err *e
     const char *kind = w->kind->name;
     const char *own = own_worker(p);
 
+    if (source_lock_worker_ended(w, err)) {
+        failed(s, p, err);
+        return;
+    }
     if (rehearsal_worker_ended(s, w, err) || verification_worker_ended(s, w, err) || load_worker_ended(s, w, err))
         return;
     if (!err_is_set(err)) {
@@ -541,6 +549,7 @@ void pipeline_restore(struct supervisor *s, struct pipeline *p)
         p->state = PIPE_QUEUED;
     p->recalled = p->state == PIPE_QUEUED || pipeline_has_ended(p) || p->state == PIPE_UNDOING ||
                   p->state == PIPE_CLOSING;
+    source_lock_restore(s, p);
     /* A cutover that was cut short before its point of no return goes back. */
     if (p->state == PIPE_CUTTING_OVER && !p->load_only) {
         struct err err = ERR_INIT;

@@ -3,15 +3,21 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/stop.h"
 #include "cutover/bouncer.h"
+#include "cutover/table_locks.h"
 #include "engine/decide.h"
 #include "engine/fallback.h"
+#include "engine/source_lock.h"
 #include "schema/apply.h"
 #include "schema/identity.h"
 #include "schema/rename.h"
 #include "schema/target.h"
 
 #define HOOK_TIMEOUT_MS 600000
+#define UNLOCK_TIMEOUT_MS 30000
 
 /* Waiting clients go on, on the target. May be done again. */
 static bool lead_there(struct work *work, struct conn *console, struct conn *target, char **before, struct err *err)
@@ -101,9 +107,55 @@ static bool fixes_are_done_with(const struct work *work)
     return !work->m->plan.fallback;
 }
 
+static bool end_waiting(struct conn *source, struct buf *ended, struct buf *left, bool *held, struct err *err)
+{
+    return table_locks_end_waiting(source, "pgcutover:" SOURCE_LOCK_WORKER, ended, left, held, err);
+}
+
+/* Until the locks are gone, with whoever begins to wait meanwhile. */
+static bool unlock(struct work *work, struct conn *source, struct buf *ended, struct buf *left, struct err *err)
+{
+    int64_t until = clock_mono_ms() + UNLOCK_TIMEOUT_MS;
+    bool held = true;
+    bool ok = end_waiting(source, ended, left, &held, err);
+
+    if (ok && left->len)
+        work_event(work, "warning", "%s: sessions that wait to write on the source may not be ended, and will write there: %s",
+                   work->p->name, left->data);
+    work_send(work, json_message("unlock_writes"));
+    while (ok && held && clock_mono_ms() < until)
+        ok = stop_sleep(20, err) && end_waiting(source, ended, left, &held, err);
+    if (!ok || !held)
+        return ok;
+    err_set(err, ERR_TIMEOUT, "%s: the session that locks the tables did not end within %d s", source->label,
+            UNLOCK_TIMEOUT_MS / 1000);
+    return false;
+}
+
+/* The locks on the source's tables have to go before what was made there is undone, and with them go those who waited: what they
+ * wanted to write would be written on the old side. */
+static bool unlock_source(struct work *work, struct err *err)
+{
+    struct conn source = CONN_INIT;
+    struct buf ended = BUF_INIT, left = BUF_INIT;
+
+    if (work->m->plan.stop_writes != STOP_LOCK)
+        return true;
+    work_step(work, "let the source go", "running", NULL);
+    bool ok = work_connect(work, &source, SIDE_SOURCE, CONN_PLAIN, err) && unlock(work, &source, &ended, &left, err);
+    char *text = xasprintf("its tables can be written to again; sessions that waited to do so were ended: %s",
+                           ended.len ? ended.data : "none");
+    work_step(work, "let the source go", ok ? "done" : "failed", ok ? text : err->message);
+    free(text);
+    buf_release(&ended);
+    buf_release(&left);
+    conn_close(&source);
+    return ok;
+}
+
 bool work_close(struct work *work, struct err *err)
 {
-    if (!open_target(work, err))
+    if (!open_target(work, err) || !unlock_source(work, err))
         return false;
     work_step(work, "clean up", "running", NULL);
     bool ok = work_undo_kinds(work, "slot given-slot publication ddl-log replica-identity index state-schema database", err) &&

@@ -86,6 +86,25 @@ static bool freeze(struct cutover *c, struct err *err)
     return ok;
 }
 
+/* Another worker holds the tables: it stays until the target is open, which is behind this one's end. */
+static bool lock_tables(struct cutover *c, struct err *err)
+{
+    work_send(c->work, json_message("lock_writes"));
+    for (;;) {
+        cJSON *answer = work_receive(c->work, -1, err);
+        if (!answer)
+            return false;
+        const char *type = json_str(answer, "type");
+        bool held = type && strcmp(type, "writes_locked") == 0;
+        if (held)
+            cutover_say(c, "%lld tables are locked against writing, after %lld ms", (long long)json_i64(answer, "tables", 0),
+                        (long long)json_i64(answer, "waitedMs", 0));
+        cJSON_Delete(answer);
+        if (held)
+            return true;
+    }
+}
+
 static bool stop_writes(struct cutover *c, struct err *err)
 {
     int writing = 0;
@@ -93,6 +112,8 @@ static bool stop_writes(struct cutover *c, struct err *err)
 
     if (c->work->m->plan.stop_writes == STOP_READ_ONLY)
         return freeze(c, err);
+    if (c->work->m->plan.stop_writes == STOP_LOCK)
+        return lock_tables(c, err);
     bool ok = writers_list(&c->source, c->work->p->name, &text, &writing, err);
     if (ok && writing) {
         err_set(err, ERR_PREREQUISITE, "writes were not stopped: %d session%s in a transaction that "

@@ -13,7 +13,7 @@ const struct worker_kind worker_kinds[] = {
     {"recall", work_recall}, {"check", work_check},     {"schema", work_schema},
     {"epoch", work_epoch},   {"copy", work_copy},       {"index", work_index},
     {"receive", work_receive_worker}, {"apply", work_apply},   {"monitor", work_monitor}, {"watch", work_watch},
-    {"finish", work_finish}, {"verify", work_verify}, {"cutover", work_cutover}, {"rehearse", work_rehearse}, {"thaw", work_thaw},
+    {"finish", work_finish}, {"verify", work_verify}, {"cutover", work_cutover}, {"rehearse", work_rehearse}, {"lock", work_lock}, {"thaw", work_thaw},
     {"close", work_close},   {"undo", work_undo},       {"admit", work_admit},
     {"detach", work_detach}, {"withdraw", work_withdraw}, {NULL, NULL},
 };

@@ -21,6 +21,7 @@ bool work_finish(struct work *work, struct err *err);
 bool work_verify(struct work *work, struct err *err);
 bool work_cutover(struct work *work, struct err *err);
 bool work_rehearse(struct work *work, struct err *err);
+bool work_lock(struct work *work, struct err *err);
 bool work_thaw(struct work *work, struct err *err);
 bool work_close(struct work *work, struct err *err);
 bool work_undo(struct work *work, struct err *err);

@@ -199,7 +199,7 @@ const struct key plan_keys[] = {
     {IN_CUTOVER, "at", KEY_TEXT, PLAN(cutover_at), .fits = is_time,
      .must_be = "a time, as \"2026-12-01 03:00\" (of this host) or \"2026-12-01T03:00:00+01:00\""},
     {IN_CUTOVER, "window", KEY_DURATION, .otherwise = "1h", PLAN(cutover_window_us)},
-    {IN_CUTOVER, "stopWrites", KEY_WORD, .offered = "read-only operator", .otherwise = "read-only",
+    {IN_CUTOVER, "stopWrites", KEY_WORD, .offered = "read-only operator lock", .otherwise = "read-only",
      PLAN(stop_writes)},
     {IN_CUTOVER, "sequenceMargin", KEY_INT, .offered = "0..1000000000", .otherwise = "0", PLAN(sequence_margin)},
     {IN_CUTOVER, "maxLag", KEY_DURATION, .otherwise = "1s", PLAN(max_lag_us)},

@@ -102,7 +102,7 @@ enum plan_ddl { SYNC_DDL_APPLY, SYNC_DDL_STOP };
 /* What becomes of a change that does not fit the target. */
 enum plan_on_conflict { CONFLICT_STOP_TABLE, CONFLICT_SKIP, CONFLICT_UPSERT };
 enum plan_cutover_when { CUTOVER_MANUAL, CUTOVER_READY };
-enum plan_stop_writes { STOP_READ_ONLY, STOP_OPERATOR };
+enum plan_stop_writes { STOP_READ_ONLY, STOP_OPERATOR, STOP_LOCK };
 enum plan_verify_when { VERIFY_BEFORE_CUTOVER, VERIFY_CONTINUOUS, VERIFY_NEVER };
 
 struct plan {

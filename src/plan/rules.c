@@ -180,6 +180,9 @@ static bool finish_fallback(struct reader *reader, const struct plan *plan, cons
 
     if (plan->fallback && plan->sync_mode == SYNC_LOAD_ONLY)
         return reader_fail(reader, item, "cutover.fallback needs a stream: sync.mode is \"load-only\"");
+    if (plan->fallback && plan->stop_writes == STOP_LOCK)
+        return reader_fail(reader, item, "cutover.fallback and stopWrites \"lock\" do not go together: the source would be open to "
+                           "writes beside those that come back");
     for (size_t i = 0; plan->fallback && i < plan->database_count; i++)
         if (plan->databases[i].mapping_count)
             return reader_fail(reader, item, "cutover.fallback and tableMappings do not go together: rows and names would "

@@ -1,13 +1,15 @@
--- Who is writing, or at work, in a database.
+-- Who is writing, or at work, in a database; of whom that may not be seen is told too.
 -- Parameters: $1 database. Minimum version: 10. Rows: writes (boolean), one line of text.
 SELECT a.backend_xid IS NOT NULL,
-    pg_catalog.format('pid %s, user %s, application "%s", address %s, %s for %s%s: %s', a.pid, a.usename,
+    CASE WHEN a.query = '<insufficient privilege>'
+        THEN pg_catalog.format('pid %s, user %s, application "%s": what it does may not be seen by this role; GRANT pg_read_all_stats', a.pid, a.usename, a.application_name)
+        ELSE pg_catalog.format('pid %s, user %s, application "%s", address %s, %s for %s%s: %s', a.pid, a.usename,
         a.application_name, coalesce(pg_catalog.host(a.client_addr), 'local'), a.state,
         pg_catalog.date_trunc('second', pg_catalog.clock_timestamp() - coalesce(a.xact_start, a.state_change)),
-        CASE WHEN a.backend_xid IS NULL THEN '' ELSE ', has written' END, pg_catalog."left"(pg_catalog.regexp_replace(a.query, E'\\s+', ' ', 'g'), 120))
+        CASE WHEN a.backend_xid IS NULL THEN '' ELSE ', has written' END, pg_catalog."left"(pg_catalog.regexp_replace(a.query, E'\\s+', ' ', 'g'), 120)) END
 FROM pg_catalog.pg_stat_activity a
 WHERE a.datname = $1 AND a.pid <> pg_catalog.pg_backend_pid()
-    AND a.backend_type <> 'autovacuum worker'
-    AND (a.backend_xid IS NOT NULL OR (a.backend_type = 'client backend' AND a.state <> 'idle'))
+    AND a.backend_type IS DISTINCT FROM 'autovacuum worker'
+    AND (a.query = '<insufficient privilege>' OR a.backend_xid IS NOT NULL OR (a.backend_type = 'client backend' AND a.state <> 'idle'))
     AND NOT (a.application_name LIKE 'pgcutover:%' AND a.usename = SESSION_USER)
 ORDER BY a.backend_xid IS NULL, a.xact_start
