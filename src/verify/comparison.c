@@ -167,7 +167,7 @@ void comparison_add_storage(const struct side *side, struct buf *sql)
     buf_addstr(sql, "; WITH RECURSIVE tree (oid) AS (SELECT ");
     literal_add(sql, name.data);
     buf_addf(sql, "::pg_catalog.regclass::pg_catalog.oid%s) "
-                  "SELECT pg_catalog.bool_and(coalesce(c.relfilenode = 0 OR "
+                  "SELECT pg_catalog.bool_and(coalesce(c.relkind NOT IN ('r', 'm') OR "
                   "c.relfilenode = pg_catalog.pg_relation_filenode(c.oid), false)) "
                   "FROM tree t LEFT JOIN pg_catalog.pg_class c ON c.oid = t.oid",
              side->kind == 'p' ? " UNION ALL SELECT i.inhrelid FROM tree u JOIN pg_catalog.pg_inherits i "

@@ -409,7 +409,7 @@ static void test_not_offered(void)
          "Offered is \"checksum\"."},
         {WITH("\"cutover\": {\"stopWrites\": \"locks\"}"),
          "p.json:3:28: cutover.stopWrites cannot be \"locks\"",
-         "It is \"read-only\" or \"operator\"."},
+         "It is \"read-only\", \"operator\" or \"lock\"."},
         {WITH("\"cutover\": {\"fallback\": true}, \"sync\": {\"mode\": \"load-only\"}"),
          "p.json:3:26: cutover.fallback needs a stream: sync.mode is \"load-only\"", NULL},
         {WITH("\"cutover\": {\"fallback\": true}, \"databases\": [{\"name\": \"a\", \"tableMappings\": "
