@@ -25,6 +25,7 @@ static const struct verb verbs[] = {
     {"resume", NULL, true, "resumed", "resume"},
     {"cancel", "cancelled", true, "cancelled: everything made on the source is gone", "cancel"},
     {"cutover", "done", false, "cut over: the target is open", "cut over"},
+    {"abort", NULL, false, "the cutover is given up; the source goes on as before", "give up"},
     {"delete", "gone", true, "forgotten; nothing is left of it", "delete"},
 };
 

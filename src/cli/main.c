@@ -94,6 +94,9 @@ static const struct command commands[] = {
     {"pause", cmd_command, 1, 1, "NAME", "Stops all work; slot and place are kept."},
     {"resume", cmd_command, 1, 1, "NAME",
      "Goes on: after a pause, after an error was mended, after the engine was killed."},
+    {"abort", cmd_command, 1, 1, "NAME [--database-name DB]",
+     "Gives a cutover up that runs, before its point of no return: the source is writable again, and the\n"
+     "migration goes on."},
     {"cancel", cmd_command, 1, 1, "NAME [--dry-run]",
      "Stops, and undoes everything that was made on the source.\n"
      "  --dry-run   says what would be undone on which server, and does nothing"},
@@ -259,6 +262,7 @@ static const struct belongs belongings[] = {
     {"report", " format "},
     {"fallback", " rehearse database-name "},
     {"limits", " load-jobs sync-jobs bytes-per-second source-slot-wal "},
+    {"abort", " database-name "},
     {"resume", " yes "},
     {"cancel", " yes dry-run "},
     {"delete", " yes dry-run "},

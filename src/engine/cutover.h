@@ -31,6 +31,12 @@ struct cutover_step {
 
 /* Of a migration that streams, in order; ended by a NULL name. */
 extern const struct cutover_step cutover_steps[];
+/* Of a copy without a stream (sync.mode load-only). */
+extern const struct cutover_step cutover_copy_steps[];
+
+/* What a plan's cutover will do: [{"name", "does", "undo", "final"}], undo null where there is nothing to undo, final behind the
+ * point of no return. Owned. */
+cJSON *cutover_outline(const struct plan *plan);
 
 /* Its three connections. Close them in any case. */
 bool cutover_open(struct cutover *c, struct err *err);

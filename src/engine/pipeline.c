@@ -659,6 +659,33 @@ static bool cutover_it(struct supervisor *s, struct pipeline *p)
     return true;
 }
 
+/* Before its point of no return a cutover can be given up; the source is writable again then. */
+static bool may_abort(const struct supervisor *s, const struct pipeline *p, struct err *err)
+{
+    (void)s;
+    if ((p->state == PIPE_CUTTING_OVER && !p->load_only) || (p->state == PIPE_SYNCING && p->cutover_wanted))
+        return true;
+    err_set(err, ERR_USAGE, "the cutover of database \"%s\" cannot be given up: it is %s", p->name, pipeline_state_name(p->state));
+    if (p->state == PIPE_CLOSING)
+        err_hint(err, "It is past its point of no return, and goes on by itself.");
+    return false;
+}
+
+static bool abort_it(struct supervisor *s, struct pipeline *p)
+{
+    struct err err = ERR_INIT;
+
+    p->cutover_wanted = false;
+    if (p->state == PIPE_SYNCING) {
+        pipeline_touch(s->m, p);
+        return true;
+    }
+    err_set(&err, ERR_STOPPED, "it was given up on request");
+    thaw(s, p, &err);
+    err_clear(&err);
+    return p->state == PIPE_THAWING;
+}
+
 static bool may_forget(const struct supervisor *s, const struct pipeline *p, struct err *err)
 {
     (void)s;
@@ -690,7 +717,8 @@ struct pipeline_command {
 static const struct pipeline_command commands[] = {
     {"pause", may_pause, pause_it},       {"resume", may_resume, resume_it},
     {"cancel", may_cancel, cancel_it},    {"cutover", may_cutover, cutover_it},
-    {"delete", may_forget, forget_it},    {NULL, NULL, NULL},
+    {"delete", may_forget, forget_it},    {"abort", may_abort, abort_it},
+    {NULL, NULL, NULL},
 };
 
 const struct pipeline_command *pipeline_command_find(const char *name)

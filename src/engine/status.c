@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/json.h"
+#include "engine/cutover.h"
 #include "engine/lag.h"
 #include "engine/verification.h"
 
@@ -347,6 +348,7 @@ static cJSON *database_json(const struct migration *m, const struct pipeline *p,
     add_error(json, "lastError", &p->error);
     add_statements(json, m, p);
     cJSON_AddItemToObject(json, "indexBuilds", builds_json(p));
+    cJSON_AddItemToObject(json, "cutoverOutline", cutover_outline(&m->plan));
     cJSON_AddItemToObject(json, "cutoverSteps", steps_json(p));
     json_add_time(json, "writesStoppedOn", p->frozen_us);
     json_add_time(json, "targetOpenedOn", p->opened_us);

@@ -383,7 +383,7 @@ const struct cutover_step cutover_steps[] = {
 };
 
 /* The end of a copy without a stream (sync.mode load-only). */
-static const struct cutover_step copy_steps[] = {
+const struct cutover_step cutover_copy_steps[] = {
     {"types of columns", cutover_types, false, cutover_wants_types},
     {"sequences", sequences, false, NULL},
     {"materialized views", matviews, false, NULL},
@@ -413,7 +413,7 @@ static bool run_step(struct cutover *c, const struct cutover_step *step, struct 
 bool work_cutover(struct work *work, struct err *err)
 {
     struct cutover c = {.work = work};
-    const struct cutover_step *step = work->p->load_only ? copy_steps : cutover_steps;
+    const struct cutover_step *step = work->p->load_only ? cutover_copy_steps : cutover_steps;
     bool ok = cutover_open(&c, err);
 
     for (; ok && step->name; step++)

@@ -26,14 +26,14 @@ assert_contains "the draft is kept" "$(cat plain.out)" "kept as a draft"
 on source shop -c "ALTER TABLE bare ADD id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY"
 # All from the draft this time.
 { printf '%s\n' "" "" "" "" "" "" "" "" "" "" "" "" "" "" "" "" "" "" "" ""
-  printf '%s\n' "" "" "" "" "" 9 2 "" "" "" "" "" ""
+  printf '%s\n' "" "" "" "" "" "" "" 9 2 "" "" "" "" "" ""
   printf '%s\n' "public.note" "" yes yes WRONG; } | pgc --plain >plain.out 2>&1
 assert_contains "a number that there is not" "$(cat plain.out)" "There is no such number"
 assert_contains "what would be done" "$(cat plain.out)" "CREATE DATABASE"
 assert_contains "the plan is written" "$(cat shop.json)" '"public.note"'
 [ -e "$STATE/shop" ] && fail "started without the word" || pass "not started without the target database's name"
 { printf '%s\n' "" "" "" "" "" "" "" "" "" "" "" "" "" "" "" "" "" "" "" ""
-  printf '%s\n' "" "" "" "" "" 1 "" "" "" "" "" "" ""
+  printf '%s\n' "" "" "" "" "" "" "" 1 "" "" "" "" "" "" ""
   printf '%s\n' "" yes yes s
   for i in $(seq 40); do in_state shop READY_TO_COMPLETE && break; sleep 0.5; done >&2
   printf '%s\n' c yes q; } | pgc --plain >plain.out 2>&1

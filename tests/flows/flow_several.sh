@@ -100,7 +100,7 @@ rm -f "$STATE/.draft.json"
 
 # Line by line.
 { printf '%s\n' two "" "$PGC_DIR/source" "" shop postgres "" "" "" "" "" "$PGC_DIR/target" "" shop2 postgres "" "" "" ""
-  printf '%s\n' "hr crm=" "hr crm=c2" "" "" "" "" "" "" "" "" "" "" "" "" "" yes no; } | pgc --plain >plain.out 2>&1
+  printf '%s\n' "hr crm=" "hr crm=c2" "" "" "" "" "" "" "" "" "" "" "" "" "" "" "" yes no; } | pgc --plain >plain.out 2>&1
 assert_contains "plain: a name that is missing" "$(cat plain.out)" "two with = between"
 assert_contains "plain: both are in the plan" "$(tr -d ' \n\t' <two.json)" '"name":"crm","target_database_name":"c2"'
 assert_contains "plain: what would be done" "$(cat plain.out)" 'CREATE DATABASE'

@@ -9,7 +9,7 @@ trap 'status=$?; screen kill-server 2>/dev/null; kill -CONT "$postmaster" 2>/dev
 
 cluster_start source wal_level=replica || exit 1
 cluster_start target || exit 1
-on source postgres -c "CREATE DATABASE shop" -c "CREATE ROLE mover SUPERUSER LOGIN PASSWORD 'right'"
+on source postgres -c "CREATE DATABASE shop" -c "CREATE ROLE mover SUPERUSER LOGIN PASSWORD 'r1ght'"
 on source shop <<'SQL'
 CREATE TABLE item (id int PRIMARY KEY, v text);
 CREATE TABLE note (id int PRIMARY KEY, item int REFERENCES item, v text);
@@ -42,7 +42,7 @@ go_to 0 shop
 go_to $source_host "$PGC_DIR/source"
 go_to $source_database shop
 go_to $source_user mover
-go_to $source_password wrong
+go_to $source_password wr0ng
 go_to $target_host "$PGC_DIR/target"
 go_to $target_database copy
 go_to $target_user postgres
@@ -57,13 +57,13 @@ screen resize-window -t t -x 80 -y 24
 kill -CONT "$postmaster"
 press Enter
 expect "a wrong password" "password *authentication failed"
-go_to $source_password right
+go_to $source_password r1ght
 press Enter
 expect "the checks: what must be mended" "✗ .*wal_level"
 expect "how it is mended" "ALTER SYSTEM SET wal_level"
 press Enter
 expect "going on is refused" "must be mended first"
-grep -rq -e right -e wrong "$STATE" && fail "a password is on disk" || pass "no password on disk"
+grep -rq -e r1ght -e wr0ng "$STATE" && fail "a password is on disk" || pass "no password on disk"
 
 # Mended on the way, without leaving the screen.
 press f
@@ -89,7 +89,7 @@ at=0
 press q
 expect "a letter in a field is a letter" "Migration  shopq"
 press BSpace
-go_to $source_password right
+go_to $source_password r1ght
 press Enter
 expect "the checks again" " 1 must be mended"
 press Escape
@@ -103,7 +103,7 @@ expect "the list" "0 migrations"
 press n
 expect "the wizard once more" "draft that was left"
 at=0
-go_to $source_password right
+go_to $source_password r1ght
 press Enter
 expect "a table without a key must be mended" "✗ .*bare"
 expect "with nothing else" " 1 must be mended"
@@ -112,7 +112,7 @@ press r
 expect "nothing is left to be mended" " 0 must be mended"
 press Enter
 expect "how it is moved" "Stop writes by"
-press j j j j j j Space
+press j j j j j j j j Space
 expect "another way for tables without a key" "(\*) full"
 screen resize-window -t t -x 40 -y 10
 expect "too small" "needs more room"
@@ -134,7 +134,7 @@ press Enter
 expect "the review: what would be made" "CREATE DATABASE"
 press w
 expect "the plan is written" "Written: "
-grep -q '"public.note"' "$PGC_DIR/shop.json" && ! grep -q right "$PGC_DIR/shop.json" && pass "the plan says what was chosen, and no password" || fail "the plan: $(cat "$PGC_DIR/shop.json")"
+grep -q '"public.note"' "$PGC_DIR/shop.json" && ! grep -q r1ght "$PGC_DIR/shop.json" && pass "the plan says what was chosen, and no password" || fail "the plan: $(cat "$PGC_DIR/shop.json")"
 press Enter
 expect "the dashboard" "ready to cut over"
 expect "with the tables that were picked" "public.item .*completed"
@@ -151,7 +151,7 @@ assert_equal "rows" "$(on target copy -c 'SELECT count(*), md5(string_agg(i::tex
 assert_equal "rows of the table without a key" "$(on target copy -c 'SELECT count(*) FROM bare')" 20
 assert_equal "what was left out" "$(on target copy -c 'SELECT count(*) FROM note')" 0
 [ ! -e "$STATE/.draft.json" ] && pass "no draft is left" || fail "the draft is left"
-grep -rq -e right -e wrong "$STATE" && fail "a password is on disk at the end" || pass "no password on disk at the end"
+grep -rq -e r1ght -e wr0ng "$STATE" && fail "a password is on disk at the end" || pass "no password on disk at the end"
 
 # The written plan, in the wizard and by itself.
 press "clear; $program open shop.json" Enter

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/json.h"
+#include "engine/cutover.h"
 #include "engine/engine.h"
 #include "engine/fix_setting.h"
 #include "engine/fix_store.h"
@@ -627,6 +628,37 @@ static void test_fix_store(void)
     free(place);
 }
 
+/* No step of the cutover is without its word of what it does, in its order; what is not wanted is left out. */
+static void test_outline(void)
+{
+    static const char *const variants[] = {"", ", \"cutover\": {\"fallback\": true, \"stopWrites\": \"operator\", \"hooks\": {\"before\": \"b\", \"after\": \"a\"}, "
+                                               "\"maxDowntime\": \"9s\", \"pgbouncer\": {\"uri\": \"host=b\"}}, \"schema\": {\"mode\": \"existing\", \"foreignKeys\": \"disable\"}",
+                                           ", \"sync\": {\"mode\": \"load-only\"}"};
+    static const size_t counts[] = {13, 22, 5};
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
+        struct plan plan;
+        char *text = xasprintf("{\"name\": \"p\", \"source\": {\"uri\": \"host=a dbname=x\"}, \"target\": {\"uri\": \"host=b\"}%s}", variants[i]);
+        const cJSON *item;
+        CHECK_TRUE(plan_parse(&plan, text, "p.json", &err));
+        cJSON *list = cutover_outline(&plan);
+        CHECK_INT(cJSON_GetArraySize(list), counts[i]);
+        bool final = false;
+        cJSON_ArrayForEach(item, list)
+        {
+            CHECK_TRUE(json_str(item, "does") != NULL);
+            CHECK_TRUE(json_bool(item, "final", false) || !final); /* nothing comes back from behind */
+            final = json_bool(item, "final", false);
+        }
+        CHECK_TRUE(final);
+        cJSON_Delete(list);
+        plan_release(&plan);
+        free(text);
+    }
+    err_clear(&err);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -645,7 +677,7 @@ int main(void)
         {"names", test_names},
         {"fixes: settings", test_fix_setting},
         {"fixes: the store", test_fix_store},
-        {NULL, NULL},
+        {"outline", test_outline}, {NULL, NULL},
     };
     strcpy(dir, "/tmp/pgc-unit.XXXXXX");
     if (!mkdtemp(dir))

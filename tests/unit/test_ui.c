@@ -453,6 +453,59 @@ static void test_statements(void)
     close(engine);
 }
 
+static const char cutover_runs[] =
+    "{\"phase\": \"cutting over\", \"migrationState\": \"COMPLETING\", \"writesStoppedOn\": \"2025-11-25T14:02:06.6+00:00\", \"targetOpenedOn\": null, \"downtimeSeconds\": 0, "
+    "\"cutoverSteps\": [{\"name\": \"list writers\", \"state\": \"done\", \"text\": \"0 sessions in a writing transaction\", \"startedOn\": \"2025-11-25T14:02:05.1+00:00\", "
+    "\"endedOn\": \"2025-11-25T14:02:05.2+00:00\"}, {\"name\": \"stop writes\", \"state\": \"done\", \"text\": \"database \\\"shop\\\" is read-only; sessions ended: none\", "
+    "\"startedOn\": \"2025-11-25T14:02:06.6+00:00\", \"endedOn\": \"2025-11-25T14:02:06.9+00:00\"}, {\"name\": \"last change applied\", \"state\": \"running\", "
+    "\"text\": null, \"startedOn\": \"2025-11-25T14:02:06.9+00:00\", \"endedOn\": null}]}";
+static const char cutover_failed[] =
+    "{\"phase\": \"syncing\", \"cutoverSteps\": [{\"name\": \"verify\", \"state\": \"failed\", \"text\": \"public.item differs\", "
+    "\"startedOn\": \"2025-11-25T14:02:06.9+00:00\", \"endedOn\": \"2025-11-25T14:02:07.9+00:00\"}]}";
+
+/* Every step is there before it begins; the one that runs is followed; undoing is asked for, and Esc leaves without it. */
+static void test_checklist(void)
+{
+    struct session s;
+    struct dashboard d;
+
+    begin(&d, &s, "ready.json");
+    refuse(&s, "{\"cutoverSteps\": []}");
+    dashboard_key(&d, 's');
+    type(&d, "jjj");
+    draw_all(&d, "cutover_before");
+    type(&d, "u");
+    CHECK_CONTAINS(d.message, "No cutover runs");
+    refuse(&s, cutover_runs);
+    type(&d, "0");
+    draw_all(&d, "cutover_running");
+    CHECK_TRUE(dashboard_key(&d, KEY_ESCAPE));
+    CHECK_TRUE(d.undoing);
+    type(&d, "n");
+    CHECK_TRUE(!s.command && !d.undoing);
+    CHECK_INT(d.pane, PANE_CUTOVER);
+    type(&d, "uy");
+    CHECK_STR(s.command, "abort");
+    str_replace(&s.command, NULL);
+    dashboard_key(&d, KEY_ESCAPE);
+    dashboard_key(&d, KEY_ESCAPE);
+    CHECK_TRUE(!s.command);
+    CHECK_INT(d.pane, PANE_TABLES);
+    dashboard_key(&d, 's');
+    refuse(&s, cutover_failed);
+    draw_all(&d, "cutover_failed");
+    dashboard_key(&d, 'B');
+    CHECK_CONTAINS(d.message, "Not before the migration has ended");
+    refuse(&s, "{\"phase\": \"done\"}");
+    dashboard_key(&d, 'B');
+    CHECK_STR(d.confirming, "fallback");
+    type(&d, "shop2");
+    dashboard_key(&d, KEY_RETURN);
+    CHECK_STR(d.asked, "fallback");
+    CHECK_TRUE(!s.command);
+    end(&d, &s);
+}
+
 static void test_help(void)
 {
     struct dashboard d = {.pane = PANE_TABLES};
@@ -490,7 +543,7 @@ int main(void)
 {
     static const struct unit_test tests[] = {
         {"text", test_text},           {"outside", test_outside}, {"charts", test_charts}, {"themes", test_themes},
-        {"dashboard", test_dashboard}, {"filter", test_filter},   {"cutover", test_cutover}, {"statements", test_statements}, {"help", test_help}, {"many", test_many},
+        {"dashboard", test_dashboard}, {"filter", test_filter},   {"cutover", test_cutover}, {"statements", test_statements}, {"checklist", test_checklist}, {"help", test_help}, {"many", test_many},
         {"list", test_list},           {NULL, NULL},
     };
 

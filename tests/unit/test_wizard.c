@@ -495,7 +495,7 @@ static void test_databases(void)
     CHECK_INT(w.connect.sides[SOURCE].state, UNTRIED);
     check_golden(&w, "connect_several_80", 80, &glyphs_utf8);
     w.step = STEP_SCHEMA; /* what is chosen there is of both */
-    type(&w, "jjjjjj ");
+    type(&w, "jjjjjjjj ");
     CHECK_STR(json_str(draft_find_database(&w.draft, "shop"), "keylessTables"), "at-cutover");
 
     /* Nothing picked is refused; Esc leaves all as it was. */
@@ -545,7 +545,7 @@ static void test_choices(void)
     begin(&w);
     w.step = STEP_SCHEMA;
     check_golden(&w, "choices_80", 80, &glyphs_utf8);
-    type(&w, " j jjjjj  ");
+    type(&w, " j jjjjjjj  ");
     CHECK_STR(draft_text(&w.draft, "schema", "mode"), "existing");
     CHECK_TRUE(!draft_bool(&w.draft, "schema", "roles", true));
     CHECK_STR(json_str(draft_database(&w.draft), "keylessTables"), "at-cutover");

@@ -27,6 +27,12 @@ const struct choice choices[] = {
       "They are away until the target is opened, and validated then: that is downtime. For a target's role that may not become replica."}},
     {"Triggers", "schema", "triggers", {"replica", "disable"},
      {"They do not fire for what is brought over.", "None is in force until the target is opened. For a target's role that may not become replica."}},
+    {"Enums", "schema", "enums", {"keep", "text"},
+     {"Columns of enums and domains have their types all along.",
+      "They are text until the cutover, so that no label is missing meanwhile: each table is written once more then, which is downtime."}},
+    {"Indexes", "schema", "indexes", {"after-load", "rebuild"},
+     {"Secondary indexes are built after each table's load; on a target that has its schema those that are there stay.",
+      "Those of a target that has its schema are dropped before the load, and built again after it. Only where it is there already."}},
     {"Refused statements", "schema", "onError", {"stop", "skip-and-report"},
      {"Where the target refuses one, the migration stands still, and S on its dashboard decides: edit, skip, retry.",
       "They are left out, with what depends on them, and reported. Tables and sequences never are."}},
@@ -113,9 +119,7 @@ void choices_draw(const struct choices *screen, struct draft *draft, struct canv
         draw_choice(&choices[i], choice_value(draft, &choices[i]), c, row, i == screen->selected);
     c->cursor_row = row - CHOICES + screen->selected;
     canvas_line(c, row++, choice->label);
-    row += canvas_wrap(c, row, 2, c->cols - 4, 2, ROLE_TEXT, choice->meanings[choice_value(draft, choice)]) + 1;
-    canvas_wrap(c, row, 2, c->cols - 4, end - row, ROLE_DIM,
-                "In one way in this version: enums are kept, secondary indexes are built after each table's load.");
+    canvas_wrap(c, row, 2, c->cols - 4, end - row, ROLE_TEXT, choice->meanings[choice_value(draft, choice)]);
 }
 
 bool choices_key(struct choices *screen, struct draft *draft, int key)

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/units.h"
+#include "ui/screens/cutover.h"
 #include "ui/screens/finish.h"
 #include "ui/screens/panes.h"
 #include "ui/screens/statements.h"
@@ -20,7 +21,7 @@ static const struct key_help common_keys[] = {
     {"r", "resume", "Goes on after a pause, and tries what stopped (the migration or a table) once more."},
     {"Enter", "table", "Shows everything about the table under the cursor, with its error."},
     {"g", "lag", "Shows why the target is behind, positions, and what the slot keeps."},
-    {"s", NULL, "Shows the steps of the cutover, each with its state and time."},
+    {"s", NULL, "Shows every step of the cutover: what it will do and how it is undone, then its state and time; there it is undone, too."},
     {"S", NULL, "Shows the statements of the schema that the target refused: each is edited, left out or tried again there."},
     {"v", NULL, "Shows what comparing source and target gave, for each table."},
     {"V", NULL, "Compares source and target, all tables, as of one position, while changes are streamed. Nothing stops."},
@@ -45,6 +46,8 @@ static const struct key_help common_keys[] = {
 
 const struct key_help *dashboard_keys(const struct dashboard *d)
 {
+    if (d->pane == PANE_CUTOVER)
+        return cutover_keys;
     return d->pane == PANE_STATEMENTS ? statements_keys : common_keys;
 }
 
@@ -448,6 +451,12 @@ static void key_filter(struct dashboard *d, int key)
     dashboard_refresh(d);
 }
 
+static void show_cutover(struct dashboard *d)
+{
+    d->pane = PANE_CUTOVER;
+    d->step_chosen = false;
+}
+
 static void key_confirm(struct dashboard *d, int key)
 {
     const cJSON *db = dashboard_database(d);
@@ -460,13 +469,13 @@ static void key_confirm(struct dashboard *d, int key)
     } else if (strcmp(d->word, session_text(db, "targetDatabaseName")) != 0) {
         say(d, true, "That is not the target database's name. Nothing was done.");
         d->confirming = NULL;
-    } else if (d->pane == PANE_FINISH) {
+    } else if (strcmp(d->confirming, "delete") == 0 || strcmp(d->confirming, "fallback") == 0) {
         d->asked = d->confirming;
         d->confirming = NULL;
     } else {
         session_command(d->session, d->confirming, session_text(db, "databaseName"));
         if (strcmp(d->confirming, "cutover") == 0)
-            d->pane = PANE_CUTOVER;
+            show_cutover(d);
         d->confirming = NULL;
     }
 }
@@ -509,7 +518,7 @@ static bool key_pane(struct dashboard *d, int key)
         else if (key != KEY_RETURN || (d->pane == PANE_TABLES && d->count))
             d->pane = panes[i].pane;
         d->scroll = 0;
-        d->whole = false;
+        d->whole = d->step_chosen = d->undoing = false;
         if (d->pane == PANE_FINISH)
             d->asked = "left";
         return true;
@@ -604,7 +613,7 @@ static bool key_act(struct dashboard *d, int key)
     case 'c': confirm(d, "cutover"); break;
     case 'X': confirm(d, "cancel"); break;
     case 'R': reload(d, database); break;
-    case 't': session_command(d->session, "rehearse", database); d->pane = PANE_CUTOVER; break;
+    case 't': session_command(d->session, "rehearse", database); show_cutover(d); break;
     case 'V': session_command(d->session, "verify", database); d->pane = PANE_VERIFY; break;
     case 'p': session_command(d->session, "pause", database); break;
     case 'r': session_command(d->session, "resume", database); break;
@@ -626,7 +635,8 @@ bool dashboard_key(struct dashboard *d, int key)
     }
     if (key != 'R')
         d->reloads = false;
-    if ((d->pane == PANE_FINISH && finish_key(d, key)) || (d->pane == PANE_STATEMENTS && statements_key(d, key)) || key_move(d, key) || key_pane(d, key) || key_act(d, key))
+    if ((d->pane == PANE_FINISH && finish_key(d, key)) || (d->pane == PANE_STATEMENTS && statements_key(d, key)) ||
+        (d->pane == PANE_CUTOVER && cutover_key(d, key)) || key_move(d, key) || key_pane(d, key) || key_act(d, key))
         return true;
     switch (key) {
     case '/': d->filtering = true; d->pane = PANE_TABLES; return true;

@@ -18,6 +18,9 @@ struct dashboard {
     int scroll;              /* of the other panes */
     int statement;           /* selected, of those that failed or were decided on */
     bool whole;              /* its text is shown whole */
+    int step;                /* of the cutover: selected */
+    bool step_chosen;        /* by a key; else it is the one that runs */
+    bool undoing;            /* whether to undo the cutover is asked */
     char filter[64];
     bool filtering;          /* keys go into the filter */
     bool errors_only;
@@ -41,6 +44,8 @@ void dashboard_refresh(struct dashboard *d);
 void dashboard_draw(struct dashboard *d, struct canvas *canvas);
 /* False: the key means nothing here, and is for who shows the screen (leaving, help). */
 bool dashboard_key(struct dashboard *d, int key);
+/* Asks for the target database's name before a command that wants a migration that has ended; says so where it has not. */
+void dashboard_ask_ended(struct dashboard *d, const char *command);
 /* How many of the tables that are shown were found equal, different, or neither. */
 struct verified_counts {
     int equal, different, others;

@@ -116,7 +116,7 @@ void pane_finish(const struct dashboard *d, struct canvas *c, int row, int rows)
 
 /* --- keys --- */
 
-static void ask_for(struct dashboard *d, const char *command)
+void dashboard_ask_ended(struct dashboard *d, const char *command)
 {
     if (!has_ended(d)) {
         snprintf(d->message, sizeof d->message, "Not before the migration has ended: c cuts over, X cancels.");
@@ -131,8 +131,8 @@ bool finish_key(struct dashboard *d, int key)
 {
     switch (key) {
     case 'w': d->asked = "report"; return true;
-    case 'D': ask_for(d, "delete"); return true;
-    case 'B': ask_for(d, "fallback"); return true;
+    case 'D': dashboard_ask_ended(d, "delete"); return true;
+    case 'B': dashboard_ask_ended(d, "fallback"); return true;
     default: return false;
     }
 }

@@ -153,18 +153,18 @@ static void local_time(const char *iso, char out[16])
         clock_hms(us, out);
 }
 
-/* The same with its day, which may be another one than in UTC. */
-static void local_day_and_time(const char *iso, char out[32])
+bool local_day_and_time(const char *iso, char out[32])
 {
     int64_t us;
     struct tm tm;
 
     out[0] = '\0';
     if (!clock_parse_iso(iso, &us))
-        return;
+        return false;
     time_t seconds = (time_t)(us / 1000000);
     localtime_r(&seconds, &tm);
     strftime(out, 32, "%Y-%m-%d %H:%M:%S", &tm);
+    return true;
 }
 
 /* The last of them; scrolling goes back. */
@@ -188,77 +188,6 @@ void pane_events(const struct dashboard *d, struct canvas *c, int row, int rows)
         canvas_putf(c, row + i, 10, -1, error ? ROLE_ERROR : info ? ROLE_TEXT : ROLE_WARNING, "%s%s%s",
                     error ? c->glyphs->error : info ? "" : c->glyphs->warning, info ? "" : " ", session_text(event, "text"));
     }
-}
-
-#define STEP_ROWS 12
-
-static int cutover_step(struct canvas *c, int row, int end, const cJSON *step)
-{
-    const char *state = session_text(step, "state");
-    bool done = strcmp(state, "done") == 0;
-    bool failed = strcmp(state, "failed") == 0;
-    bool running = strcmp(state, "running") == 0;
-    const char *glyph = done ? c->glyphs->ok : failed ? c->glyphs->error : running ? c->glyphs->busy : " ";
-    enum role role = done ? ROLE_OK : failed ? ROLE_ERROR : running ? ROLE_BUSY : ROLE_DIM;
-
-    canvas_put(c, row, 1, 2, role, glyph);
-    canvas_put(c, row, 4, 26, running ? ROLE_HEADER : ROLE_TEXT, session_text(step, "name"));
-    canvas_put(c, row, 31, 9, role, state);
-    int used = canvas_wrap(c, row, 41, c->cols - 42, end - row, ROLE_TEXT, session_text(step, "text"));
-    return row + (used ? used : 1);
-}
-
-/* Rows that a step takes where there is room for it. */
-static int step_rows(const struct canvas *c, const cJSON *step)
-{
-    struct canvas scratch;
-
-    canvas_init(&scratch, STEP_ROWS, c->cols, c->glyphs);
-    int rows = cutover_step(&scratch, 0, STEP_ROWS, step);
-    canvas_release(&scratch);
-    return rows;
-}
-
-/* The first that is drawn, so that the last one is; scrolling goes back. */
-static const cJSON *first_step(const struct dashboard *d, const struct canvas *c, const cJSON *steps, int rows)
-{
-    const cJSON *step;
-    int total = 0, skipped = 0;
-
-    cJSON_ArrayForEach(step, steps) total += step_rows(c, step);
-    for (step = steps->child; total > rows && step->next; step = step->next, skipped++)
-        total -= step_rows(c, step);
-    return cJSON_GetArrayItem(steps, skipped > d->scroll ? skipped - d->scroll : 0);
-}
-
-void pane_cutover(const struct dashboard *d, struct canvas *c, int row, int rows)
-{
-    const cJSON *db = dashboard_database(d);
-    const char *stopped = session_text(db, "writesStoppedOn");
-    const cJSON *steps = json_get(db, "cutoverSteps");
-    const cJSON *step;
-    int end = row + rows;
-
-    if (!cJSON_GetArraySize(steps)) {
-        const char *why = session_text(db, "notReadyBecause");
-        canvas_wrap(c, row, 1, c->cols - 2, rows, ROLE_TEXT,
-                    "Nothing of a cutover has been done. c stops writes on the source, applies the last change, brings sequences and "
-                    "what no stream carries over, compares both sides as the plan says, and opens the target. Until the target is "
-                    "open everything is undone if a step fails, and the source is writable again.");
-        char at[32];
-        local_day_and_time(session_text(db, "cutoverSetFor"), at);
-        if (*at)
-            canvas_putf(c, row + 7, 1, -1, ROLE_HEADER, "It is set for %s, and begins by itself then.", at);
-        if (*why)
-            canvas_putf(c, row + 5, 1, -1, ROLE_WARNING, "%s Cannot be cut over yet: %s", c->glyphs->warning, why);
-        return;
-    }
-    for (step = first_step(d, c, steps, rows - 2); step && row < end - 2; step = step->next)
-        row = cutover_step(c, row, end - 2, step);
-    if (session_num(db, "downtimeSeconds") > 0)
-        canvas_putf(c, end - 1, 1, -1, ROLE_HEADER, "Writes were stopped for %.1f s.", session_num(db, "downtimeSeconds"));
-    else if (*stopped)
-        canvas_putf(c, end - 1, 1, -1, ROLE_WARNING, "%s Writes on the source are stopped since %s.", c->glyphs->warning, stopped);
 }
 
 static struct look {

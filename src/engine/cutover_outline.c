@@ -1,0 +1,105 @@
+/* What the cutover of a plan will do, step by step, and how each step would be undone: told before it begins. */
+#include "engine/cutover.h"
+
+#include <string.h>
+
+#include "base/json.h"
+
+struct outline {
+    const char *name;
+    const char *does;
+    const char *undo; /* NULL: there is nothing to undo */
+    bool (*is_wanted)(const struct plan *plan); /* of those that come after the point of no return; NULL: always */
+};
+
+#define BRINGS "The next cutover brings it over again; until then the target is not open."
+
+static const struct outline before[] = {
+    {"list writers", "Lists the sessions of the source that have written in a transaction that is still open. Nothing is changed.", NULL, NULL},
+    {"checks", "Makes the checks again that may have come to fail since the beginning. Nothing is changed.", NULL, NULL},
+    {"types of columns", "Looks whether the values of columns that were text meanwhile fit their types. Nothing is changed.", NULL, NULL},
+    {"all tables", "Looks whether every table that the plan picks is moved, with the stream applied up to now. Nothing is changed.", NULL, NULL},
+    {"rows of foreign keys", "Looks on the target for rows that have no partner in a foreign key. Nothing is changed.", NULL, NULL},
+    {"check the way back", "Looks whether the target can stream to the source after the cutover. Nothing is changed.", NULL, NULL},
+    {"rehearse", "Does all that can be done while writes go on, and measures it: where it takes longer than cutover.maxDowntime, it ends here.", BRINGS,
+     NULL},
+    {"hook before", "Runs cutover.hooks.before, a command of yours on this host.", "This is for you: the program does not know what the hook did.", NULL},
+    {"pause PgBouncer", "Pauses PgBouncer's database: clients wait from here on, and lose nothing.", "RESUME of the same database: its clients go on on the source.",
+     NULL},
+    {"stop writes", "Makes the source's database read-only and ends its other sessions. Unavailability begins.",
+     "The database's default_transaction_read_only becomes what it was before, and sessions may write again.", NULL},
+    {"last change applied", "Takes the source's position behind the last write, and waits until all before it is applied.", NULL, NULL},
+    {"tables outside of the stream", "Brings tables over that no stream carries (unlogged, without a key): by comparing both sides.", BRINGS, NULL},
+    {"large objects", "Brings large objects over: those that are new, different or gone.", BRINGS, NULL},
+    {"sequences", "Sets every sequence of the target to the source's value.", BRINGS, NULL},
+    {"materialized views", "Refreshes materialized views on the target.", BRINGS, NULL},
+    {"verify", "Compares both sides, table by table, as verify.when says. A difference ends the cutover.", NULL, NULL},
+    {"nothing written since", "Proves that nothing was written to the source behind that position. It is the last step that can fail without a trace.", NULL,
+     NULL},
+    {"arm the way back", "Starts a migration that streams what is written on the target to the source.", "That migration is cancelled and forgotten.", NULL},
+    {NULL, NULL, NULL, NULL},
+};
+
+/* --- behind the point of no return --- */
+
+static bool has_hook_after(const struct plan *plan)
+{
+    return plan->hook_after != NULL;
+}
+
+static bool has_bouncer(const struct plan *plan)
+{
+    return plan->bouncer_uri != NULL;
+}
+
+#define FORWARD "It is not undone: pgcutover resume goes on with it where it fails."
+#define WAY_BACK "It is not undone; the way back, where it is armed, leads to the source without losing a row (pgcutover fallback)."
+
+static const struct outline behind[] = {
+    {"open the target", "Puts back what was held back: triggers, policies, identity, names, grants. Then the target takes writes.", WAY_BACK, NULL},
+    {"foreign keys", "Adds the foreign keys that were away, and validates them.", FORWARD, cutover_wants_orphans},
+    {"hook after", "Runs cutover.hooks.after, a command of yours on this host, that leads applications to the target.", FORWARD, has_hook_after},
+    {"switch PgBouncer", "Leads PgBouncer's database to the target, and resumes it: its clients go on there.", FORWARD, has_bouncer},
+    {"clean up", "Drops what the migration made on the source: slot, publication, triggers; and its state on the target.", FORWARD, NULL},
+    {NULL, NULL, NULL, NULL},
+};
+
+static const struct outline *find(const struct outline *outlines, const char *name)
+{
+    for (; outlines->name; outlines++)
+        if (strcmp(outlines->name, name) == 0)
+            return outlines;
+    return NULL;
+}
+
+/* Where the operator stops writes, nobody else does. */
+static const struct outline operator_stops = {
+    "stop writes", "Writes have been stopped by you: it looks for transactions that write all the same, and ends there where it finds one.",
+    "You let the application write to the source again.", NULL};
+
+static void add(cJSON *list, const char *name, const struct outline *outline, bool is_final)
+{
+    cJSON *item = cJSON_CreateObject();
+
+    json_add_str(item, "name", name);
+    json_add_str(item, "does", outline ? outline->does : NULL);
+    json_add_str(item, "undo", outline ? outline->undo : NULL);
+    json_add_bool(item, "final", is_final);
+    cJSON_AddItemToArray(list, item);
+}
+
+cJSON *cutover_outline(const struct plan *plan)
+{
+    bool streams = plan->sync_mode != SYNC_LOAD_ONLY;
+    cJSON *list = cJSON_CreateArray();
+
+    for (const struct cutover_step *step = streams ? cutover_steps : cutover_copy_steps; step->name; step++) {
+        bool by_operator = plan->stop_writes == STOP_OPERATOR && strcmp(step->name, "stop writes") == 0;
+        if (!step->is_wanted || step->is_wanted(plan))
+            add(list, step->name, by_operator ? &operator_stops : find(before, step->name), false);
+    }
+    for (const struct outline *step = behind; step->name; step++)
+        if (!step->is_wanted || step->is_wanted(plan))
+            add(list, step->name, step, true);
+    return list;
+}
