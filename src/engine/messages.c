@@ -249,7 +249,7 @@ static void on_table_gone(struct supervisor *s, struct worker *w, const cJSON *m
 }
 
 /* The target holds nothing of this migration. While the schema is made, that is so until it is committed,
- * and it is done again. Later, somebody took it away. */
+ * and it is done again. At the very end it has been removed. In between, somebody took it away. */
 static void on_nothing(struct supervisor *s, struct worker *w, const cJSON *message)
 {
     struct pipeline *p = w->pipeline;
@@ -260,6 +260,8 @@ static void on_nothing(struct supervisor *s, struct worker *w, const cJSON *mess
         p->state = PIPE_QUEUED;
         return;
     }
+    if (p->state == PIPE_CLOSING)
+        return;
     err_clear(&w->error);
     err_set(&w->error, ERR_PREREQUISITE, "the target's database \"%s\" does not know this migration: "
             "its schema \"pgcutover\" is gone", p->target_name);

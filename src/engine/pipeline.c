@@ -547,8 +547,7 @@ void pipeline_restore(struct supervisor *s, struct pipeline *p)
     /* Checks were cut short: they are made again, from the start. */
     if (p->state == PIPE_CHECKING)
         p->state = PIPE_QUEUED;
-    p->recalled = p->state == PIPE_QUEUED || pipeline_has_ended(p) || p->state == PIPE_UNDOING ||
-                  p->state == PIPE_CLOSING;
+    p->recalled = p->state == PIPE_QUEUED || pipeline_has_ended(p) || p->state == PIPE_UNDOING;
     source_lock_restore(s, p);
     /* A cutover that was cut short before its point of no return goes back. */
     if (p->state == PIPE_CUTTING_OVER && !p->load_only) {

@@ -131,4 +131,19 @@ run resume shop
 wait_until 20 in_state shop shop COMPLETE && pass "lost late: resumed" || fail "lost late: $(state_of shop shop)"
 assert_equal "lost late: nothing is left" "$(footprint source shop)" "$footprint_before"
 forget
+
+# The engine is killed there: the locks go with it, which is said; it goes forward, and still knows its tables.
+begin '"hooks": {"after": "sleep 5"}'
+wait_until 30 in_state shop shop READY_TO_COMPLETE
+"$PGC_PROGRAM" cutover shop --state-dir "$STATE" >"$PGC_DIR/cutover.out" 2>&1 &
+asked=$!
+wait_until 20 step_is "hook after" running || fail "killed late: it does not come to the hook"
+kill -9 "$(engine_pid shop)"
+wait $asked
+run resume shop
+wait_until 30 in_state shop shop COMPLETE && pass "killed late: complete" || fail "killed late: $(state_of shop shop)"
+assert_contains "killed late: the locks" "$(cat "$STATE/shop/log.jsonl")" "the locks on the source's tables went with the engine that was ended"
+assert_equal "killed late: its tables" "$(status_of shop "SELECT string_agg(item->>'fullLoadTotalRows', ' ' ORDER BY tbl) FROM output WHERE type = 'TableLevelOutput'")" "1000 500 500"
+assert_equal "killed late: nothing is left" "$(footprint source shop)" "$footprint_before"
+forget
 finish
