@@ -390,7 +390,7 @@ static bool prove_gone_from(struct undo *u, struct conn *c, struct err *err)
             buf_addf(&left, "\n    on the %s: %s;", side_name(c->side), found.items[i].fix);
     if (ok && left.len) {
         err_set(err, ERR_SERVER, "%s: something of the migration is still there after it was undone", c->label);
-        err_hint(err, "Remove it by hand; then \"pgcutover resume %s\" ends the migration:%s", u->work->m->name, left.data);
+        err_hint(err, "Remove it by hand; then \"pgcutover resume %s\" looks again and ends the migration:%s", u->work->m->name, left.data);
         ok = false;
     } else if (ok) {
         work_event(u->work, "info", "%s: the %s's catalogs have nothing of \"%s\" any more", p->name, side_name(c->side), p->slot);
@@ -400,10 +400,35 @@ static bool prove_gone_from(struct undo *u, struct conn *c, struct err *err)
     return ok;
 }
 
-static bool prove_gone(struct undo *u, struct err *err)
+static bool was_touched(const struct undo *u, const struct journal *journal, enum conn_side side)
 {
-    return (!conn_is_open(&u->source) || prove_gone_from(u, &u->source, err)) &&
-           (!conn_is_open(&u->target) || prove_gone_from(u, &u->target, err));
+    for (size_t i = 0; i < journal->made_count; i++) {
+        const struct undo_kind *kind = find_undo(journal->made[i].kind);
+        if (journal->made[i].db == u->work->p->index && kind && kind->side == (int)side)
+            return true;
+    }
+    return false;
+}
+
+/* A target that was thrown away meanwhile, when all was undone before, does not keep the migration from ending. */
+static bool prove_side(struct undo *u, const struct journal *journal, enum conn_side side, struct err *err)
+{
+    if (!was_touched(u, journal, side))
+        return true;
+    if (connect_for(u, (int)side, err))
+        return prove_gone_from(u, side == SIDE_SOURCE ? &u->source : &u->target, err);
+    if (strcmp(err->sqlstate, "3D000") != 0 && side == SIDE_SOURCE)
+        return false;
+    if (strcmp(err->sqlstate, "3D000") != 0)
+        work_event(u->work, "warning", "%s: that nothing is left on the target could not be proved: %s", u->work->p->name, err->message);
+    err_clear(err);
+    return true;
+}
+
+/* Also where everything had been undone before, and this is another look. */
+static bool prove_gone(struct undo *u, const struct journal *journal, struct err *err)
+{
+    return prove_side(u, journal, SIDE_SOURCE, err) && prove_side(u, journal, SIDE_TARGET, err);
 }
 
 /* Which of the journal's entries are undone. */
@@ -444,7 +469,7 @@ static bool undo_chosen(struct work *work, const struct undo_choice *choice, str
                          "well:%s", work->m->name, left.data);
     buf_release(&left);
     if (ok && !choice->kinds && !err_is_set(&first))
-        prove_gone(&u, &first);
+        prove_gone(&u, &journal, &first);
     if (ok)
         journal_close(&journal);
     conn_close(&u.source);

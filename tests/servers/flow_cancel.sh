@@ -188,4 +188,18 @@ wait_until 20 in_state closing COMPLETE && pass "closing: ends after a kill" || 
 assert_same_data "closing: equal" source/d target/closing
 assert_equal "closing: left on the source" "$(left_behind)" "setting default_transaction_read_only=on"
 pgc delete closing -q || fail "closing: delete"
+
+# What the catalogs still have at the end is told, also when it is the only thing left, until it is gone.
+ready proof
+slot=$(on source d -c "SELECT slot_name FROM pg_replication_slots WHERE slot_name LIKE 'pgcutover_proof%'")
+on source d -o /dev/null -c "SELECT pg_replication_origin_create('$slot')"
+for again in cancel resume; do
+    pgc "$again" proof -q 2>/dev/null
+    wait_until 30 is_held proof && pass "proof: $again: stopped" || { fail "proof: $again: not stopped"; pgc status proof; }
+    assert_contains "proof: $again: says what is left" "$(pgc status proof 2>&1)" "SELECT pg_catalog.pg_replication_origin_drop('$slot')"
+done
+on source d -o /dev/null -c "SELECT pg_replication_origin_drop('$slot')"
+pgc resume proof -q || fail "proof: resume"
+wait_until 30 in_phase proof cancelled && pass "proof: ends when it is gone" || { fail "proof: $(field proof phase)"; pgc status proof; }
+pgc delete proof -q || fail "proof: delete"
 took
