@@ -259,6 +259,11 @@ static void add_oids(struct buf *out, const struct table_list *tables, bool keyl
     buf_addch(out, '}');
 }
 
+void check_add_oids(struct buf *out, const struct table_list *tables)
+{
+    add_oids(out, tables, false);
+}
+
 static void add_name(struct buf *out, const char *name)
 {
     buf_addstr(out, out->len > 1 ? ",\"" : "\"");
@@ -408,6 +413,9 @@ static bool applies(const struct check_run *run, const struct check *check)
          plan->stop_writes == STOP_READ_ONLY && plan->sync_mode != SYNC_LOAD_ONLY},
         {WHEN_TARGET_DB, context->target && context->target_catalog},
         {WHEN_NO_TARGET_DB, !context->target_catalog},
+        {WHEN_DEEP, context->deep},
+        {WHEN_FALLBACK, plan->fallback},
+        {WHEN_ROLES, plan->schema_roles},
         {WHEN_DDL_APPLY,
          plan->sync_ddl == SYNC_DDL_APPLY && plan->sync_mode != SYNC_LOAD_ONLY},
         {WHEN_NOT_BACK, !plan->fallback_of},
@@ -501,7 +509,9 @@ static bool run_all(struct check_run *run, unsigned moment, struct err *err)
 
 static bool run_with_deadlines(const struct check_context *context, unsigned moment, struct findings *findings, struct err *err)
 {
-    struct check_run run = {.context = context, .findings = findings, .provider = ""};
+    struct check_measured own = {.known = false};
+    struct check_run run = {.context = context, .findings = findings, .provider = "",
+                            .measured = context->measured ? context->measured : &own};
     struct conn *target = context->target;
     int source_ms = context->source->timeout_ms;
     int target_ms = target ? target->timeout_ms : 0;
@@ -536,8 +546,8 @@ bool checks_run_again(const struct check_context *context, enum check_moment mom
 
 /* --- ids --- */
 
-/* What engine/preflight.c finds with the tools of schema/, which is beside this layer. */
-const char *const check_other_ids[] = {"owners", "pg-dump", "role-map", "t-columns", NULL};
+/* What engine/preflight.c finds with what is beside this layer: schema/, and the servers' hosts. */
+const char *const check_other_ids[] = {"after-schema-sql", "host-disk", "owners", "pg-dump", "role-map", "t-columns", NULL};
 
 bool check_id_is_known(const char *id)
 {

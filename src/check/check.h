@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "catalog/catalog.h"
 #include "catalog/select.h"
+#include "check/ahead.h"
 #include "check/findings.h"
 #include "pg/conn.h"
 #include "pg/conninfo.h"
@@ -28,6 +29,10 @@ struct check_context {
     const struct catalog *target_catalog; /* NULL: the target database does not exist yet */
     const struct table_list *tables;      /* what catalog_select() picked */
     int long_transaction_s;               /* older ones are reported; 0: 60 */
+    bool deep;                            /* also the checks that read much */
+    struct check_measured *measured;      /* what is known, or found out now; NULL: nothing, and nobody asks */
+    int64_t sample_bytes;                 /* smaller databases are not measured; 0: 64 MB */
+    int64_t big_value_bytes;              /* larger values are reported; 0: 256 MB */
     const char *only;                     /* the checks of this id and no others; NULL: all */
 };
 

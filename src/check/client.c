@@ -375,12 +375,12 @@ bool check_slot_probe(struct check_run *run, const struct check *check, struct e
 /* Tried in a transaction that is rolled back: which roles may is the service's own affair. */
 bool check_srr(struct check_run *run, const struct check *check, struct err *err)
 {
-    struct conn *c = run->context->target;
+    struct conn *c = check_conn(run, check);
     struct err refused = ERR_INIT;
     struct items items = ITEMS_INIT;
 
     /* Nothing is there that would fire. */
-    if (run->context->plan->schema_foreign_keys == FOREIGN_KEYS_DISABLE && run->context->plan->schema_triggers == TRIGGERS_DISABLE)
+    if (check->side == SIDE_TARGET && run->context->plan->schema_foreign_keys == FOREIGN_KEYS_DISABLE && run->context->plan->schema_triggers == TRIGGERS_DISABLE)
         return true;
     if (!conn_command(c, "BEGIN", err))
         return false;

@@ -13,6 +13,9 @@ enum check_when {
     WHEN_READ_ONLY = 8,  /* cutover.stopWrites read-only */
     WHEN_TARGET_DB = 16, /* the target database exists, and the target connection is to it */
     WHEN_NO_TARGET_DB = 32,
+    WHEN_DEEP = 512,         /* check_context.deep */
+    WHEN_FALLBACK = 1024,    /* cutover.fallback */
+    WHEN_ROLES = 2048,       /* schema.roles */
     WHEN_DDL_APPLY = 128,    /* sync.ddl apply */
     WHEN_NOT_BACK = 256,     /* not the way back of another, whose source is frozen and has its schema */
     WHEN_NOT_TRUNCATED = 64, /* load.prepare is not truncate */
@@ -32,6 +35,7 @@ enum check_args {
 struct check_run {
     const struct check_context *context;
     struct findings *findings;
+    struct check_measured *measured;
     const char *provider; /* "rds", "azure", ... or "": whose service check->side is */
     char *providers[2];   /* by enum conn_side */
 };
@@ -96,6 +100,15 @@ bool items_add_rows(struct items *items, struct conn *c, const char *sql, const 
 /* The connection and the catalog of a check's side. */
 struct conn *check_conn(const struct check_run *run, const struct check *check);
 
+/* The picked tables as text of oid[]. */
+void check_add_oids(struct buf *out, const struct table_list *tables);
+
+/* What is measured, see ahead.c. */
+bool check_net(struct check_run *run, const struct check *check, struct err *err);
+bool check_runway(struct check_run *run, const struct check *check, struct err *err);
+/* What reads much, see deep.c. */
+bool check_unique_probe(struct check_run *run, const struct check *check, struct err *err);
+bool check_big_row(struct check_run *run, const struct check *check, struct err *err);
 /* Checks in C, see client.c. */
 bool check_same_cluster(struct check_run *run, const struct check *check, struct err *err);
 bool check_version_order(struct check_run *run, const struct check *check, struct err *err);

@@ -20,6 +20,9 @@ static bool check_database(const struct options *o, const struct plan *plan, con
                            struct outcome *outcome, struct err *err)
 {
     struct preflight pre = PREFLIGHT_INIT;
+
+    pre.deep = o->deep;
+    pre.show = o->quiet ? NULL : cli_show_command;
     bool ok = preflight_run(&pre, plan, database, NULL, NULL, err);
 
     if (ok && o->json) {

@@ -32,7 +32,7 @@ struct options {
     const char *fix, *undo; /* check: the id to mend in place; that to take back, or "all" */
     const char *side, *as;  /* check --fix: source or target; the role that runs it */
     const char *load_jobs, *sync_jobs, *bytes_per_second, *source_slot_wal; /* limits */
-    bool json, quiet, verbose, yes, detach, dry_run, watch, check, plain, repair, rehearse, script, compare, remove;
+    bool json, quiet, verbose, yes, detach, dry_run, watch, check, plain, repair, deep, rehearse, script, compare, remove;
     const char *const *waived; /* --waive, each a check's id; borrowed */
     size_t waived_count;
     struct cli_outer *outer; /* NULL: none */
@@ -45,6 +45,8 @@ struct options {
 int cmd_batch(const struct options *options);
 int cmd_check(const struct options *options);
 int cmd_fix(const struct options *options); /* check --fix, --undo */
+/* "on HOST: COMMAND" on stderr, before it is run there. */
+void cli_show_command(void *arg, const char *host, const char *command);
 /* Where pg_hba.conf keeps somebody out, the hint says what can be done about it from here. */
 void cli_hint_hba(const struct options *options, struct err *err);
 int cmd_connect(const struct options *options);

@@ -187,7 +187,7 @@ static int mend(const struct options *o, const struct fix_request *request, stru
 
 /* --- --fix where pg_hba.conf keeps the plan's role out --- */
 
-static void show_command(void *arg, const char *host, const char *command)
+void cli_show_command(void *arg, const char *host, const char *command)
 {
     (void)arg;
     fprintf(stderr, "on %s: %s\n", host, command);
@@ -209,7 +209,7 @@ static int fix_hba(const struct options *o, const struct fix_request *request, e
     struct err err = ERR_INIT;
     int code = 0;
 
-    bool ok = fix_hba_look(&hba, request, side, refused, show_command, NULL, &err);
+    bool ok = fix_hba_look(&hba, request, side, refused, cli_show_command, NULL, &err);
     if (ok) {
         fix.statements = fix_hba_steps(&hba);
         fix.undo = fix_hba_undo_steps(&hba);

@@ -26,8 +26,9 @@ static const struct command commands[] = {
      "  --dry-run   say what would be done on each server, do nothing\n"
      "  --yes       no questions\n"
      "  --waive ID  a check (as \"pgcutover check\" names it) whose finding is no obstacle; may be given again"},
-    {"check", cmd_check, 1, 1, "PLAN|NAME [--waive ID]... [--fixes FILE] | --fix ID | --undo ID|all",
+    {"check", cmd_check, 1, 1, "PLAN|NAME [--deep] [--waive ID]... [--fixes FILE] | --fix ID | --undo ID|all",
      "The prerequisite checks alone. Changes nothing. Exit code 3: something must be fixed first.\n"
+     "  --deep        also those that read much: large values, unique indexes over text (with amcheck)\n"
      "  --waive ID    a check whose finding does not count; may be given again\n"
      "  --fixes FILE  what mends the findings goes there, as a script for psql, with what takes it back\n"
      "  --fix ID      mends what that check finds: shows what would be run, asks, runs it, checks again. Never\n"
@@ -123,7 +124,7 @@ enum {
     OPT_DRY_RUN, OPT_YES, OPT_JSON, OPT_LOG_LEVEL, OPT_WATCH, OPT_DATABASE_NAME, OPT_VERSION,
     OPT_HELP, OPT_BATCH, OPT_LOAD_JOBS, OPT_SYNC_JOBS, OPT_RATE, OPT_SLOT_WAL, OPT_THEME, OPT_CHECK,
     OPT_PLAIN, OPT_REPAIR, OPT_REHEARSE, OPT_SCRIPT, OPT_COMPARE, OPT_FORMAT, OPT_REMOVE,
-    OPT_WAIVE, OPT_FIXES, OPT_FIX, OPT_UNDO, OPT_SIDE, OPT_AS,
+    OPT_WAIVE, OPT_FIXES, OPT_FIX, OPT_UNDO, OPT_SIDE, OPT_AS, OPT_DEEP,
 };
 
 static const struct option long_options[] = {
@@ -157,6 +158,7 @@ static const struct option long_options[] = {
     {"fixes", required_argument, NULL, OPT_FIXES},
     {"fix", required_argument, NULL, OPT_FIX},
     {"undo", required_argument, NULL, OPT_UNDO},
+    {"deep", no_argument, NULL, OPT_DEEP},
     {"side", required_argument, NULL, OPT_SIDE},
     {"as", required_argument, NULL, OPT_AS},
     {"waive", required_argument, NULL, OPT_WAIVE},
@@ -229,6 +231,7 @@ static void take_option(struct options *o, int opt)
     case OPT_FIXES: o->fixes = optarg; break;
     case OPT_FIX: o->fix = optarg; break;
     case OPT_UNDO: o->undo = optarg; break;
+    case OPT_DEEP: o->deep = true; break;
     case OPT_SIDE: o->side = optarg; break;
     case OPT_AS: o->as = optarg; break;
     case OPT_REMOVE: o->remove = true; break;
@@ -249,7 +252,7 @@ struct belongs {
 static const struct belongs belongings[] = {
     {"--batch", " source-connection-json target-connection-json database-options-json name until "
                 "detach dry-run yes waive "},
-    {"check", " name waive fixes fix undo side as dry-run yes database-name "},
+    {"check", " name deep waive fixes fix undo side as dry-run yes database-name "},
     {"connect", " name "},
     {"tables", " name "},
     {"schema", " script compare name database-name "},

@@ -5,6 +5,7 @@
 
 #include "check/check.h"
 #include "engine/decide.h"
+#include "engine/host_disk.h"
 #include "schema/compare.h"
 #include "schema/roles.h"
 #include "schema/target.h"
@@ -174,6 +175,8 @@ static bool run_checks(struct flight *f, struct err *err)
         .source_catalog = &pre->source_catalog,
         .target_catalog = pre->target_exists ? &pre->target_catalog : NULL,
         .tables = &pre->tables,
+        .deep = pre->deep,
+        .measured = &pre->measured,
         .only = f->only,
     };
 
@@ -183,6 +186,8 @@ static bool run_checks(struct flight *f, struct err *err)
         return true;
     check_tools(f);
     check_after_sql(f);
+    if (!host_disk_check(pre, f->plan, err))
+        return false;
     if (!check_roles(f, err))
         return false;
     if (f->plan->schema_mode == SCHEMA_EXISTING && pre->target_exists && !compare_existing(f, err))

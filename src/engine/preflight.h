@@ -5,6 +5,7 @@
 
 #include "catalog/catalog.h"
 #include "catalog/select.h"
+#include "check/ahead.h"
 #include "check/findings.h"
 #include "pg/conn.h"
 #include "plan/plan.h"
@@ -13,6 +14,10 @@
 struct preflight {
     struct conn source, target; /* target: to a maintenance database while its own does not exist */
     bool target_exists;
+    bool deep;                  /* set before: also the checks that read much */
+    void (*show)(void *arg, const char *host, const char *command); /* set before: told of commands on servers' hosts; may be NULL */
+    void *show_arg;
+    struct check_measured measured;
     struct catalog source_catalog, target_catalog;
     struct table_list tables;
     struct findings findings;

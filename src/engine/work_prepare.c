@@ -103,9 +103,17 @@ static void tell_findings(struct work *work, const struct findings *findings)
     }
 }
 
+static void on_command(void *arg, const char *host, const char *command)
+{
+    work_event(arg, "info", "on %s: %s", host, command);
+}
+
 bool work_check(struct work *work, struct err *err)
 {
     struct preflight pre = PREFLIGHT_INIT;
+
+    pre.show = on_command;
+    pre.show_arg = work;
     bool ok = preflight_run(&pre, &work->m->plan, work->p->plan, on_phase, work, err);
 
     if (ok) {

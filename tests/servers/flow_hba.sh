@@ -143,6 +143,9 @@ says "let in" 0 "pg_hba.conf of the source lets this migration in."
 assert_equal "before all records" "$(sed -n 6p "$source_hba")" 'host "my shop" "The ""mover" 127.0.0.1/32 scram-sha-256'
 cmp -s "$source_hba.pgcutover-shop" "$PGC_DIR/hba.before" && pass "the copy is the file as it was" || fail "the copy"
 assert_equal "owner and mode" "$(stat -c '%U %a' "$source_hba")" "$(stat -c '%U %a' "$source_hba.pgcutover-shop")"
+run check "$PGC_DIR/shop.json"
+assert_contains "what is run on the host is shown" "$said" "on 127.0.0.1: df -Pk -- '$PGC_DIR/source/data' '$PGC_DIR/source/data/pg_"
+if grep -q 'host-disk .*could not' <<<"$said"; then fail "the disk: $said"; else pass "the account may look at the disk"; fi
 if [ "$version" -ge 100000 ]; then
     run --batch "$PGC_DIR/shop.json" --until ready
     says "the migration runs" 0

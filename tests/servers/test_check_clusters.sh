@@ -59,9 +59,10 @@ found_not "slot-probe says nothing new" ' slot-probe '
 found_is "wal-volume" '^W source wal-volume .* MB in [0-9]+ files, where max_wal_size is 32 MB'
 found_is "locks" '^W source locks .*52[0-9] relations, and room for 600 locks'
 found_is "locks: fix" 'ALTER SYSTEM SET max_locks_per_transaction = 64;'
+[ "$major" -ge 12 ] && [ "$major" -lt 90 ] || found_is "sender-timeout" '^W source sender-timeout wal_sender_timeout is 5000ms'
 [ "$major" -ge 17 ] || found_is "snapshot-old" '^W source snapshot-old old_snapshot_threshold is 60min'
 check "$(uri good shop)" "$(uri good empty)"
-for id in wal-level slots-free senders-free slot-wal-limit idle-slots repl-conn slot-probe same-cluster locks snapshot-old failover-slot tls hba wal-volume t-tuning; do
+for id in wal-level slots-free senders-free slot-wal-limit idle-slots repl-conn slot-probe sender-timeout same-cluster locks snapshot-old failover-slot tls hba wal-volume t-tuning; do
     found_not "$id: not on a good source" " $id "
 done
 

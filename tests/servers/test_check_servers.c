@@ -188,6 +188,52 @@ static void keyless_at_cutover(struct check_context *context, struct plan *plan,
     database->keyless = KEYLESS_AT_CUTOVER;
 }
 
+static void measure_small(struct check_context *context, struct plan *plan, struct plan_database *database)
+{
+    (void)plan;
+    (void)database;
+    context->sample_bytes = 1;
+}
+
+/* 1 MB a second of WAL, and loads that take longer than the limit lasts. */
+static void much_wal(struct check_context *context, struct plan *plan, struct plan_database *database)
+{
+    static struct check_measured measured;
+
+    (void)database;
+    measured = (struct check_measured){.known = true, .copy_bps = 1, .wal_bps = 1 << 20};
+    context->measured = &measured;
+    plan->source_slot_wal_bytes = INT64_C(1) << 30;
+}
+
+static void little_wal(struct check_context *context, struct plan *plan, struct plan_database *database)
+{
+    much_wal(context, plan, database);
+    context->measured->wal_bps = 0.1;
+}
+
+static void deep(struct check_context *context, struct plan *plan, struct plan_database *database)
+{
+    (void)plan;
+    (void)database;
+    context->deep = true;
+    context->big_value_bytes = 100000;
+}
+
+static void with_fallback(struct check_context *context, struct plan *plan, struct plan_database *database)
+{
+    (void)context;
+    (void)database;
+    plan->fallback = true;
+}
+
+static void with_roles(struct check_context *context, struct plan *plan, struct plan_database *database)
+{
+    (void)context;
+    (void)database;
+    plan->schema_roles = true;
+}
+
 static void load_only(struct check_context *context, struct plan *plan,
                       struct plan_database *database)
 {
@@ -422,6 +468,50 @@ static const struct fixture fixtures[] = {
                   {"read-only", S, 'W', "default_transaction_read_only is on", NULL},
                   {"read-only", T, 'F', "default_transaction_read_only is on",
                    "ALTER DATABASE c_dst SET default_transaction_read_only = off;"}}},
+    {.name = "the way is measured", .source_sql = KEYED "INSERT INTO public.keyed SELECT g, 'text' FROM pg_catalog.generate_series(2, 20000) AS g",
+     .change = measure_small,
+     .expected = {{"net", S, 'I', "public.keyed came with ", NULL}, {"runway", S, 'W', NULL, NULL}}},
+    {.name = "a small database is not measured", .source_sql = KEYED, .expected = {{"net", S, 'I', NULL, NULL}, {"runway", S, 'W', NULL, NULL}}},
+    {.name = "more WAL than its limit", .source_sql = KEYED, .change = much_wal,
+     .expected = {{"runway", S, 'W', "it writes 1.0 MB of WAL a second now; a load of ", "load.jobs"},
+                  {"runway", S, 'W', "limits.sourceSlotWal is 1.0 GB, reached after 17:04", NULL}}},
+    {.name = "less WAL than its limit", .source_sql = KEYED, .change = little_wal, .expected = {{"runway", S, 'W', NULL, NULL}}},
+    {.name = "large values", .change = deep,
+     .source_sql = KEYED "CREATE TABLE public.big (id int PRIMARY KEY, \"The Value\" bytea, small text);"
+                   "ALTER TABLE public.big ALTER \"The Value\" SET STORAGE EXTERNAL; INSERT INTO public.big VALUES (1, pg_catalog.decode(pg_catalog.repeat('ab', 200000), 'hex'), 'x')",
+     .expected = {{"big-row", S, 'W', "public.big.The Value has one of 195", "excludedTables"}}},
+    {.name = "no large values", .change = deep, .source_sql = KEYED "CREATE TABLE public.big (id int PRIMARY KEY, v bytea)",
+     .expected = {{"big-row", S, 'W', NULL, NULL}}},
+    {.name = "large values that nobody asks for",
+     .source_sql = KEYED "CREATE TABLE public.big (id int PRIMARY KEY, v bytea); ALTER TABLE public.big ALTER v SET STORAGE EXTERNAL;"
+                   "INSERT INTO public.big VALUES (1, pg_catalog.decode(pg_catalog.repeat('ab', 200000), 'hex'))",
+     .expected = {{"big-row", S, 'W', NULL, NULL}, {"unique-probe", S, 'W', NULL, NULL}}},
+    {.name = "an index in another order", .min_version = 100000, .change = deep,
+     .source_sql = "CREATE EXTENSION amcheck SCHEMA public; CREATE TABLE public.words (w text COLLATE \"C\" PRIMARY KEY);"
+                   "INSERT INTO public.words VALUES ('B'), ('a'), ('C'), ('d'), ('E');"
+                   "UPDATE pg_catalog.pg_index SET indkey = indkey, indoption = '1' WHERE indexrelid = 'public.words_pkey'::pg_catalog.regclass",
+     .expected = {{"unique-probe", S, 'W', "public.words_pkey (", "REINDEX INDEX public.words_pkey;"}}},
+    {.name = "an index in its order", .min_version = 100000, .change = deep,
+     .source_sql = "CREATE EXTENSION amcheck SCHEMA public; CREATE TABLE public.words (w text PRIMARY KEY); INSERT INTO public.words VALUES ('B'), ('a')",
+     .expected = {{"unique-probe", S, 'W', NULL, NULL}, {"unique-probe", S, 'I', NULL, NULL}}},
+    {.name = "no amcheck", .min_version = 100000, .change = deep, .source_sql = "CREATE TABLE public.words (w text PRIMARY KEY)",
+     .expected = {{"unique-probe", S, 'I', "amcheck is not there", "CREATE EXTENSION amcheck;"}}},
+    {.name = "a definition that is being changed", .source_sql = KEYED "CREATE VIEW public.shown AS SELECT id FROM public.keyed",
+     .held_sql = "SET application_name = 'deploy'; BEGIN; DROP VIEW public.shown",
+     .expected = {{"ddl-freeze", S, 'W', ": public.shown by process ", NULL}, {"ddl-freeze", S, 'W', "of postgres (deploy)", NULL}}},
+    {.name = "none that is", .source_sql = KEYED, .held_sql = "BEGIN; LOCK TABLE public.keyed IN ACCESS SHARE MODE",
+     .expected = {{"ddl-freeze", S, 'W', NULL, NULL}}},
+    {.name = "a way back that is not ready", .user = "plain", .change = with_fallback, .source_sql = KEYED "GRANT SELECT ON public.keyed TO plain",
+     .expected = {{"fallback-ready", S, 'W', "not write to: public.keyed", "GRANT INSERT, UPDATE, DELETE, TRUNCATE ON public.keyed TO plain;"},
+                  {"fallback-ready", T, 'W', "role plain may not use replication", "ALTER ROLE plain REPLICATION;"}}},
+    {.name = "a way back that is", .change = with_fallback, .source_sql = KEYED,
+     .expected = {{"fallback-ready", S, 'W', NULL, NULL}, {"fallback-ready", T, 'W', NULL, NULL}}},
+    {.name = "a way back that nobody wants", .user = "plain", .source_sql = KEYED,
+     .expected = {{"fallback-ready", S, 'W', NULL, NULL}, {"fallback-ready", T, 'W', NULL, NULL}}},
+    {.name = "passwords that are judged", .min_version = 90600, .source_sql = KEYED, .change = with_roles,
+     .target_sql = "ALTER DATABASE c_dst SET credcheck.encrypted_password_allowed = 'off'",
+     .expected = {{"t-policy", T, 'W', "credcheck.encrypted_password_allowed is off", "\"roles\": false"}}},
+    {.name = "passwords that are not", .source_sql = KEYED, .change = with_roles, .expected = {{"t-policy", T, 'W', NULL, NULL}}},
     {.name = "few connections", .source_sql = KEYED, .change = many_jobs,
      .expected = {{"connections", S, 'W', "the server (max_connections) has 5", NULL},
                   {"connections", T, 'W', "the server (max_connections) has 5", NULL}}},

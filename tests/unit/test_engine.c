@@ -10,6 +10,7 @@
 #include "engine/engine.h"
 #include "engine/fix_setting.h"
 #include "engine/fix_store.h"
+#include "engine/host_disk.h"
 #include "engine/journal.h"
 #include "engine/lag.h"
 #include "engine/model.h"
@@ -594,6 +595,37 @@ static void test_fix_setting(void)
     check_setting("ALTER ROLE a SET b = 'c';", NULL, "none");
 }
 
+/* What df says, of file systems with blanks in their names too; and when it is too little. */
+static void test_disk(void)
+{
+    struct disk_free disk;
+    struct check_measured measured = {.known = true, .copy_bps = 1 << 20, .wal_bps = 1 << 20};
+    char severity = 0;
+
+    CHECK_TRUE(disk_free_parse("Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/sda1 100 50 40 56% /\nnas: a b 100 50 7 93% /wal 5%\n", &disk));
+    CHECK_TRUE(disk.data == 40 * 1024 && disk.wal == 7 * 1024);
+    CHECK_TRUE(!disk_free_parse("", &disk) && !disk_free_parse("Filesystem\nx 1 2 3 - /\n", &disk) && disk.data == -1);
+    disk = (struct disk_free){.data = INT64_C(12) << 30, .wal = INT64_C(10) << 30};
+    CHECK_TRUE(!disk_judge_target(&disk, INT64_C(9) << 30, false, &severity));
+    char *text = disk_judge_target(&disk, INT64_C(10) << 30, false, &severity);
+    CHECK_STR(text, "the data directory's disk has 12.0 GB free; the tables take about 12.5 GB there, indexes and WAL more");
+    CHECK_INT(severity, FINDING_FAIL);
+    free(text);
+    free(disk_judge_target(&disk, INT64_C(10) << 30, true, &severity));
+    CHECK_INT(severity, FINDING_WARN);
+    disk.data = INT64_C(13) << 30;
+    free(disk_judge_target(&disk, INT64_C(10) << 30, false, &severity));
+    CHECK_INT(severity, FINDING_INFO);
+    text = disk_judge_source(&disk, &measured, INT64_C(5) << 30, &severity);
+    CHECK_STR(text, "the WAL directory's disk has 10.0 GB free; at 1.0 MB of WAL a second, as now, a slot fills it in 2:50:40, and the load takes about 1:25:20");
+    CHECK_INT(severity, FINDING_WARN);
+    free(text);
+    CHECK_TRUE(!disk_judge_source(&disk, &measured, (INT64_C(5) << 30) - (2 << 20), &severity));
+    measured.wal_bps = 0;
+    CHECK_TRUE(!disk_judge_source(&disk, &measured, INT64_C(500) << 30, &severity));
+    CHECK_INT(ahead_copy_us(&measured, 8 << 20, 4), 2000000);
+}
+
 static cJSON *fix_entry(const char *id)
 {
     cJSON *entry = cJSON_CreateObject();
@@ -675,6 +707,7 @@ int main(void)
         {"status: in parts", test_parts},
         {"state names", test_state_names},
         {"names", test_names},
+        {"the disks of the servers", test_disk},
         {"fixes: settings", test_fix_setting},
         {"fixes: the store", test_fix_store},
         {"outline", test_outline}, {NULL, NULL},
