@@ -95,6 +95,27 @@ static bool stop_table(struct applier *applier, const struct err *why, struct er
     return ok;
 }
 
+static bool stop_asked(struct applier *applier, struct err *err)
+{
+    if (!apply_group_commit(applier, true, err))
+        return false;
+    struct apply_table *table = apply_tables_find(&applier->tables, applier->asked_stop.oid);
+    if (!table || !table->sync || table->is_stopped)
+        return true;
+    applier->failed = table;
+    applier->status.failure = (struct applier_failure){.kind = "TRUNCATE"};
+    bool ok = stop_table(applier, applier->asked_stop.why, err) && apply_read_tables(applier, err);
+    applier->failed = NULL;
+    return ok;
+}
+
+bool applier_stop_table(struct applier *applier, uint32_t source_oid, const struct err *why, struct err *err)
+{
+    applier->asked_stop.oid = source_oid;
+    applier->asked_stop.why = why;
+    return apply_call(applier, stop_asked, err);
+}
+
 bool apply_settle(struct applier *applier, const struct err *err)
 {
     struct err own = ERR_INIT;

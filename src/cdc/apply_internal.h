@@ -79,6 +79,10 @@ struct applier {
     int *formats;
     size_t parameter_cap;
     struct buf sql;      /* TRUNCATE */
+    struct {
+        uint32_t oid;
+        const struct err *why; /* borrowed */
+    } asked_stop;               /* of applier_stop_table() */
     struct apply_table *failed; /* the table that the error is about, NULL: none */
     char *failed_row;    /* owned: its values as JSON */
     char failure_table[256];

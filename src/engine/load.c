@@ -364,6 +364,12 @@ static void queue_for_copy(struct supervisor *s, struct pipeline *p, struct tabl
     table_touch(s->m, p, table);
 }
 
+void load_queue(struct supervisor *s, struct pipeline *p, struct table *table)
+{
+    err_clear(&table->error);
+    queue_for_copy(s, p, table);
+}
+
 void load_again(struct supervisor *s, struct pipeline *p, struct table *table)
 {
     err_clear(&table->error);

@@ -14,6 +14,8 @@ void load_retry_errors(struct supervisor *s, struct pipeline *p);
 /* A new snapshot, and no stream to bring what was copied under an older one up to it: all begins anew. */
 void load_under_new_snapshot(struct supervisor *s, struct pipeline *p);
 
+/* Before there is a stream: a loaded table is to be loaded again. */
+void load_queue(struct supervisor *s, struct pipeline *p, struct table *table);
 /* A table that is out of the stream is to be loaded; call load_begin_anew() behind the last one. */
 void load_again(struct supervisor *s, struct pipeline *p, struct table *table);
 /* Workers that were started before know nothing of tables that came since: they go. */

@@ -10,6 +10,7 @@
 #include "engine/lag.h"
 #include "engine/load.h"
 #include "engine/load_parts.h"
+#include "engine/lost.h"
 #include "engine/pipeline.h"
 #include "engine/source_lock.h"
 #include "engine/verification.h"
@@ -767,7 +768,7 @@ static const struct handler handlers[] = {
     {"done", on_done},           {"failed", on_failed},     {"phase", on_phase},
     {"event", on_event},         {"made", on_made},         {"gone", on_gone},
     {"servers", on_servers},     {"tables", on_tables},     {"tables_added", on_tables_added},
-    {"tables_changed", on_tables_changed}, {"table_gone", on_table_gone}, {"nothing", on_nothing},
+    {"tables_changed", on_tables_changed}, {"table_gone", on_table_gone}, {"table_lost", lost_on_table}, {"nothing", on_nothing},
     {"ready", on_ready},         {"copying", on_copying},   {"copied", on_copied},
     {"cut", on_cut},             {"part_copied", on_part_copied},
     {"indexed", on_indexed},     {"built", on_built},     {"table_failed", on_table_failed}, {"epoch", on_epoch},

@@ -194,6 +194,12 @@ void pipeline_advance(struct supervisor *s, struct pipeline *p)
     }
 }
 
+void pipeline_load_again(struct supervisor *s, struct pipeline *p)
+{
+    if (p->state == PIPE_CATCHING_UP)
+        go(s, p, PIPE_LOADING);
+}
+
 void pipeline_give_up(struct supervisor *s, struct pipeline *p, struct err *err)
 {
     migration_event(s->m, "error", "%s: %s", p->name, err->message);

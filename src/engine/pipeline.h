@@ -14,6 +14,9 @@ void pipeline_turn(struct supervisor *s, struct pipeline *p);
 /* To the next state of the table. */
 void pipeline_advance(struct supervisor *s, struct pipeline *p);
 
+/* One that has not come further than catching up goes back to loading. */
+void pipeline_load_again(struct supervisor *s, struct pipeline *p);
+
 /* A message from one of its workers; taken by the caller. */
 void pipeline_message(struct supervisor *s, struct worker *w, const cJSON *message);
 /* A worker has ended; err is empty when it was done or had been asked to stop. */

@@ -48,6 +48,7 @@ struct apply {
     bool new_session;
     bool retry;           /* stopped tables may go on */
     bool reread;          /* tables were loaded, or have come */
+    cJSON *stops;         /* [{"oid","error"}...] of tables that are to be stopped, owned */
     struct halt halt;
     struct conn aside;    /* on the target, for what must not wait for the applier's transaction */
     int64_t told_table_changes;
@@ -164,6 +165,8 @@ static bool take_messages(struct apply *a, struct err *err)
         const char *type = json_str(message, "type");
         a->retry = a->retry || (type && strcmp(type, "retry") == 0);
         a->reread = a->reread || (type && strcmp(type, "tables") == 0);
+        if (type && strcmp(type, "stop") == 0)
+            cJSON_AddItemToArray(a->stops, cJSON_Duplicate(message, true));
         if (type && strcmp(type, "halt") == 0)
             take_halt(a, message);
         bool ok = !limit || take_limit(a, limit, err);
@@ -291,7 +294,7 @@ static bool wants_boundary(const struct apply *a)
 {
     lsn_t from;
 
-    return a->retry || a->reread || applier_wants_catch_up(a->applier, &from);
+    return a->retry || a->reread || cJSON_GetArraySize(a->stops) || applier_wants_catch_up(a->applier, &from);
 }
 
 static bool halts_before(const struct apply *a, const struct change *change)
@@ -395,6 +398,22 @@ static bool catch_up(struct apply *a, struct change *change, struct err *err)
     return ok;
 }
 
+/* What the stream does not tell of these tables was noticed otherwise. */
+static bool stop_tables(struct apply *a, struct err *err)
+{
+    bool ok = true;
+
+    while (ok && cJSON_GetArraySize(a->stops) && applier_is_whole(a->applier)) {
+        cJSON *item = cJSON_DetachItemFromArray(a->stops, 0);
+        struct err why = ERR_INIT;
+        err_from_json(&why, json_get(item, "error"));
+        ok = applier_stop_table(a->applier, (uint32_t)strtoul(json_str(item, "oid"), NULL, 10), &why, err);
+        err_clear(&why);
+        cJSON_Delete(item);
+    }
+    return ok;
+}
+
 /* What can only be done where a group may end. */
 static bool at_boundary(struct apply *a, struct change *change, struct err *err)
 {
@@ -406,7 +425,7 @@ static bool at_boundary(struct apply *a, struct change *change, struct err *err)
     if (a->reread && (!applier_flush(a->applier, err) || !applier_reload_tables(a->applier, err)))
         return false;
     a->reread = false;
-    return catch_up(a, change, err);
+    return stop_tables(a, err) && catch_up(a, change, err);
 }
 
 /* A receiver that begins to count anew, or an applier that begins to read, does not know how many
@@ -550,7 +569,7 @@ bool work_apply(struct work *work, struct err *err)
     static const enum applier_policy policies[] = {[CONFLICT_STOP_TABLE] = APPLIER_STOPS_TABLE,
                                                    [CONFLICT_SKIP] = APPLIER_SKIPS,
                                                    [CONFLICT_UPSERT] = APPLIER_UPSERTS};
-    struct apply a = {.work = work, .aside = CONN_INIT};
+    struct apply a = {.work = work, .stops = cJSON_CreateArray(), .aside = CONN_INIT};
     const struct applier_ddl ddl = {
         .log_schema = work->p->slot, .arg = &a, .aside = run_aside, .tell = tell_event};
     struct applier_options options = {
@@ -576,5 +595,6 @@ bool work_apply(struct work *work, struct err *err)
     for (int i = 0; i < a.target_count; i++)
         conn_close(&a.targets[i]);
     conn_close(&a.aside);
+    cJSON_Delete(a.stops);
     return ok;
 }

@@ -231,6 +231,16 @@ static void facts_turn(struct monitor *mon)
     work_send(mon->work, facts);
 }
 
+static void tell_lost(void *arg, const char *oid, const struct err *why)
+{
+    struct monitor *mon = arg;
+    cJSON *message = json_message("table_lost");
+
+    json_add_str(message, "oid", oid);
+    cJSON_AddItemToObject(message, "error", err_to_json(why));
+    work_send(mon->work, message);
+}
+
 /* What the stream does not tell (load/storage.h): looked for all the time, so that little work is lost. */
 static bool storage_turn(struct monitor *mon, struct err *err)
 {
@@ -240,7 +250,7 @@ static bool storage_turn(struct monitor *mon, struct err *err)
         !has_target(mon))
         return true;
     mon->storage_ms = now;
-    return storage_check(&mon->source, &mon->target, err);
+    return storage_look(&mon->source, &mon->target, tell_lost, mon, err);
 }
 
 /* Nothing is streamed, and nothing of the source has to be measured. */

@@ -7,8 +7,12 @@
 
 /* Are there changes that the stream of this server does not tell? */
 bool storage_is_needed(const struct conn *source);
-/* ERR_CONFLICT, with every such table in the detail, when a loaded table has lost changes: it was truncated,
- * rewritten or dropped, or UPDATE and DELETE do not name rows any more. Looks at what is committed now. */
+/* A loaded table has lost changes: it was truncated, rewritten or dropped, or UPDATE and DELETE do not name rows any more. oid is
+ * the source's, why (borrowed) an ERR_CONFLICT. */
+typedef void storage_lost(void *arg, const char *oid, const struct err *why);
+/* Tells of every such table that is not stopped already. Looks at what is committed now. */
+bool storage_look(struct conn *source, struct conn *target, storage_lost *lost, void *arg, struct err *err);
+/* ERR_CONFLICT when there is one, with all of them in the detail. */
 bool storage_check(struct conn *source, struct conn *target, struct err *err);
 
 #endif
