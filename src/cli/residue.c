@@ -137,9 +137,10 @@ int cmd_residue(const struct options *o)
     struct looking look = {.options = o, .state_dir = state_dir = cli_state_dir(o, ok ? &plan : NULL)};
     ok = ok && cli_open_tunnels(o, &plan, &tunnels, &err) && cli_greet_servers(o, &plan, &err) &&
          look_everywhere(&look, &plan, &err);
-    if (ok && o->json)
+    /* Also where one server could not be looked at: what was removed on the other is told. */
+    if (o->json && (ok || look.found.count))
         print_json(&look.found);
-    else if (ok)
+    else if (ok || look.found.count)
         print_text(&look);
     if (!ok)
         code = cli_fail(o, &err);

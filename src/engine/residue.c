@@ -66,6 +66,8 @@ static bool owner_of_state(struct conn *c, char **owner, struct err *err)
         return true;
     /* Half made, or somebody else's: it has no such table. */
     bool absent = strcmp(own.sqlstate, "42P01") == 0;
+    if (!absent && strcmp(own.sqlstate, "42501") == 0)
+        err_hint(&own, "Look as the role that made schema \"pgcutover\", or as a superuser.");
     if (!absent)
         err_move(err, &own);
     err_clear(&own);

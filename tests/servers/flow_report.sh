@@ -125,6 +125,16 @@ for part in "slot pgcutover_lost" "publication pgcutover_lost" "event trigger pg
     "FULL of table public.whole: perhaps"; do
     assert_contains "residue" "$out" "$part"
 done
+# A role that may not remove some of it: these are named, and do not keep the others.
+on source postgres -c "CREATE ROLE weak LOGIN REPLICATION" -c "GRANT pg_read_all_stats TO weak"
+on target postgres -c "CREATE ROLE weak LOGIN"
+sed 's/"userName": "postgres"/"userName": "weak"/g' "$PGC_DIR/lost.json" >"$PGC_DIR/weak.json"
+run residue "$PGC_DIR/weak.json" --remove
+assert_run "residue --remove as a role that may not" 1 "publication pgcutover_lost" "SQLSTATE 42501" "must be owner"
+assert_contains "what it may remove is told" "$out" "slot pgcutover_lost"
+assert_contains "what it may not look at is told, with who may" "$err" "Look as the role that made schema"
+assert_equal "what it may remove is removed" "$(on source lost -c "SELECT count(*) FROM pg_replication_slots")" 0
+assert_equal "what it may not remove stays" "$(on source lost -c "SELECT count(*) FROM pg_publication")" 1
 run residue "$PGC_DIR/lost.json" --remove
 assert_run "residue --remove" 0
 run residue "$PGC_DIR/lost.json" --json
