@@ -19,9 +19,15 @@ static struct {
     struct termios before;
     char farewell[256]; /* what curses sends at its end */
     volatile size_t farewell_len;
+    bool colours;
+    bool has_title;
+    char title[160]; /* as it was sent last */
+    int click_row, click_col;
     chtype attributes[ROLE_COUNT];
     short pairs[ROLE_COUNT];
 } terminal;
+
+static bool knows_titles(void);
 
 static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 
@@ -32,7 +38,16 @@ static int collect(int ch)
     return ch;
 }
 
-static void prepare_farewell(void)
+static const char title_back[] = "\033]2;\007\033[23;2t"; /* empty where the terminal keeps none */
+static const char mouse_off[] = "\033[?1000l\033[?1002l\033[?1006l";
+
+static void add_farewell(const char *text)
+{
+    for (; *text; text++)
+        collect(*text);
+}
+
+static void prepare_farewell(bool mouse)
 {
     static const char *const names[] = {"sgr0", "op", "cnorm", "rmkx", "rmcup"};
 
@@ -42,6 +57,10 @@ static void prepare_farewell(void)
         if (text && text != (char *)-1)
             tputs(text, 1, collect);
     }
+    if (mouse)
+        add_farewell(mouse_off);
+    if (knows_titles())
+        add_farewell(title_back);
 }
 
 /* The handler is gone by now (SA_RESETHAND): raised again, the signal ends the process as it would have. */
@@ -92,6 +111,77 @@ static void use_theme(const struct theme *theme, bool colours)
     }
 }
 
+void terminal_theme(const struct theme *theme)
+{
+    if (terminal.colours)
+        use_theme(theme, true);
+    clearok(curscr, true);
+}
+
+/* XTerm Control Sequences, "Operating System Commands" 2 and "Window manipulation" 22 and 23: these and what is like them. */
+static bool knows_titles(void)
+{
+    static const char *const names[] = {"xterm", "screen", "tmux", "rxvt", "alacritty", "foot", "konsole", "putty", "gnome", "vte"};
+    const char *term = getenv("TERM");
+
+    for (size_t i = 0; term && i < sizeof names / sizeof *names; i++)
+        if (strncmp(term, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
+static void send_bytes(const char *text)
+{
+    fflush(stdout);
+    ssize_t sent = write(STDOUT_FILENO, text, strlen(text));
+    (void)sent;
+}
+
+void terminal_title(const char *text)
+{
+    char clean[sizeof terminal.title], sequence[sizeof clean + 16];
+    size_t len = 0;
+
+    for (; *text && len + 1 < sizeof clean; text++)
+        clean[len++] = (unsigned char)*text < ' ' || *text == 127 ? '?' : *text;
+    clean[len] = '\0';
+    if (!terminal.has_title || strcmp(clean, terminal.title) == 0)
+        return;
+    if (!terminal.title[0])
+        send_bytes("\033[22;2t"); /* the terminal keeps the one that it has */
+    memcpy(terminal.title, clean, sizeof clean);
+    snprintf(sequence, sizeof sequence, "\033]2;%s\007", clean);
+    send_bytes(sequence);
+}
+
+void terminal_take_mouse(void)
+{
+    mouseinterval(0);
+    mousemask(BUTTON1_PRESSED | BUTTON1_CLICKED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
+    prepare_farewell(true);
+}
+
+void terminal_click(int *row, int *col)
+{
+    *row = terminal.click_row;
+    *col = terminal.click_col;
+}
+
+static int mouse_key(void)
+{
+    MEVENT event;
+
+    if (getmouse(&event) != OK)
+        return KEY_NOTHING;
+    if (event.bstate & BUTTON4_PRESSED)
+        return KEY_ARROW_UP;
+    if (event.bstate & BUTTON5_PRESSED)
+        return KEY_ARROW_DOWN;
+    terminal.click_row = event.y;
+    terminal.click_col = event.x;
+    return event.bstate & (BUTTON1_PRESSED | BUTTON1_CLICKED) ? KEY_CLICK : KEY_NOTHING;
+}
+
 bool terminal_start(const struct theme *theme, bool no_colour, struct err *err)
 {
     struct theme mono = *theme;
@@ -117,13 +207,15 @@ bool terminal_start(const struct theme *theme, bool no_colour, struct err *err)
     else
         theme_find(&mono, "monochrome", NULL);
     use_theme(&mono, colours);
+    terminal.colours = colours;
+    terminal.has_title = knows_titles();
     set_escdelay(200); /* 25 breaks arrow keys on slow links, 1000 feels dead */
     raw();
     noecho();
     nonl();
     keypad(stdscr, true);
     nodelay(stdscr, true);
-    prepare_farewell();
+    prepare_farewell(false);
     catch_crashes();
     terminal.started = true;
     return true;
@@ -134,6 +226,8 @@ void terminal_stop(void)
     if (!terminal.started)
         return;
     terminal.started = false;
+    if (terminal.title[0])
+        send_bytes(title_back);
     endwin();
     delscreen(terminal.screen);
     for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
@@ -255,7 +349,7 @@ int terminal_key(void)
 
     for (;;) {
         int got = get_wch(&key);
-        int special = got == KEY_CODE_YES ? special_key(key) : KEY_NOTHING;
+        int special = got != KEY_CODE_YES ? KEY_NOTHING : key == KEY_MOUSE ? mouse_key() : special_key(key);
         if (got == ERR)
             return KEY_NOTHING;
         if (got == KEY_CODE_YES && special == KEY_NOTHING)

@@ -11,11 +11,19 @@
 enum key { /* beside characters */
     KEY_NOTHING = 0, KEY_TAB = 9, KEY_RETURN = 10, KEY_ESCAPE = 27,
     KEYS_AT = 0x110000, KEY_ARROW_UP, KEY_ARROW_DOWN, KEY_ARROW_LEFT, KEY_ARROW_RIGHT, KEY_PAGE_UP, KEY_PAGE_DOWN,
-    KEY_FIRST, KEY_LAST, KEY_ERASE, KEY_DELETE, KEY_CLEAR_LINE, KEY_TAB_BACK, KEY_TEST, KEY_MORE, KEY_DATABASES, KEY_HELP, KEY_REDRAW, KEY_INTERRUPT, KEY_RESIZED,
+    KEY_FIRST, KEY_LAST, KEY_ERASE, KEY_DELETE, KEY_CLEAR_LINE, KEY_TAB_BACK, KEY_TEST, KEY_CLICK, KEY_MORE, KEY_DATABASES, KEY_HELP, KEY_REDRAW, KEY_INTERRUPT, KEY_RESIZED,
 };
 
 /* False, with ERR_USAGE, where this is no terminal that can be drawn on. */
 bool terminal_start(const struct theme *theme, bool no_colour, struct err *err);
+/* Another theme from the next drawing on; without colours it changes nothing. */
+void terminal_theme(const struct theme *theme);
+/* The window's title, where the terminal has one; it gets its own back at the end. */
+void terminal_title(const char *text);
+/* Takes the mouse, from copy and paste, until the end. */
+void terminal_take_mouse(void);
+/* Where the last KEY_CLICK was. */
+void terminal_click(int *row, int *col);
 void terminal_stop(void);
 bool terminal_is_utf8(void);
 void terminal_size(int *rows, int *cols);

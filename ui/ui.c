@@ -16,6 +16,7 @@
 #include "base/stop.h"
 #include "ui/aside.h"
 #include "ui/screens/dashboard.h"
+#include "ui/screens/frame.h"
 #include "ui/screens/help.h"
 #include "ui/screens/migrations.h"
 #include "ui/screens/statements.h"
@@ -39,6 +40,7 @@ struct app {
     bool making;    /* ... the wizard, else the list */
     bool helping;
     bool leaving;
+    const char *theme; /* the one that is shown; static, or the option's */
     bool dirty;     /* something changed since it was drawn */
     int64_t drawn_ms, second_ms;
     struct canvas canvas;
@@ -69,7 +71,7 @@ static bool open_migration(struct app *a, const char *name, struct err *err)
 
 static void say(struct app *a, struct err *err)
 {
-    snprintf(a->list.message, sizeof a->list.message, "%s", err->message);
+    migrations_say(&a->list, true, err->message);
     err_clear(err);
 }
 
@@ -140,14 +142,35 @@ static void read_left(struct app *a, const char *text)
     a->dashboard.left = cJSON_Parse(text);
 }
 
+static void say_deleted(struct app *a, const char *name)
+{
+    char *text = xasprintf("Migration \"%s\" is deleted; nothing is left of it.", name);
+
+    migrations_say(&a->list, false, text);
+    free(text);
+}
+
 static void leave_deleted(struct app *a)
 {
     char *name = xstrdup(a->session.name);
 
     close_migration(a);
     migrations_read(&a->list, a->options->state_dir);
-    snprintf(a->list.message, sizeof a->list.message, "Migration \"%s\" is deleted; nothing is left of it.", name);
+    say_deleted(a, name);
     free(name);
+}
+
+/* From the list, with nothing open. */
+static void delete_selected(struct app *a)
+{
+    const char *name = migrations_selected(&a->list);
+    struct err err = ERR_INIT;
+
+    a->list.asked = NULL;
+    if (name && aside_start(&a->aside, a->options, "delete", name, &err))
+        migrations_say(&a->list, false, aside_doing(&a->aside));
+    else if (err_is_set(&err))
+        say(a, &err);
 }
 
 static void aside_succeeded(struct app *a, const char *what, const char *text)
@@ -179,9 +202,15 @@ static void aside_ended(struct app *a)
 
     if (aside_end(&a->aside, &text, &err) && ours)
         aside_succeeded(a, what, text);
+    else if (!err_is_set(&err) && !a->is_open && strcmp(what, "delete") == 0)
+        say_deleted(a, a->aside.name);
     if (err_is_set(&err) && ours) {
         err_move(&a->session.answer, &err);
         a->dashboard.message[0] = '\0';
+    } else if (err_is_set(&err) && !a->is_open) {
+        char *whole = xasprintf("%s: %s", err.message, err.detail ? err.detail : "");
+        migrations_say(&a->list, true, whole);
+        free(whole);
     }
     err_clear(&err);
     free(text);
@@ -264,9 +293,23 @@ static void fit_canvas(struct app *a)
     canvas_init(&a->canvas, rows, cols, glyphs);
 }
 
+static void set_title(const struct app *a)
+{
+    const struct dashboard *d = &a->dashboard;
+    char *text;
+
+    if (a->is_open)
+        text = xasprintf("%s: %s%s - pgcutover", a->session.name, dashboard_state(d), a->session.has_control || !a->session.live ? "" : " (observing)");
+    else
+        text = xasprintf("pgcutover%s", a->making ? ": a new migration" : "");
+    terminal_title(text);
+    free(text);
+}
+
 static void draw(struct app *a)
 {
     fit_canvas(a);
+    set_title(a);
     a->dashboard.now_us = clock_wall_us();
     a->dashboard.now_ms = a->wizard.now_ms = clock_mono_ms();
     if (a->canvas.rows < LEAST_ROWS || a->canvas.cols < LEAST_COLS)
@@ -278,7 +321,7 @@ static void draw(struct app *a)
     else if (a->is_open)
         dashboard_draw(&a->dashboard, &a->canvas);
     else
-        migrations_draw(&a->list, &a->canvas);
+        migrations_draw(&a->list, &a->canvas, a->dashboard.now_us);
     terminal_show(&a->canvas);
     a->drawn_ms = a->dashboard.now_ms;
     a->dirty = false;
@@ -286,9 +329,16 @@ static void draw(struct app *a)
 
 /* --- keys --- */
 
+static const struct key_help *keys_in_front(const struct app *a)
+{
+    return a->making ? wizard_keys(&a->wizard) : a->is_open ? dashboard_keys(&a->dashboard) : migrations_keys;
+}
+
+static void take_key(struct app *a, int key);
+
 static void show_help(struct app *a)
 {
-    a->help = (struct help){.keys = a->making ? wizard_keys(&a->wizard) : a->is_open ? dashboard_keys(&a->dashboard) : migrations_keys};
+    a->help = (struct help){.keys = keys_in_front(a)};
     a->helping = true;
 }
 
@@ -317,6 +367,24 @@ static void key_of_wizard(struct app *a, int key)
     }
 }
 
+/* Of the program's own. */
+static void next_theme(struct app *a)
+{
+    const struct theme_builtin *next = themes_builtin;
+    struct theme theme;
+
+    for (const struct theme_builtin *at = themes_builtin; at->name; at++)
+        if (strcmp(at->name, a->theme) == 0 && at[1].name)
+            next = at + 1;
+    a->theme = next->name;
+    if (!theme_find(&theme, a->theme, NULL))
+        return;
+    terminal_theme(&theme);
+    char *text = xasprintf("Theme %s: --theme %s begins with it.", a->theme, a->theme);
+    migrations_say(&a->list, false, text);
+    free(text);
+}
+
 static void key_outside(struct app *a, int key)
 {
     switch (key) {
@@ -324,6 +392,10 @@ static void key_outside(struct app *a, int key)
     case 'n':
         if (!a->is_open)
             new_migration(a);
+        break;
+    case 't':
+        if (!a->is_open)
+            next_theme(a);
         break;
     case KEY_RETURN:
         if (!a->is_open)
@@ -342,14 +414,48 @@ static void key_outside(struct app *a, int key)
     }
 }
 
+/* A key of the line of keys; KEY_NOTHING: it stands for several, or is none. */
+static int key_named(const char *name)
+{
+    static const struct {
+        const char *name;
+        int key;
+    } names[] = {{"Enter", KEY_RETURN}, {"Esc", KEY_ESCAPE}, {"Space", ' '}, {"Tab", KEY_TAB}, {"F1", KEY_HELP}, {"F2", KEY_DATABASES}, {"F5", KEY_TEST}};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i].name, name) == 0)
+            return names[i].key;
+    return name[0] && !name[1] ? name[0] : KEY_NOTHING;
+}
+
+/* The cursor is on the item in focus: a click on another row is as many steps of an arrow key. */
+static void click(struct app *a)
+{
+    int row, col;
+
+    terminal_click(&row, &col);
+    if (row == a->canvas.rows - 1) {
+        const char *name = a->helping ? NULL : keys_at(keys_in_front(a), &a->canvas, col);
+        if (name)
+            take_key(a, key_named(name));
+        return;
+    }
+    if (a->helping || (a->making && wizard_is_typing(&a->wizard)))
+        return;
+    for (int steps = row - a->canvas.cursor_row; steps; steps += steps < 0 ? 1 : -1)
+        take_key(a, steps < 0 ? KEY_ARROW_UP : KEY_ARROW_DOWN);
+}
+
 static void take_key(struct app *a, int key)
 {
     if (key == KEY_INTERRUPT)
         a->leaving = true;
     else if (key == KEY_REDRAW)
         terminal_redraw();
-    else if (key == KEY_RESIZED)
+    else if (key == KEY_RESIZED || key == KEY_NOTHING)
         ;
+    else if (key == KEY_CLICK)
+        click(a);
     else if (a->helping)
         a->helping = help_key(&a->help, key);
     else if (key == KEY_HELP)
@@ -360,6 +466,8 @@ static void take_key(struct app *a, int key)
         key_outside(a, key);
     if (a->is_open && a->dashboard.asked)
         do_asked(a);
+    if (!a->is_open && a->list.asked)
+        delete_selected(a);
 }
 
 /* --- the loop --- */
@@ -367,6 +475,8 @@ static void take_key(struct app *a, int key)
 static void every_second(struct app *a)
 {
     a->second_ms = clock_mono_ms();
+    if (a->is_open)
+        dashboard_tick(&a->dashboard);
     if (a->is_open && a->session.live)
         session_sample(&a->session, dashboard_database(&a->dashboard), a->second_ms);
     if (!a->is_open && !a->making)
@@ -486,6 +596,9 @@ int ui_run(const struct ui_options *options, struct err *err)
         close_migration(&a);
         return err_exit_code(err);
     }
+    a.theme = options->theme ? options->theme : "default";
+    if (options->mouse)
+        terminal_take_mouse();
     a.canvas.glyphs = terminal_is_utf8() ? &glyphs_utf8 : &glyphs_ascii;
     run(&a);
     terminal_stop();

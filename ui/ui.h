@@ -9,6 +9,7 @@ struct ui_options {
     const char *name;    /* the migration to open; NULL: the list of them, or the wizard where there is none */
     const char *plan;    /* a plan's file to open in the wizard; NULL: none */
     const char *theme;   /* NULL: default */
+    bool mouse;          /* clicks and the wheel are taken */
     const char *program; /* this program, for the commands that it runs beside the screen */
 };
 

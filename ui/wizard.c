@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/secret.h"
-#include "ui/screens/panes.h"
+#include "ui/screens/frame.h"
 #include "ui/terminal.h"
 
 static void say(struct wizard *w, bool is_error, const char *text)
@@ -525,15 +525,6 @@ enum wizard_answer wizard_key(struct wizard *w, int key)
 
 /* --- drawing --- */
 
-static void draw_steps(const struct wizard *w, struct canvas *c, int row)
-{
-    static const char *const names[] = {"1 Connect", "2 Check", "3 Schema", "4 Tables", "5 Review", "6 Load & sync", "7 Cut over"};
-    int col = 1;
-
-    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
-        col += canvas_put(c, row, col, -1, i == (int)w->step ? ROLE_SELECTED : ROLE_DIM, names[i]) + 2;
-}
-
 void wizard_draw(struct wizard *w, struct canvas *c)
 {
     const char *name = w->connect.name.text;
@@ -542,7 +533,7 @@ void wizard_draw(struct wizard *w, struct canvas *c)
     canvas_clear(c);
     canvas_role(c, 0, 0, c->cols, ROLE_TITLE);
     canvas_putf(c, 0, 1, -1, ROLE_TITLE, "pgcutover  %s", *name ? name : "a new migration");
-    draw_steps(w, c, 1);
+    steps_draw(c, 1, (enum frame_step)w->step);
     switch (w->step) {
     case STEP_CONNECT:
         w->connect.databases = draft_database_count(&w->draft);

@@ -48,10 +48,11 @@ static const struct command commands[] = {
      "  --compare   instead: how the schemas of source and target differ, object by object. Exit code 4\n"
      "              where they do in something that the plan does not decide on.\n"
      "Both change nothing."},
-    {"open", cmd_open, 1, 1, "NAME | PLAN.json [--theme NAME] [--plain]",
+    {"open", cmd_open, 1, 1, "NAME | PLAN.json [--theme NAME] [--mouse] [--plain]",
      "The dashboard of a migration: attaches to its engine, which goes on when you leave. Of a plan: the\n"
      "wizard, with everything filled in. Without a command pgcutover shows the list of migrations, or the\n"
      "wizard where there is none.\n"
+     "  --mouse     clicks and the wheel work, and the terminal's own copy and paste does not\n"
      "  --plain     line by line, without drawing; so it is where TERM is dumb"},
     {"theme", cmd_theme, 1, 1, "--check FILE", "Says whether a theme file is one, and in which line it is not."},
     {"status", cmd_status, 0, 1, "[NAME]",
@@ -123,7 +124,7 @@ enum {
     OPT_SOURCE = 256, OPT_TARGET, OPT_DATABASES, OPT_NAME, OPT_STATE_DIR, OPT_UNTIL, OPT_DETACH,
     OPT_DRY_RUN, OPT_YES, OPT_JSON, OPT_LOG_LEVEL, OPT_WATCH, OPT_DATABASE_NAME, OPT_VERSION,
     OPT_HELP, OPT_BATCH, OPT_LOAD_JOBS, OPT_SYNC_JOBS, OPT_RATE, OPT_SLOT_WAL, OPT_THEME, OPT_CHECK,
-    OPT_PLAIN, OPT_REPAIR, OPT_REHEARSE, OPT_SCRIPT, OPT_COMPARE, OPT_FORMAT, OPT_REMOVE,
+    OPT_PLAIN, OPT_MOUSE, OPT_REPAIR, OPT_REHEARSE, OPT_SCRIPT, OPT_COMPARE, OPT_FORMAT, OPT_REMOVE,
     OPT_WAIVE, OPT_FIXES, OPT_FIX, OPT_UNDO, OPT_SIDE, OPT_AS, OPT_DEEP,
 };
 
@@ -149,6 +150,7 @@ static const struct option long_options[] = {
     {"theme", required_argument, NULL, OPT_THEME},
     {"check", no_argument, NULL, OPT_CHECK},
     {"plain", no_argument, NULL, OPT_PLAIN},
+    {"mouse", no_argument, NULL, OPT_MOUSE},
     {"repair", no_argument, NULL, OPT_REPAIR},
     {"rehearse", no_argument, NULL, OPT_REHEARSE},
     {"script", no_argument, NULL, OPT_SCRIPT},
@@ -223,6 +225,7 @@ static void take_option(struct options *o, int opt)
     case OPT_THEME: o->theme = optarg; break;
     case OPT_CHECK: o->check = true; break;
     case OPT_PLAIN: o->plain = true; break;
+    case OPT_MOUSE: o->mouse = true; break;
     case OPT_REPAIR: o->repair = true; break;
     case OPT_REHEARSE: o->rehearse = true; break;
     case OPT_SCRIPT: o->script = true; break;
@@ -270,7 +273,7 @@ static const struct belongs belongings[] = {
     {"cancel", " yes dry-run "},
     {"delete", " yes dry-run "},
     {"residue", " remove name yes "},
-    {"open", " theme plain "},
+    {"open", " theme plain mouse "},
     {"theme", " check "},
     {"demo", ""},
     {"pause", ""},

@@ -25,7 +25,7 @@ int cmd_open(const struct options *o)
 {
     char *state_dir = cli_state_dir(o, NULL);
     struct ui_options options = {.state_dir = state_dir, .name = o->arg_count ? o->args[0] : NULL, .theme = o->theme,
-                                 .program = "/proc/self/exe"};
+                                 .mouse = o->mouse, .program = "/proc/self/exe"};
     struct err err = ERR_INIT;
     int code;
 

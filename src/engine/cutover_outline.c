@@ -17,7 +17,8 @@ struct outline {
 static const struct outline before[] = {
     {"list writers", "Lists the sessions of the source that have written in a transaction that is still open. Nothing is changed.", NULL, NULL},
     {"checks", "Makes the checks again that may have come to fail since the beginning. Nothing is changed.", NULL, NULL},
-    {"types of columns", "Looks whether the values of columns that were text meanwhile fit their types. Nothing is changed.", NULL, NULL},
+    {"types of columns", "Adds labels that the target's enums lack, and gives columns that were text their types back: those tables are written anew on the "
+                         "target. Writes go on.", "It stays so: the columns have their types from here on.", NULL},
     {"all tables", "Looks whether every table that the plan picks is moved, with the stream applied up to now. Nothing is changed.", NULL, NULL},
     {"rows of foreign keys", "Looks on the target for rows that have no partner in a foreign key. Nothing is changed.", NULL, NULL},
     {"check the way back", "Looks whether the target can stream to the source after the cutover. Nothing is changed.", NULL, NULL},
@@ -72,10 +73,20 @@ static const struct outline *find(const struct outline *outlines, const char *na
     return NULL;
 }
 
-/* Where the operator stops writes, nobody else does. */
-static const struct outline operator_stops = {
-    "stop writes", "Writes have been stopped by you: it looks for transactions that write all the same, and ends there where it finds one.",
-    "You let the application write to the source again.", NULL};
+/* The ways of cutover.stopWrites that are not the default. */
+static const struct outline *stop_of(const struct plan *plan)
+{
+    static const struct outline by_operator = {
+        "stop writes", "Writes have been stopped by you: it looks for transactions that write all the same, and ends there where it finds one.",
+        "You let the application write to the source again.", NULL};
+    static const struct outline by_locks = {
+        "stop writes", "Locks every table that is moved: who wants to write waits, sessions stay. Unavailability begins.",
+        "The locks are let go: who waits goes on as if nothing had been.", NULL};
+
+    if (plan->stop_writes == STOP_READ_ONLY)
+        return find(before, "stop writes");
+    return plan->stop_writes == STOP_LOCK ? &by_locks : &by_operator;
+}
 
 static void add(cJSON *list, const char *name, const struct outline *outline, bool is_final)
 {
@@ -94,9 +105,9 @@ cJSON *cutover_outline(const struct plan *plan)
     cJSON *list = cJSON_CreateArray();
 
     for (const struct cutover_step *step = streams ? cutover_steps : cutover_copy_steps; step->name; step++) {
-        bool by_operator = plan->stop_writes == STOP_OPERATOR && strcmp(step->name, "stop writes") == 0;
+        bool stops = strcmp(step->name, "stop writes") == 0;
         if (!step->is_wanted || step->is_wanted(plan))
-            add(list, step->name, by_operator ? &operator_stops : find(before, step->name), false);
+            add(list, step->name, stops ? stop_of(plan) : find(before, step->name), false);
     }
     for (const struct outline *step = behind; step->name; step++)
         if (!step->is_wanted || step->is_wanted(plan))

@@ -61,10 +61,23 @@ expect "large" "public.item .*████"
 screen resize-window -t t -x 80 -y 24
 expect "as before" "public.item .*completed"
 
+title() { screen display-message -p -t "${1:-t}" '#{pane_title}'; }
+title_is() { title "$1" | grep -q "$2"; }
+wait_until 5 title_is t "^shop: ready to cut over - pgcutover" && pass "the window's title" || fail "the title is $(title)"
+press L
+expect "the log" "Log: [0-9]* of [0-9]* lines"
+press G
+expect "has what the engine says" "engine "
+press w / nothingofthekind
+expect "it is filtered" "Log: 0 of"
+press Escape Escape
+expect "back from the log" "public.item .*completed"
+
 # Two clients: the second observes until it takes over.
 screen new-session -d -s second -x 80 -y 24 "$program open shop"
 expect "the second observes" "observe" second
 expect "the first controls" "control  "
+wait_until 5 title_is second "(observing)" && pass "the observer's title" || fail "the title is $(title second)"
 screen send-keys -t second x
 expect "the second has taken over" "control  " second
 expect "the first is told" "observe"
@@ -87,6 +100,8 @@ is_clean() { # the shell's own screen, and its settings
     cmp -s "$PGC_DIR/stty.before" "$PGC_DIR/stty.now"
 }
 is_clean && pass "the terminal is as it was" || fail "the terminal has other settings"
+
+title_is t pgcutover && fail "the title is $(title) after leaving" || pass "the title is the shell's again"
 
 child_of_shell() { pgrep -P "$(screen display-message -p -t t '#{pane_pid}')" pgcutover; }
 for signal in SEGV TERM HUP; do
@@ -144,6 +159,31 @@ grep -q "Migration shop: Succeeded" "$PGC_DIR/shop-report.html" && pass "the rep
 press q
 expect "left after the cutover" "^prompt>"
 assert_same_data "after a cutover from the screen" source/shop target/shop
+# The list's keys, and the mouse: the line of keys is clicked on, and a row.
+press "clear; $program --mouse" Enter
+expect "the list" "^>shop .*done"
+press t
+expect "another theme" "Theme light: --theme light"
+click() { # COL ROW, from 1: the button goes down, and up
+    local at bytes
+    at=$(printf '\\x%x\\x%x' $((32 + $1)) $((32 + $2)))
+    bytes="\\033[M $at\\033[M#$at"
+    # shellcheck disable=SC2059 # it is the escapes that are wanted
+    screen send-keys -t t -l "$(printf "$bytes")"
+}
+click 2 24
+expect "a click on Enter opens it" "public.item .*completed"
+click 3 9
+expect "a click on a row" "^>public.표"
+click 3 8
+expect "and on the one before" "^>public.client"
+press Escape
+press d
+expect "deleting wants the name" "Delete .shop.. Type the target database's name"
+press wrong Enter
+expect "another name does nothing" "Nothing was done"
+press q
+expect "left the list" "^prompt>"
 press "clear; TERM=dumb $program open shop" Enter
 expect "a dumb terminal is asked line by line" "^s status, w watch"
 press q Enter

@@ -1,6 +1,8 @@
 /* Themes, text in cells, charts, and screens drawn from a fixed model: compared with tests/golden. With
  * PGC_GOLDEN=write the files are written anew instead; look at what changed before it is committed. */
 #include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -11,6 +13,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "ui/screens/dashboard.h"
+#include "ui/screens/frame.h"
 #include "ui/screens/help.h"
 #include "ui/screens/migrations.h"
 #include "ui/screens/statements.h"
@@ -521,12 +524,76 @@ static void test_help(void)
     canvas_release(&canvas);
 }
 
+/* The column of a click is the key that stands there. */
+static void test_key_line(void)
+{
+    static const struct key_help keys[] = {{"a", "all", ""}, {"x", NULL, ""}, {"Enter", "next", ""}, {"b", "a label that does not fit", ""}, {NULL, NULL, NULL}};
+    struct canvas canvas;
+
+    canvas_init(&canvas, 1, 24, &glyphs_utf8);
+    keys_draw(keys, &canvas, 0);
+    char *text = canvas_text(&canvas, false);
+    CHECK_STR(text, " a all  Enter next\n");
+    CHECK_STR(keys_at(keys, &canvas, 1), "a");
+    CHECK_STR(keys_at(keys, &canvas, 5), "a");
+    CHECK_TRUE(!keys_at(keys, &canvas, 6));
+    CHECK_STR(keys_at(keys, &canvas, 8), "Enter");
+    CHECK_STR(keys_at(keys, &canvas, 17), "Enter");
+    CHECK_TRUE(!keys_at(keys, &canvas, 20) && !keys_at(keys, &canvas, 0));
+    free(text);
+    canvas_release(&canvas);
+}
+
+static void append(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "a");
+
+    CHECK_TRUE(file && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+/* Lines come as they are written, also in halves; the view follows them until it is moved. */
+static void test_log(void)
+{
+    char dir[] = "/tmp/pgc-test-log.XXXXXX";
+    struct session s;
+    struct dashboard d;
+
+    begin(&d, &s, "loading.json");
+    CHECK_TRUE(mkdtemp(dir) != NULL);
+    s.dir = xstrdup(dir);
+    char *path = xasprintf("%s/log.jsonl", dir);
+    dashboard_key(&d, 'L');
+    CHECK_INT(d.log.count, 0);
+    append(path, "{\"time\":\"2025-11-25T14:02:05.1+00:00\",\"level\":\"info\",\"component\":\"engine\",\"message\":\"the engine runs as process 42\"}\n"
+                 "no JSON\n{\"time\":\"2025-11-25T14:02:06.1+00:00\",\"level\":\"warning\",\"component\":\"copy-1\",\"message\":\"trying again\"}\n{\"time\":\"2025");
+    dashboard_tick(&d);
+    CHECK_INT(d.log.count, 2);
+    append(path, "-11-25T14:02:07.1+00:00\",\"level\":\"error\",\"component\":\"copy-1\",\"message\":\"target: could not extend file\",\"sqlstate\":\"53100\","
+                 "\"detail\":\"No space.\",\"hint\":\"Check free disk space.\"}\n");
+    dashboard_tick(&d);
+    CHECK_INT(d.log.count, 3);
+    draw_all(&d, "log");
+    type(&d, "k");
+    append(path, "{\"level\":\"info\",\"component\":\"engine\",\"message\":\"more\"}\n");
+    dashboard_tick(&d);
+    CHECK_INT(d.log.selected, 1);
+    type(&d, "w/SPACE");
+    draw_all(&d, "log_filter");
+    dashboard_key(&d, KEY_ESCAPE);
+    CHECK_INT(d.pane, PANE_LOG);
+    dashboard_key(&d, KEY_ESCAPE);
+    CHECK_INT(d.pane, PANE_TABLES);
+    dir_remove(dir, NULL);
+    free(path);
+    end(&d, &s);
+}
+
 static void test_list(void)
 {
     struct migration_line lines[] = {
-        {.name = "shop", .between = "db1 -> pg17", .state = "syncing", .lag = 0.4, .live = true},
+        {.name = "shop", .between = "db1 -> pg17", .state = "syncing", .lag = 0.4, .live = true, .targets = "shop", .since_us = INT64_C(1763895731000000)},
         {.name = "billing", .between = "db1 -> pg17", .state = "ready to cut over", .live = true},
-        {.name = "archive", .between = "old96 -> pg17", .state = "loading"},
+        {.name = "archive", .between = "old96 -> pg17", .state = "done", .targets = "archive a2", .ended = true, .since_us = INT64_C(1764074531000000)},
     };
     struct migrations list = {.lines = lines, .count = 3};
     struct canvas canvas;
@@ -534,8 +601,23 @@ static void test_list(void)
     canvas_init(&canvas, 24, 80, &glyphs_utf8);
     migrations_key(&list, 'j');
     CHECK_STR(migrations_selected(&list), "billing");
-    migrations_draw(&list, &canvas);
+    migrations_draw(&list, &canvas, INT64_C(1764079331000000));
     check_golden(&canvas, "list_80");
+    migrations_key(&list, 'd'); /* it goes on */
+    CHECK_CONTAINS(list.message, "has not ended");
+    migrations_key(&list, 'j');
+    migrations_key(&list, 'd');
+    for (const char *c = "archive"; *c; c++)
+        migrations_key(&list, *c);
+    migrations_draw(&list, &canvas, INT64_C(1764079331000000));
+    check_golden(&canvas, "list_delete_80");
+    migrations_key(&list, KEY_RETURN);
+    CHECK_TRUE(!list.asked && list.is_error); /* both databases' names are wanted */
+    migrations_key(&list, 'd');
+    for (const char *c = "archive a2"; *c; c++)
+        migrations_key(&list, *c);
+    migrations_key(&list, KEY_RETURN);
+    CHECK_STR(list.asked, "delete");
     canvas_release(&canvas);
 }
 
@@ -544,7 +626,7 @@ int main(void)
     static const struct unit_test tests[] = {
         {"text", test_text},           {"outside", test_outside}, {"charts", test_charts}, {"themes", test_themes},
         {"dashboard", test_dashboard}, {"filter", test_filter},   {"cutover", test_cutover}, {"statements", test_statements}, {"checklist", test_checklist}, {"help", test_help}, {"many", test_many},
-        {"list", test_list},           {NULL, NULL},
+        {"list", test_list}, {"key line", test_key_line}, {"log", test_log},           {NULL, NULL},
     };
 
     setlocale(LC_CTYPE, "C.UTF-8");

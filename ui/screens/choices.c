@@ -29,7 +29,7 @@ const struct choice choices[] = {
      {"They do not fire for what is brought over.", "None is in force until the target is opened. For a target's role that may not become replica."}},
     {"Enums", "schema", "enums", {"keep", "text"},
      {"Columns of enums and domains have their types all along.",
-      "They are text until the cutover, so that no label is missing meanwhile: each table is written once more then, which is downtime."}},
+      "They are text until the cutover, so that no label is missing meanwhile; the tables are written anew then, before writes stop."}},
     {"Indexes", "schema", "indexes", {"after-load", "rebuild"},
      {"Secondary indexes are built after each table's load; on a target that has its schema those that are there stay.",
       "Those of a target that has its schema are dropped before the load, and built again after it. Only where it is there already."}},

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/units.h"
 #include "ui/screens/cutover.h"
 #include "ui/screens/finish.h"
+#include "ui/screens/frame.h"
 #include "ui/screens/panes.h"
 #include "ui/screens/statements.h"
 #include "ui/terminal.h"
@@ -30,6 +30,7 @@ static const struct key_help common_keys[] = {
     {"t", NULL, "Rehearses the cutover: everything but stopping writes and opening the target, and says how long it takes."},
     {"R", NULL, "Loads the table under the cursor again. Asks by wanting the key a second time."},
     {"l", NULL, "Shows the last events, newest at the end."},
+    {"L", NULL, "Shows the engine's log: every line, with what an error says beyond its message; / filters, w shows warnings and errors alone."},
     {"e", NULL, "Shows the last error whole, with its detail and hint."},
     {"/", "filter", "Shows only tables whose name holds the text. Enter keeps it, Esc takes it away."},
     {"E", NULL, "Shows only tables with an error, or all again."},
@@ -48,6 +49,8 @@ const struct key_help *dashboard_keys(const struct dashboard *d)
 {
     if (d->pane == PANE_CUTOVER)
         return cutover_keys;
+    if (d->pane == PANE_LOG)
+        return log_keys;
     return d->pane == PANE_STATEMENTS ? statements_keys : common_keys;
 }
 
@@ -55,7 +58,17 @@ void dashboard_release(struct dashboard *d)
 {
     free(d->tables);
     cJSON_Delete(d->left);
+    log_release(&d->log);
     *d = (struct dashboard){0};
+}
+
+void dashboard_tick(struct dashboard *d)
+{
+    char *path = d->pane == PANE_LOG ? xasprintf("%s/log.jsonl", d->session->dir ? d->session->dir : ".") : NULL;
+
+    if (path)
+        log_read(&d->log, path);
+    free(path);
 }
 
 const cJSON *dashboard_database(const struct dashboard *d)
@@ -118,111 +131,12 @@ void dashboard_refresh(struct dashboard *d)
     keep_in_range(d);
 }
 
-/* --- the head --- */
+/* --- the tables --- */
 
 struct look {
     const char *glyph;
     enum role role;
 };
-
-static struct look look_of(const struct dashboard *d, const struct glyphs *glyphs)
-{
-    const cJSON *database = dashboard_database(d);
-    const char *hold = session_text(database, "hold");
-    const char *state = session_text(database, "migrationState");
-
-    if (strcmp(state, "FAILED") == 0 || (!d->session->live && strcmp(state, "COMPLETE") != 0))
-        return (struct look){glyphs->error, ROLE_ERROR};
-    if (*hold || strcmp(state, "CANCELLED") == 0)
-        return (struct look){glyphs->warning, ROLE_WARNING};
-    if (strcmp(state, "READY_TO_COMPLETE") == 0 || strcmp(state, "COMPLETE") == 0)
-        return (struct look){glyphs->ok, ROLE_OK};
-    return (struct look){glyphs->busy, ROLE_BUSY};
-}
-
-static const char *state_text(const struct dashboard *d)
-{
-    const cJSON *database = dashboard_database(d);
-    const char *state = session_text(database, "migrationState");
-    const char *hold = session_text(database, "hold");
-    bool ended = strcmp(state, "COMPLETE") == 0 || strcmp(state, "CANCELLED") == 0;
-
-    if (!database)
-        return d->session->live ? "starting" : "no engine";
-    if (!d->session->live && !ended)
-        return "no engine";
-    if (*hold)
-        return hold;
-    return strcmp(state, "READY_TO_COMPLETE") == 0 ? "ready to cut over" : session_text(database, "phase");
-}
-
-static void draw_title(const struct dashboard *d, struct canvas *c)
-{
-    const cJSON *migration = session_migration(d->session);
-    const cJSON *database = dashboard_database(d);
-    struct look look = look_of(d, c->glyphs);
-    char clock[16];
-
-    canvas_role(c, 0, 0, c->cols, ROLE_TITLE);
-    clock_hms(d->now_us, clock);
-    char *right = xasprintf("%s  %s %s  %s ", d->session->has_control ? "control" : "observe", look.glyph, state_text(d), clock);
-    int room = c->cols - canvas_width(c, right) - 1;
-    int col = canvas_putf(c, 0, 0, room, ROLE_TITLE, " pgcutover  %s  ", d->session->name);
-    if (json_str(migration, "sourceServer") && room > col) /* the engine has been connected */
-        canvas_putf(c, 0, col, room - col, ROLE_TITLE, "%s/%s (%s) %s %s/%s (%s)",
-                    session_text(migration, "sourceServer"), session_text(database, "databaseName"),
-                    session_text(migration, "sourceVersion"), c->glyphs->arrow, session_text(migration, "targetServer"),
-                    session_text(database, "targetDatabaseName"), session_text(migration, "targetVersion"));
-    canvas_right(c, 0, room, c->cols - room, ROLE_TITLE, right);
-    free(right);
-}
-
-static void draw_load(const struct dashboard *d, struct canvas *c)
-{
-    const cJSON *db = dashboard_database(d);
-    double bytes = session_num(db, "fullLoadBytes");
-    double total = session_num(db, "fullLoadExpectedBytes");
-    bool loading = strcmp(session_text(db, "phase"), "loading") == 0;
-    double part = total > 0 ? bytes / total : json_bool(db, "initializationCompleted", false);
-    int width = c->cols / 4;
-    char a[32], b[32], rate[48] = "", left[48] = "";
-
-    units_bytes((int64_t)bytes, a, sizeof a);
-    units_bytes((int64_t)total, b, sizeof b);
-    if (loading && d->session->load_rate > 0) {
-        char text[32];
-        units_bytes((int64_t)d->session->load_rate, text, sizeof text);
-        snprintf(rate, sizeof rate, "  %s/s", text);
-        units_duration((int64_t)((total - bytes) / d->session->load_rate * 1e6), text, sizeof text);
-        snprintf(left, sizeof left, "  left %s", text);
-    }
-    canvas_put(c, 1, 1, 5, ROLE_HEADER, "Load");
-    canvas_bar(c, 1, 6, width, part);
-    canvas_putf(c, 1, 7 + width, -1, ROLE_TEXT, "%3.0f%%  %s of about %s%s%s  tables %.0f/%.0f %s%.0f", 100 * part, a, b, rate,
-                left, session_num(db, "fullLoadCompletedTables"), session_num(db, "tableCount"), c->glyphs->error,
-                session_num(db, "fullLoadErroredTables"));
-}
-
-static void draw_sync(const struct dashboard *d, struct canvas *c)
-{
-    const struct session *s = d->session;
-    const cJSON *db = dashboard_database(d);
-    char applied[32], incoming[32], rate[32], kept[32];
-    int width = c->cols / 10;
-
-    units_count((int64_t)session_num(db, "appliedChanges"), applied, sizeof applied);
-    units_count((int64_t)session_num(db, "incomingChanges"), incoming, sizeof incoming);
-    units_count((int64_t)(s->samples ? s->rate[s->samples - 1] : 0), rate, sizeof rate);
-    units_bytes((int64_t)session_num(db, "slotRetainedBytes"), kept, sizeof kept);
-    canvas_put(c, 2, 1, 5, ROLE_HEADER, "Sync");
-    int col = 6 + canvas_putf(c, 2, 6, -1, ROLE_TEXT, "applied %s  incoming %s  lag %.1f s  %s/s ", applied, incoming,
-                              session_num(db, "latency"), rate);
-    canvas_sparkline(c, 2, col, width, s->rate, s->samples);
-    col += (s->samples < width ? s->samples : width) + 2;
-    canvas_putf(c, 2, col, c->cols - col, ROLE_TEXT, "slot %s", kept);
-}
-
-/* --- the tables --- */
 
 static void count_short(double value, char *out, size_t size)
 {
@@ -350,7 +264,7 @@ static void draw_message(const struct dashboard *d, struct canvas *c, int row)
         canvas_putf(c, row, 1, -1, ROLE_BUSY, "%s %s: waiting for the engine's answer", c->glyphs->busy, s->command);
     } else if (err_is_set(&s->answer)) {
         draw_error(c, row, s->answer.message, "e: more");
-    } else if (!s->live && strcmp(state_text(d), "no engine") == 0) {
+    } else if (!s->live && strcmp(dashboard_state(d), "no engine") == 0) {
         canvas_putf(c, row, 1, -1, ROLE_ERROR, "No engine runs: the numbers are its last. r starts it again.");
     } else if (cJSON_IsObject(error)) {
         draw_error(c, row, session_text(error, "message"), statements_open(d) && d->pane != PANE_STATEMENTS ? "S: decide" : "e: more");
@@ -360,20 +274,6 @@ static void draw_message(const struct dashboard *d, struct canvas *c, int row)
         canvas_put(c, row, 1, -1, ROLE_OK, s->said);
     } else if (*why && s->live) {
         canvas_putf(c, row, 1, -1, ROLE_DIM, "Cannot be cut over yet: %s", why);
-    }
-}
-
-void keys_draw(const struct key_help *keys, struct canvas *c, int row)
-{
-    int col = 1;
-
-    for (; keys->key && col < c->cols; keys++) {
-        if (!keys->label)
-            continue;
-        if (col + canvas_width(c, keys->key) + 1 + canvas_width(c, keys->label) > c->cols)
-            break;
-        col += canvas_put(c, row, col, -1, ROLE_KEY, keys->key) + 1;
-        col += canvas_put(c, row, col, -1, ROLE_TEXT, keys->label) + 2;
     }
 }
 
@@ -388,6 +288,7 @@ static void draw_body(struct dashboard *d, struct canvas *c, int row, int rows)
     case PANE_VERIFY: pane_verify(d, c, row, rows); break;
     case PANE_FINISH: pane_finish(d, c, row, rows); break;
     case PANE_STATEMENTS: pane_statements(d, c, row, rows); break;
+    case PANE_LOG: log_draw(&d->log, c, row, rows); break;
     default: draw_tables(d, c, row, rows); break;
     }
 }
@@ -395,17 +296,14 @@ static void draw_body(struct dashboard *d, struct canvas *c, int row, int rows)
 void dashboard_draw(struct dashboard *d, struct canvas *c)
 {
     int events = d->pane == PANE_TABLES ? (c->rows < 30 ? 3 : c->rows / 5) : 0;
-    int body = c->rows - 6 - (events ? events + 1 : 0);
+    int body = c->rows - DASHBOARD_HEAD - 2 - (events ? events + 1 : 0);
 
     canvas_clear(c);
-    draw_title(d, c);
-    draw_load(d, c);
-    draw_sync(d, c);
-    canvas_line(c, 3, session_database(d->session, 1) ? session_text(dashboard_database(d), "databaseName") : NULL);
-    draw_body(d, c, 4, body);
+    dashboard_head(d, c);
+    draw_body(d, c, DASHBOARD_HEAD, body);
     if (events) {
-        canvas_line(c, 4 + body, "events");
-        pane_events(d, c, 5 + body, events);
+        canvas_line(c, DASHBOARD_HEAD + body, "events");
+        pane_events(d, c, DASHBOARD_HEAD + 1 + body, events);
     }
     draw_message(d, c, c->rows - 2);
     keys_draw(dashboard_keys(d), c, c->rows - 1);
@@ -508,7 +406,7 @@ static bool key_pane(struct dashboard *d, int key)
     static const struct {
         int key;
         enum pane pane;
-    } panes[] = {{'g', PANE_LAG}, {'s', PANE_CUTOVER}, {'l', PANE_EVENTS}, {'e', PANE_ERROR}, {'v', PANE_VERIFY}, {'f', PANE_FINISH}, {'S', PANE_STATEMENTS}, {KEY_RETURN, PANE_TABLE}};
+    } panes[] = {{'g', PANE_LAG}, {'s', PANE_CUTOVER}, {'l', PANE_EVENTS}, {'e', PANE_ERROR}, {'v', PANE_VERIFY}, {'f', PANE_FINISH}, {'S', PANE_STATEMENTS}, {'L', PANE_LOG}, {KEY_RETURN, PANE_TABLE}};
 
     for (size_t i = 0; i < sizeof panes / sizeof *panes; i++) {
         if (panes[i].key != key)
@@ -521,6 +419,7 @@ static bool key_pane(struct dashboard *d, int key)
         d->whole = d->step_chosen = d->undoing = false;
         if (d->pane == PANE_FINISH)
             d->asked = "left";
+        dashboard_tick(d);
         return true;
     }
     if (key != KEY_ESCAPE || d->pane == PANE_TABLES)
@@ -535,7 +434,7 @@ static void confirm(struct dashboard *d, const char *command)
     const char *why = session_text(db, "notReadyBecause");
 
     if (strcmp(command, "cutover") == 0 && strcmp(session_text(db, "migrationState"), "READY_TO_COMPLETE") != 0) {
-        char *text = xasprintf("Cannot be cut over yet: %s", *why ? why : state_text(d));
+        char *text = xasprintf("Cannot be cut over yet: %s", *why ? why : dashboard_state(d));
         say(d, true, text);
         free(text);
         return;
@@ -629,6 +528,8 @@ bool dashboard_key(struct dashboard *d, int key)
         key_confirm(d, key);
         return true;
     }
+    if (d->pane == PANE_LOG && log_key(&d->log, key))
+        return true;
     if (d->filtering) {
         key_filter(d, key);
         return true;

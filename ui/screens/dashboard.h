@@ -4,9 +4,12 @@
 
 #include "ui/canvas.h"
 #include "ui/keys.h"
+#include "ui/screens/log.h"
 #include "ui/session.h"
 
-enum pane { PANE_TABLES, PANE_TABLE, PANE_ERROR, PANE_LAG, PANE_EVENTS, PANE_CUTOVER, PANE_VERIFY, PANE_FINISH, PANE_STATEMENTS };
+enum pane { PANE_TABLES, PANE_TABLE, PANE_ERROR, PANE_LAG, PANE_EVENTS, PANE_CUTOVER, PANE_VERIFY, PANE_FINISH, PANE_STATEMENTS, PANE_LOG };
+
+#define DASHBOARD_HEAD 5 /* rows */
 
 struct dashboard {
     struct session *session; /* borrowed */
@@ -20,6 +23,7 @@ struct dashboard {
     bool whole;              /* its text is shown whole */
     int step;                /* of the cutover: selected */
     bool step_chosen;        /* by a key; else it is the one that runs */
+    struct logview log;      /* what was read of it */
     bool undoing;            /* whether to undo the cutover is asked */
     char filter[64];
     bool filtering;          /* keys go into the filter */
@@ -41,6 +45,11 @@ const struct key_help *dashboard_keys(const struct dashboard *d);
 void dashboard_release(struct dashboard *d);
 /* Looks at the session again: after messages, another filter, another database. */
 void dashboard_refresh(struct dashboard *d);
+/* Once a second: reads what the pane in front reads. */
+void dashboard_tick(struct dashboard *d);
+/* In words how the database that is shown stands; borrowed. */
+const char *dashboard_state(const struct dashboard *d);
+void dashboard_head(const struct dashboard *d, struct canvas *canvas);
 void dashboard_draw(struct dashboard *d, struct canvas *canvas);
 /* False: the key means nothing here, and is for who shows the screen (leaving, help). */
 bool dashboard_key(struct dashboard *d, int key);

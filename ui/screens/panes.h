@@ -12,6 +12,5 @@ void pane_events(const struct dashboard *d, struct canvas *c, int row, int rows)
 void pane_verify(const struct dashboard *d, struct canvas *c, int row, int rows);
 /* The local day and time of one of the engine's times; false and "" where it is none. */
 bool local_day_and_time(const char *iso, char out[32]);
-void keys_draw(const struct key_help *keys, struct canvas *c, int row);
 
 #endif
