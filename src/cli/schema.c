@@ -9,11 +9,12 @@
 #include "base/json.h"
 #include "base/stop.h"
 #include "cli/cli.h"
+#include "engine/compare.h"
 #include "engine/decide.h"
 #include "engine/preflight.h"
-#include "schema/diff.h"
 #include "schema/preview.h"
 #include "schema/roles.h"
+#include "schema/target.h"
 
 struct job {
     const struct options *options;
@@ -115,13 +116,12 @@ static const char *const kind_words[] = {
     [DIFFERENCE_MISSING] = "missing", [DIFFERENCE_EXTRA] = "extra", [DIFFERENCE_TEXT] = "different"};
 
 static void add_difference(struct job *job, const struct plan_database *database, const struct schema_difference *d,
-                           const struct schema_edit *edit)
+                           const char *decision)
 {
     static const char *const texts[] = {
         [DIFFERENCE_MISSING] = "missing on the target", [DIFFERENCE_EXTRA] = "only on the target", [DIFFERENCE_TEXT] = "different"};
-    const char *decision = !edit ? NULL : edit->sql ? "edit" : "skip";
 
-    job->differences += !edit;
+    job->differences += !decision;
     if (job->list) {
         cJSON *item = cJSON_CreateObject();
         json_add_str(item, "databaseName", database->name);
@@ -134,47 +134,44 @@ static void add_difference(struct job *job, const struct plan_database *database
         return;
     }
     buf_addf(&job->out, "  %s: %s%s\n", texts[d->kind], d->object,
-             !edit ? "" : edit->sql ? " (edited by the plan)" : " (left out by the plan)");
+             !decision ? "" : strcmp(decision, "edit") == 0 ? " (edited by the plan)"
+                            : strcmp(decision, "map") == 0  ? " (for the plan's tableMappings)" : " (left out by the plan)");
     if (d->kind == DIFFERENCE_TEXT)
         add_text_difference(&job->out, d->first, d->second);
 }
 
-static void add_differences(struct job *job, const struct plan_database *database, const struct schema_differences *differences)
+static void add_differences(struct job *job, const struct plan_database *database, const struct schema_comparison *comparison)
 {
-    struct schema_edit *edits;
-    struct schema_decisions decisions = decide_of(job->plan, database->name, &edits);
+    const struct schema_differences *d = &comparison->differences;
 
     if (!job->list)
-        buf_addf(&job->out, "database \"%s\" -> \"%s\": %zu objects are the same, %zu differ%s\n", database->name,
-                 database->target_name, differences->same, differences->count, differences->count == 1 ? "s" : "");
-    for (size_t i = 0; i < differences->count; i++)
-        add_difference(job, database, &differences->items[i], schema_edit_of(&decisions, differences->items[i].object));
-    free(edits);
+        buf_addf(&job->out, "database \"%s\" -> \"%s\": %zu objects are the same, %zu differ%s%s\n", database->name,
+                 database->target_name, d->same, d->count, d->count == 1 ? "s" : "",
+                 comparison->by_catalogs ? " (by the catalogs, which tell no owners, privileges and comments: no pg_dump here reads both)" : "");
+    for (size_t i = 0; i < d->count; i++)
+        add_difference(job, database, &d->items[i], compare_decision(comparison, job->plan, database->name, &d->items[i]));
 }
 
-/* Both by one pg_dump, so that a text differs only where the definition, or the server's way to say it, does. */
-static bool dump_both(struct job *job, const struct plan_database *database, struct preflight *pre, struct err *err)
+/* Are the tables that the plan maps under their new names yet? While a migration runs they are not. */
+static bool are_renamed(struct conn *target, bool *renamed, struct err *err)
 {
-    struct conninfo source = CONNINFO_INIT, target = CONNINFO_INIT;
-    struct schema_role *roles;
-    struct schema_role_map map = role_map_of(job->plan, &roles);
-    struct schema_differences differences = SCHEMA_DIFFERENCES_INIT;
-    int newest = pre->source.version > pre->target.version ? pre->source.version : pre->target.version;
-    bool ok = plan_conninfo(&job->plan->source, database->name, &source, err) &&
-              plan_conninfo(&job->plan->target, database->target_name, &target, err) &&
-              schema_tools_find(&pre->tools, newest, pre->target.version, err);
-    struct schema_dump first = {.source = &pre->source, .source_info = &source, .tools = &pre->tools,
-                                .work_dir = job->work_dir, .role_map = &map};
-    struct schema_dump second = {.source = &pre->target, .source_info = &target, .tools = &pre->tools,
-                                 .work_dir = job->work_dir};
+    bool running = false;
+    bool ok = schema_state_exists(target, &running, err);
 
-    ok = ok && schema_diff(&first, &second, &differences, err);
+    *renamed = !running;
+    return ok;
+}
+
+static bool compare_database(struct job *job, const struct plan_database *database, struct preflight *pre, struct err *err)
+{
+    struct schema_comparison comparison = SCHEMA_COMPARISON_INIT;
+    bool renamed;
+    bool ok = are_renamed(&pre->target, &renamed, err) &&
+              compare_schemas(job->plan, database, &pre->source, &pre->target, renamed, job->work_dir, &comparison, err);
+
     if (ok)
-        add_differences(job, database, &differences);
-    schema_differences_release(&differences);
-    free(roles);
-    conninfo_release(&source);
-    conninfo_release(&target);
+        add_differences(job, database, &comparison);
+    schema_comparison_release(&comparison);
     return ok;
 }
 
@@ -188,7 +185,7 @@ static bool add_comparison(struct job *job, const struct plan_database *database
         err_hint(err, "\"pgcutover schema --script\" shows what is going to be made in it.");
         ok = false;
     }
-    ok = ok && dump_both(job, database, &pre, err);
+    ok = ok && compare_database(job, database, &pre, err);
     preflight_release(&pre);
     return ok;
 }

@@ -112,6 +112,20 @@ static void print_decisions(const cJSON *database)
     }
 }
 
+static void print_comparison(const cJSON *database)
+{
+    const cJSON *comparison = json_get(database, "schemaComparison"), *item;
+    int shown = 0;
+
+    if (!cJSON_IsObject(comparison))
+        return;
+    printf("  schemas: %.0f objects are the same, %.0f differ\n", cJSON_GetNumberValue(json_get(comparison, "same")),
+           cJSON_GetNumberValue(json_get(comparison, "different")));
+    cJSON_ArrayForEach(item, json_get(comparison, "list"))
+        if (!json_str(item, "decision") && shown++ < 10)
+            printf("  schemas: %s: %s\n", json_str(item, "object"), json_str(item, "difference"));
+}
+
 static void print_builds(const cJSON *database)
 {
     const cJSON *build;
@@ -138,6 +152,7 @@ static void print_database(const cJSON *status, const cJSON *database)
     print_lag(database);
     print_builds(database);
     print_decisions(database);
+    print_comparison(database);
     print_error(database);
     if (json_str(database, "cutoverSetFor"))
         printf("  the cutover is set for %s, and begins by itself then\n", json_str(database, "cutoverSetFor"));

@@ -310,6 +310,8 @@ static void add_statements(cJSON *json, const struct migration *m, const struct 
 
     cJSON_AddItemToObject(json, "schemaStatements", counts ? cJSON_Duplicate(counts, true) : cJSON_CreateNull());
     cJSON_AddItemToObject(json, "schemaDecisions", list ? cJSON_Duplicate(list, true) : cJSON_CreateArray());
+    const cJSON *comparison = json_get(p->statements, "comparison");
+    cJSON_AddItemToObject(json, "schemaComparison", comparison ? cJSON_Duplicate(comparison, true) : cJSON_CreateNull());
     cJSON *decided = cJSON_AddArrayToObject(json, "schemaDecided");
     cJSON_ArrayForEach(item, m->decided)
         if (json_str(item, "database") && strcmp(json_str(item, "database"), p->name) == 0)

@@ -8,6 +8,7 @@
 #include "base/stop.h"
 #include "cutover/bouncer.h"
 #include "cutover/table_locks.h"
+#include "engine/compare.h"
 #include "engine/decide.h"
 #include "engine/fallback.h"
 #include "engine/source_lock.h"
@@ -158,8 +159,12 @@ bool work_close(struct work *work, struct err *err)
     if (!open_target(work, err) || !unlock_source(work, err))
         return false;
     work_step(work, "clean up", "running", NULL);
-    bool ok = work_undo_kinds(work, "slot given-slot publication ddl-log replica-identity index state-schema database", err) &&
+    bool ok = work_undo_kinds(work, "slot given-slot publication ddl-log replica-identity index", err) &&
               (!fixes_are_done_with(work) || work_undo_fixes(work, true, err));
+    /* With what the migration had set on the source taken back, and with the state still there, which knows what was left out. */
+    if (ok)
+        work_compare_schemas(work);
+    ok = ok && work_undo_kinds(work, "state-schema database", err);
     work_step(work, "clean up", ok ? "done" : "failed", ok ? NULL : err->message);
     return ok;
 }

@@ -376,7 +376,8 @@ static cJSON *database_json(const struct facts *f, const cJSON *d)
     static const char *const keys[] = {
         "databaseName", "targetDatabaseName", "migrationState", "phase", "startedOn", "endedOn", "fullLoadRows", "fullLoadBytes",
         "appliedChanges", "transactionsApplied", "cdcInsertCounter", "cdcUpdateCounter", "cdcDeleteCounter", "appliedLsn",
-        "writesStoppedOn", "targetOpenedOn", "downtimeSeconds", "schemaStatements", "schemaDecisions", "lastError", NULL};
+        "writesStoppedOn", "targetOpenedOn", "downtimeSeconds", "schemaStatements", "schemaDecisions",
+        "schemaComparison", "lastError", NULL};
     cJSON *json = cJSON_CreateObject();
     cJSON *tables = cJSON_CreateArray();
     const char *name = json_str(d, "databaseName");

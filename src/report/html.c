@@ -230,10 +230,15 @@ static void add_lists(struct buf *out, const cJSON *r)
                                              {"Message", "message", TEXT}, {"Detail", "detail", TEXT}, {NULL, NULL, TEXT}};
     static const struct column decisions[] = {{"Object", "object", TEXT}, {"Decision", "decision", TEXT}, {"State", "state", TEXT},
                                               {"SQLSTATE", "sqlstate", TEXT}, {"Message", "message", TEXT}, {NULL, NULL, TEXT}};
+    static const struct column schemas[] = {{"Object", "object", TEXT}, {"Difference", "difference", TEXT}, {"Decision", "decision", TEXT},
+                                            {"Message", "message", TEXT}, {"Source", "source", TEXT}, {"Target", "target", TEXT},
+                                            {NULL, NULL, TEXT}};
     const cJSON *looked, *d;
 
     cJSON_ArrayForEach(d, json_get(r, "databases"))
         add_list(out, "Decisions on the schema", json_get(d, "schemaDecisions"), decisions);
+    cJSON_ArrayForEach(d, json_get(r, "databases"))
+        add_list(out, "Differences of the schemas", json_get(json_get(d, "schemaComparison"), "list"), schemas);
     cJSON_ArrayForEach(looked, json_get(r, "checks"))
         add_list(out, "What the checks found", json_get(looked, "findings"), findings);
     add_list(out, "Timeline", json_get(r, "timeline"), timeline);

@@ -125,6 +125,26 @@ static void add_decisions(struct buf *out, const cJSON *d)
     }
 }
 
+/* The schemas of both sides, as they were compared when the target had been opened. */
+static void add_schema_comparison(struct buf *out, const cJSON *d)
+{
+    const cJSON *comparison = json_get(d, "schemaComparison"), *item;
+
+    if (!cJSON_IsObject(comparison))
+        return;
+    buf_addf(out, "\n  Schemas compared (by %s): %.0f objects are the same, %.0f differ, of which %.0f were not decided on\n",
+             words_of(comparison, "by", "?"), words_number(comparison, "same"), words_number(comparison, "different"),
+             words_number(comparison, "unexplained"));
+    cJSON_ArrayForEach(item, json_get(comparison, "list"))
+    {
+        buf_addf(out, "  %-10s %s", words_of(item, "difference", "?"), words_of(item, "object", "?"));
+        buf_addf(out, "%s%s", json_str(item, "decision") ? ": " : "", words_of(item, "decision", ""));
+        buf_addf(out, "%s", json_str(item, "message") ? ": " : "");
+        add_flat(out, words_of(item, "message", ""), 400);
+        buf_addch(out, '\n');
+    }
+}
+
 static void add_database(struct buf *out, const cJSON *d)
 {
     char a[WORDS_SIZE], b[WORDS_SIZE], c[WORDS_SIZE];
@@ -149,6 +169,7 @@ static void add_database(struct buf *out, const cJSON *d)
     cJSON_ArrayForEach(t, json_get(d, "tables"))
         add_table(out, t);
     add_decisions(out, d);
+    add_schema_comparison(out, d);
 }
 
 /* --- lists --- */

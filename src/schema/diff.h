@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "schema/dump.h"
+#include "schema/names.h"
 
 enum schema_difference_kind { DIFFERENCE_MISSING, DIFFERENCE_EXTRA, DIFFERENCE_TEXT };
 
@@ -25,9 +26,13 @@ struct schema_differences {
 #define SCHEMA_DIFFERENCES_INIT {0}
 
 /* Dumps both, one after the other, and compares. The order of objects does not count; the state schema and the log of schema
- * changes are nobody's. Release in any case. */
-bool schema_diff(const struct schema_dump *first, const struct schema_dump *second, struct schema_differences *differences,
-                 struct err *err);
+ * changes are nobody's. Where the servers are of two majors, what differs only in how they print it (parentheses, white space, how
+ * columns are qualified) is the same. renames: names of the first that the second has otherwise; NULL: none. Release in any case. */
+bool schema_diff(const struct schema_dump *first, const struct schema_dump *second, const struct schema_renames *renames,
+                 struct schema_differences *differences, struct err *err);
+/* The same by what the catalogs say, which is less (no owners, privileges, comments): for a server that is newer than any pg_dump. */
+bool schema_diff_catalogs(struct conn *first, struct conn *second, const struct schema_renames *renames,
+                          struct schema_differences *differences, struct err *err);
 void schema_differences_release(struct schema_differences *differences);
 
 #endif

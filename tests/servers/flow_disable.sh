@@ -183,6 +183,10 @@ test_copy() {
     moved copied copied
     dump_of source copied | sed 's/public\.stray\b/other.strays/g' | grep -v "^--" | sort -u >"$PGC_DIR/copied.want"
     diff "$PGC_DIR/copied.want" <(dump_of target copied | grep -v "^--\|SCHEMA other" | sort -u) >"$PGC_DIR/diff" && pass "copy: the same pg_dump -s" || fail "copy: $(cat "$PGC_DIR/diff")"
+    assert_equal "copy: compared by itself, under the new names" "$(status_of copied "SELECT string_agg(d->>'object' || ' ' || coalesce(d->>'decision', '?'), ',') FROM output, json_array_elements(item#>'{schemaComparison,list}') d WHERE type = 'DatabaseLevelOutput'")" "SCHEMA other map"
+    run schema --compare "$PGC_DIR/copied.json"
+    assert_run "copy: compared" 0; [ "$status" = 0 ] || echo "$out" | head -40
+    assert_contains "copy: compared" "$out" "only on the target: SCHEMA other (for the plan's tableMappings)"
     assert_equal "copy: the key that was not valid" "$(on target copied -c "SELECT convalidated, conrelid::regclass FROM pg_constraint WHERE conname = 'never_valid'")" "f|other.strays"
 }
 

@@ -170,6 +170,11 @@ FK CONSTRAINT app.part part_ok_fkey applied edit"
     assert_equal "edits: counted" "$(status_of edits "SELECT item#>>'{schemaStatements,skipped}', item#>>'{schemaStatements,edited}', item#>>'{schemaStatements,failed}' FROM output WHERE type = 'DatabaseLevelOutput'")" "1|2|0"
     assert_equal "edits: on the target" "$(on target edits -c "SELECT pg_get_viewdef('app.bad') ~ 'refused', to_regclass('app.ok_half'), (SELECT string_agg(conname || ' ' || convalidated, ',') FROM pg_constraint WHERE contype = 'f')")" "f||mine false"
     assert_contains "edits: in the log" "$(cat "$STATE/edits/log.jsonl")" "INDEX app.ok_half: left out"
+    assert_equal "edits: compared by itself, with the decisions" "$(status_of edits "SELECT c->>'by', c->>'unexplained', (SELECT string_agg(concat_ws(' ', d->>'difference', d->>'object', d->>'decision'), ',') FROM json_array_elements(c->'list') d)
+        FROM (SELECT item->'schemaComparison' AS c FROM output WHERE type = 'DatabaseLevelOutput') x")" "pg_dump|1|extra FK CONSTRAINT app.part mine,missing FK CONSTRAINT app.part part_ok_fkey edit,missing INDEX app.ok_half skip,different VIEW app.bad edit"
+    run report edits
+    assert_contains "edits: in the report" "$out" "4 differ, of which 1 were not decided on"
+    assert_contains "edits: in the report" "$out" "different  VIEW app.bad: edit"
     run schema --compare "$PGC_DIR/edits.json"
     assert_run "edits: compared" 4
     assert_equal "edits: compared" "$(echo "$out" | sed 1d)" '  only on the target: FK CONSTRAINT app.part mine
@@ -193,6 +198,7 @@ INDEX app.ok_half skipped on-error 42883
 MATERIALIZED VIEW app.filled skipped on-error
 VIEW app.bad skipped on-error 0A000
 VIEW app.on_bad skipped on-error"
+    assert_equal "skip-and-report: compared by itself: each is explained" "$(status_of skips "SELECT c->>'different', c->>'unexplained' FROM (SELECT item->'schemaComparison' AS c FROM output WHERE type = 'DatabaseLevelOutput') x")" "5|0"
     assert_equal "skip-and-report: the rest is there" "$(on target skips -c "SELECT to_regclass('app.good'), to_regclass('app.ok_n'), count(*) FROM app.part")" "app.good|app.ok_n|300"
 
     # What holds rows is not left out.
