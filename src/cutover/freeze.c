@@ -22,11 +22,25 @@ bool freeze_previous(struct conn *src, const char *database, char **previous, st
     return conn_scalar(src, sql_cutover_read_only_setting, 1, &database, previous, err);
 }
 
+static PGresult *read_obstacles(struct conn *src, const char *database, struct err *err)
+{
+    return conn_exec_params(src, src->version >= 100000 ? sql_cutover_freeze_obstacles : sql_cutover_freeze_obstacles_pg96,
+                            1, &database, err);
+}
+
+bool obstacles_list(struct conn *src, const char *database, struct buf *text, struct err *err)
+{
+    PGresult *res = read_obstacles(src, database, err);
+
+    for (int i = 0; res && i < PQntuples(res); i++)
+        buf_addf(text, "%s\n", PQgetvalue(res, i, 0));
+    PQclear(res);
+    return res != NULL;
+}
+
 bool freeze_check(struct conn *src, const char *database, struct err *err)
 {
-    PGresult *res = conn_exec_params(src, src->version >= 100000 ? sql_cutover_freeze_obstacles
-                                                                 : sql_cutover_freeze_obstacles_pg96,
-                                     1, &database, err);
+    PGresult *res = read_obstacles(src, database, err);
     struct buf obstacles = BUF_INIT, help = BUF_INIT;
     int count = res ? PQntuples(res) : 0;
 

@@ -34,6 +34,8 @@ bool freeze_undo(struct conn *src, const char *database, const char *previous, s
 bool writers_list(struct conn *src, const char *database, struct buf *text, int *writing,
                   struct err *err);
 
+/* Appends a line for each thing that freeze_check() names. */
+bool obstacles_list(struct conn *src, const char *database, struct buf *text, struct err *err);
 /* Appends a line for each active job of the extensions that run jobs by themselves (pg_cron, pgagent, timescaledb, pg_partman)
  * in the session's database; what may not be read is said in a line of its own. */
 bool schedulers_list(struct conn *src, struct buf *text, struct err *err);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "engine/lag.h"
+#include "engine/drain.h"
 #include "engine/load.h"
 #include "engine/load_parts.h"
 #include "engine/lost.h"
@@ -495,24 +496,6 @@ static void on_want_limit(struct supervisor *s, struct worker *w, const cJSON *m
     tell_appliers(s, w->pipeline);
 }
 
-static void tell_drained(struct supervisor *s, struct pipeline *p)
-{
-    struct worker *cutover = supervisor_worker(s, p, "cutover");
-    char text[LSN_TEXT_SIZE];
-
-    cutover = cutover ? cutover : supervisor_worker(s, p, "rehearse");
-    if (!cutover || !p->drain_lsn || p->passed_lsn < p->drain_lsn)
-        return;
-    cJSON *message = json_message("drained");
-    json_add_str(message, "lsn", lsn_format(p->drain_lsn, text));
-    json_add_str(message, "lastChange", lsn_format(p->last_change_lsn, text));
-    /* Passed is not applied where a table was taken out of the stream. */
-    if (p->behind_count)
-        json_add_str(message, "behind", p->first_stopped ? p->first_stopped->name : "");
-    channel_queue(&cutover->channel, message);
-    p->drain_lsn = LSN_INVALID;
-}
-
 static void tell_receiver(struct supervisor *s, struct pipeline *p)
 {
     struct worker *receive = supervisor_worker(s, p, "receive");
@@ -568,7 +551,7 @@ static void on_applied(struct supervisor *s, struct worker *w, const cJSON *mess
     if (err_is_set(&p->error) && p->hold == HOLD_NONE && !p->cutover_refused)
         err_clear(&p->error);
     pipeline_touch(s->m, p);
-    tell_drained(s, p);
+    drain_moved(s, p);
     tell_receiver(s, p);
 }
 
@@ -758,12 +741,6 @@ static void on_step(struct supervisor *s, struct worker *w, const cJSON *message
     pipeline_touch(s->m, p);
 }
 
-static void on_drain(struct supervisor *s, struct worker *w, const cJSON *message)
-{
-    w->pipeline->drain_lsn = lsn_of(message, "lsn");
-    tell_drained(s, w->pipeline);
-}
-
 static const struct handler handlers[] = {
     {"done", on_done},           {"failed", on_failed},     {"phase", on_phase},
     {"event", on_event},         {"made", on_made},         {"gone", on_gone},
@@ -774,7 +751,7 @@ static const struct handler handlers[] = {
     {"indexed", on_indexed},     {"built", on_built},     {"table_failed", on_table_failed}, {"epoch", on_epoch},
     {"received", on_received},   {"want_limit", on_want_limit}, {"applied", on_applied},
     {"reading", on_reading},     {"facts", on_facts},       {"builds", on_builds}, {"statements", on_statements},
-    {"step", on_step},         {"drain", on_drain},
+    {"step", on_step},         {"drain", drain_on_wanted},
     {"lock_writes", source_lock_on_wanted}, {"writes_locked", source_lock_on_held}, {"unlock_writes", source_lock_on_unwanted},
     {"verify_begun", verification_on_begun}, {"halt", verification_on_halt}, {"halted", verification_on_halted},
     {"verified", verification_on_verified},

@@ -241,6 +241,8 @@ struct pipeline {
     bool cutover_missed;              /* the set time passed without it */
     bool lock_wanted;                 /* a worker holds the source's tables (source_lock.h) */
     lsn_t drain_lsn;                  /* the cutover waits for it, 0 none */
+    lsn_t drain_from_lsn;             /* where the stream was when it began to */
+    int64_t drain_began_ms;           /* clock_mono_ms() */
     struct step *steps;
     size_t step_count, step_cap;
     int64_t frozen_us, opened_us;     /* downtime: between them */

@@ -31,7 +31,8 @@ static bool list_writers(struct cutover *c, struct err *err)
 {
     struct buf text = BUF_INIT;
     int writing = 0;
-    bool ok = writers_list(&c->source, c->work->p->name, &text, &writing, err) && schedulers_list(&c->source, &text, err);
+    bool ok = writers_list(&c->source, c->work->p->name, &text, &writing, err) &&
+              obstacles_list(&c->source, c->work->p->name, &text, err) && schedulers_list(&c->source, &text, err);
 
     if (ok)
         cutover_say(c, "%d session%s in a writing transaction%s%s", writing, writing == 1 ? "" : "s",

@@ -133,10 +133,18 @@ assert_equal "lost late: nothing is left" "$(footprint source shop)" "$footprint
 forget
 
 # The engine is killed there: the locks go with it, which is said; it goes forward, and still knows its tables.
-begin '"hooks": {"after": "sleep 5"}'
+# Before that, what is left to be applied is told: the hook writes to the source, and somebody holds the table on the target.
+cat >"$PGC_DIR/busy.sh" <<SH
+psql -X -q -h $PGC_DIR/target -U postgres shop -o /dev/null -c "BEGIN" -c "LOCK TABLE item" -c "SELECT pg_sleep(3)" -c COMMIT &
+sleep 0.5
+exec psql -X -q -h $PGC_DIR/source -U postgres shop -c "INSERT INTO item SELECT i, i, repeat('x', 500) FROM generate_series(1001, 5000) i"
+SH
+begin "\"hooks\": {\"before\": \"sh $PGC_DIR/busy.sh\", \"after\": \"sleep 5\"}"
 wait_until 30 in_state shop shop READY_TO_COMPLETE
 "$PGC_PROGRAM" cutover shop --state-dir "$STATE" >"$PGC_DIR/cutover.out" 2>&1 &
 asked=$!
+tells_left() { status_of shop "SELECT s->>'text' FROM output, json_array_elements(item->'cutoverSteps') s WHERE type = 'DatabaseLevelOutput' AND s->>'name' = 'last change applied' AND s->>'state' = 'running'" | grep -q '[0-9] [kM]B of WAL left'; }
+wait_until 20 tells_left && pass "what is left is told" || fail "what is left is not told"
 wait_until 20 step_is "hook after" running || fail "killed late: it does not come to the hook"
 kill -9 "$(engine_pid shop)"
 wait $asked

@@ -224,6 +224,21 @@ static void the_fence_is_behind_every_commit(void)
     "(xpath('//is_called/text()', query_to_xml(format('SELECT last_value, is_called FROM %I.%I', schemaname, sequencename), false, true, '')))[1]), ',' " \
     "ORDER BY schemaname, sequencename) FROM pg_sequences"
 
+static void writers_that_are_no_sessions_are_listed(void)
+{
+    struct buf text = BUF_INIT;
+    struct err err = ERR_INIT;
+
+    pair_run(sapp, "CREATE ROLE stubborn LOGIN; ALTER ROLE stubborn SET default_transaction_read_only = off");
+    CHECK_OK(obstacles_list(&src, "t", &text, &err), &err);
+    CHECK_CONTAINS(text.data, "role stubborn has default_transaction_read_only = off\n");
+    pair_run(sapp, "DROP ROLE stubborn");
+    buf_clear(&text);
+    CHECK_OK(obstacles_list(&src, "t", &text, &err), &err);
+    CHECK_TRUE(!strstr(text.data ? text.data : "", "stubborn"));
+    buf_release(&text);
+}
+
 static void jobs_of_extensions_are_listed(void)
 {
     struct buf text = BUF_INIT;
@@ -365,6 +380,7 @@ int main(void)
         {"prepared transactions are refused", prepared_transactions_are_refused},
         {"weak roles are told what to grant", weak_roles_are_told_what_to_grant},
         {"the fence is behind every commit", the_fence_is_behind_every_commit},
+        {"writers that are no sessions are listed", writers_that_are_no_sessions_are_listed},
         {"jobs of extensions are listed", jobs_of_extensions_are_listed},
         {"sequences of all kinds", sequences_of_all_kinds},
         {"sequences may be picked", sequences_may_be_picked},
