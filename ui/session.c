@@ -241,6 +241,14 @@ void session_command(struct session *session, const char *command, const char *d
     send_request(session, command, request_for(command, database));
 }
 
+void session_command_confirmed(struct session *session, const char *command, const char *database, const char *word)
+{
+    cJSON *request = request_for(command, database);
+
+    json_add_str(request, "confirm", word);
+    send_request(session, command, request);
+}
+
 void session_command_table(struct session *session, const char *command, const char *database, const char *table)
 {
     cJSON *request = request_for(command, database);

@@ -41,6 +41,8 @@ void session_serve(struct session *session);
 void session_take(struct session *session, const cJSON *message);
 /* Sends a command; its answer comes later. databaseName may be NULL. */
 void session_command(struct session *session, const char *command, const char *database);
+/* The same, with the word that was typed: the engine refuses another one than the target database's name. */
+void session_command_confirmed(struct session *session, const char *command, const char *database, const char *word);
 /* The same for one table, named as in a plan. */
 void session_command_table(struct session *session, const char *command, const char *database, const char *table);
 /* Decides on a statement of the schema that the target refused: another text, left out (sql NULL), or neither. */

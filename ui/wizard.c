@@ -96,6 +96,31 @@ static void begin_to_mend(struct wizard *w)
     mend(w);
 }
 
+/* By the checks themselves, made once more. */
+static void write_fixes(struct wizard *w)
+{
+    const char *name = draft_text(&w->draft, NULL, "name");
+    char *path = xasprintf("%s-fixes.sql", *name ? name : "plan");
+    const char *words[] = {"check", "/dev/stdin", "--json", "--fixes", path, NULL};
+
+    if (run(w, &w->jobs[0], words)) {
+        str_replace(&w->fixes, path);
+        checks_running(&w->checks, w->now_ms);
+    }
+    free(path);
+}
+
+/* Said once it is there; what went wrong is said by the checks. */
+static void tell_fixes(struct wizard *w)
+{
+    if (w->fixes && !w->checks.error) {
+        char *text = xasprintf("Written: %s. psql runs it, with -v source=1 on the source, with -v target=1 on the target.", w->fixes);
+        say(w, false, text);
+        free(text);
+    }
+    str_replace(&w->fixes, NULL);
+}
+
 static void read_tables(struct wizard *w)
 {
     static const char *const words[] = {"tables", "/dev/stdin", "--json", NULL};
@@ -130,6 +155,7 @@ static void drop_jobs(struct wizard *w)
     for (int i = 0; i < SIDES; i++)
         child_release(&w->jobs[i]);
     w->checks.running = w->picker.running = w->review.running = false;
+    str_replace(&w->fixes, NULL);
 }
 
 void wizard_keep(struct wizard *w)
@@ -366,6 +392,7 @@ static void take_answer(struct wizard *w, int which, const char *text, bool ok)
         take_mended(w, text);
     } else if (w->step == STEP_CHECK) {
         checks_answer(&w->checks, text);
+        tell_fixes(w);
     } else if (w->step == STEP_TABLES) {
         picker_answer(&w->picker, &w->draft, text);
     } else if (w->step == STEP_REVIEW) {
@@ -514,6 +541,8 @@ enum wizard_answer wizard_key(struct wizard *w, int key)
         check(w);
     else if (key == 'f' && w->step == STEP_CHECK)
         begin_to_mend(w);
+    else if (key == 'w' && w->step == STEP_CHECK && !w->jobs[0].pid)
+        write_fixes(w);
     else if (key == 'v' && w->step == STEP_CHECK)
         waive(w);
     else if (key == 'w' && w->step == STEP_REVIEW)
@@ -580,6 +609,7 @@ void wizard_release(struct wizard *w)
     draft_release(&w->draft);
     free(w->names[SOURCE]);
     free(w->names[TARGET]);
+    free(w->fixes);
     free(w->stored);
     free(w->started);
     *w = (struct wizard){0};

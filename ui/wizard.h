@@ -36,6 +36,7 @@ struct wizard {
     struct child jobs[SIDES]; /* connect: one a side; else the first */
     char *names[SIDES];       /* owned: the databases, as the servers that answered call them */
     bool go_on;               /* when both servers answer */
+    char *fixes;              /* owned: the file that the checks that are being made write; NULL: none */
     bool starting;            /* the first job starts the engine */
     char *stored;             /* owned: the draft's text as it was stored last */
     char *started;            /* owned: the migration whose engine runs now; whoever opens it sets it NULL */

@@ -12,6 +12,8 @@
  * The status comes without its tables, and the tables in parts, as fast as the client reads them, where it
  * asked for them; deltas begin behind the last part.
  *
+ * A command with "confirm":TEXT, typed by somebody, is refused where that is not the target database's name.
+ *
  * Any number of clients observe; one has control. Commands of a client without control are carried
  * out as long as nobody else holds it; "take":true in the hello takes it over, and says so to the
  * one who had it: {"type":"observer","controller":TEXT}. */

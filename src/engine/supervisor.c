@@ -251,6 +251,20 @@ static bool run_command(struct supervisor *s, const char *name, const char *data
     return true;
 }
 
+bool supervisor_is_confirmed(const struct migration *m, const cJSON *request, struct err *err)
+{
+    const char *word = json_str(request, "confirm"), *database = json_str(request, "databaseName");
+
+    for (size_t i = 0; word && i < m->pipeline_count; i++) {
+        const struct pipeline *p = &m->pipelines[i];
+        if ((database && strcmp(database, p->name) != 0) || strcmp(word, p->target_name) == 0)
+            continue;
+        err_set(err, ERR_USAGE, "\"%s\" is not the name of the target's database: nothing was done", word);
+        return false;
+    }
+    return true;
+}
+
 static bool on_command(void *arg, const char *name, const cJSON *request, cJSON *answer,
                        struct err *err)
 {
@@ -266,6 +280,8 @@ static bool on_command(void *arg, const char *name, const cJSON *request, cJSON 
         return rehearsal_command(s, name, request, answer, err);
     if (verification_is_command(name))
         return verification_command(s, name, request, answer, err);
+    if (!supervisor_is_confirmed(s->m, request, err))
+        return false;
     if (pipeline_command_find(name))
         return run_command(s, name, json_str(request, "databaseName"), err);
     if (strcmp(name, "goal") == 0 && json_str(request, "goal") &&

@@ -28,6 +28,9 @@ struct supervisor {
 /* Opens journal and control socket of m->dir and restores the pipelines. On error nothing is left open. */
 bool supervisor_open(struct supervisor *s, struct migration *m, struct err *err);
 void supervisor_close(struct supervisor *s);
+/* A client that had the target database's name typed sends it along ("confirm"): false with ERR_USAGE where it is another one. Without
+ * it, true. */
+bool supervisor_is_confirmed(const struct migration *m, const cJSON *request, struct err *err);
 /* Carries a command out for every database, as from a client. */
 bool supervisor_command(struct supervisor *s, const char *name, struct err *err);
 

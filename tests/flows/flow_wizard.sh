@@ -63,6 +63,9 @@ expect "the checks: what must be mended" "✗ .*wal_level"
 expect "how it is mended" "ALTER SYSTEM SET wal_level"
 press Enter
 expect "going on is refused" "must be mended first"
+press w
+expect "the fixes are written" "Written: shop-fixes.sql"
+grep -q "ALTER SYSTEM SET wal_level" "$PGC_DIR/shop-fixes.sql" && pass "they mend it" || fail "no fix in $(cat "$PGC_DIR/shop-fixes.sql")"
 grep -rq -e r1ght -e wr0ng "$STATE" && fail "a password is on disk" || pass "no password on disk"
 
 # Mended on the way, without leaving the screen.

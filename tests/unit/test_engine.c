@@ -660,6 +660,31 @@ static void test_fix_store(void)
     free(place);
 }
 
+static bool confirmed(const struct migration *m, const char *text, struct err *err)
+{
+    cJSON *request = cJSON_Parse(text);
+    bool ok = supervisor_is_confirmed(m, request, err);
+
+    cJSON_Delete(request);
+    return ok;
+}
+
+/* The word that was typed is the name of the target's database, of the one that is meant. */
+static void test_confirmed(void)
+{
+    struct pipeline pipelines[2] = {{.name = (char *)"a", .target_name = (char *)"a2"}, {.name = (char *)"b", .target_name = (char *)"b2"}};
+    struct migration m = {.pipelines = pipelines, .pipeline_count = 2};
+    struct err err = ERR_INIT;
+
+    CHECK_TRUE(confirmed(&m, "{}", &err)); /* a command of the shell */
+    CHECK_TRUE(confirmed(&m, "{\"databaseName\": \"b\", \"confirm\": \"b2\"}", &err));
+    CHECK_TRUE(!confirmed(&m, "{\"databaseName\": \"b\", \"confirm\": \"a2\"}", &err));
+    CHECK_CONTAINS(err.message, "\"a2\" is not the name");
+    err_clear(&err);
+    CHECK_TRUE(!confirmed(&m, "{\"databaseName\": \"a\", \"confirm\": \"\"}", &err));
+    err_clear(&err);
+}
+
 /* No step of the cutover is without its word of what it does, in its order; what is not wanted is left out. */
 static void test_outline(void)
 {
@@ -710,7 +735,7 @@ int main(void)
         {"the disks of the servers", test_disk},
         {"fixes: settings", test_fix_setting},
         {"fixes: the store", test_fix_store},
-        {"outline", test_outline}, {NULL, NULL},
+        {"outline", test_outline}, {"confirmed", test_confirmed}, {NULL, NULL},
     };
     strcpy(dir, "/tmp/pgc-unit.XXXXXX");
     if (!mkdtemp(dir))

@@ -308,6 +308,25 @@ static void test_filter(void)
     end(&d, &s);
 }
 
+/* The engine's end of the session's channel. */
+static int listen_to(struct session *s)
+{
+    int fds[2];
+
+    CHECK_TRUE(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+    channel_open(&s->channel, fds[0]);
+    return fds[1];
+}
+
+static void check_sent(int fd, const char *part)
+{
+    char text[2048];
+    ssize_t got = recv(fd, text, sizeof text - 1, MSG_DONTWAIT);
+
+    text[got > 0 ? got : 0] = '\0';
+    CHECK_CONTAINS(text, part);
+}
+
 /* Nothing is sent before the right word was typed, nor while the migration is not ready. */
 static void test_cutover(void)
 {
@@ -361,10 +380,13 @@ static void test_cutover(void)
     type(&d, "shop2");
     dashboard_key(&d, KEY_ESCAPE);
     CHECK_TRUE(!s.command && !d.confirming);
+    int engine = listen_to(&s);
     dashboard_key(&d, 'c');
     type(&d, "shop2");
     dashboard_key(&d, KEY_RETURN);
     CHECK_STR(s.command, "cutover");
+    check_sent(engine, "\"confirm\":\"shop2\"");
+    close(engine);
     CHECK_INT(d.pane, PANE_CUTOVER);
     end(&d, &s);
 }
@@ -389,25 +411,6 @@ static void refuse(struct session *s, const char *text)
         cJSON_AddItemToObject(database, item->string, item);
     }
     cJSON_Delete(facts);
-}
-
-/* The engine's end of the session's channel. */
-static int listen_to(struct session *s)
-{
-    int fds[2];
-
-    CHECK_TRUE(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
-    channel_open(&s->channel, fds[0]);
-    return fds[1];
-}
-
-static void check_sent(int fd, const char *part)
-{
-    char text[2048];
-    ssize_t got = recv(fd, text, sizeof text - 1, MSG_DONTWAIT);
-
-    text[got > 0 ? got : 0] = '\0';
-    CHECK_CONTAINS(text, part);
 }
 
 static void test_statements(void)

@@ -538,6 +538,27 @@ static void test_picker_databases(void)
     wizard_release(&w);
 }
 
+/* What a plan says of a table's columns is kept, and can be typed. */
+static void test_columns(void)
+{
+    static const char tables[] = "[{\"name\": \"public.a\", \"databaseName\": \"shop\", \"key\": \"primary\", \"picked\": true}, {\"name\": \"public.b\", \"databaseName\": \"shop\", "
+                                 "\"key\": \"primary\", \"picked\": true}]";
+    struct wizard w;
+
+    begin(&w);
+    cJSON_AddItemToObject(w.draft.plan, "databases", cJSON_Parse("[{\"name\": \"shop\", \"tableMappings\": [{\"table\": \"public.a\", \"excludedColumns\": [\"x\", \"\\\"Y,z\\\"\"]}]}]"));
+    w.step = STEP_TABLES;
+    picker_answer(&w.picker, &w.draft, tables);
+    CHECK_STR(w.picker.picks[0].columns, "-x, -\"Y,z\"");
+    type(&w, "jcid , note");
+    wizard_key(&w, KEY_RETURN);
+    wizard_keep(&w);
+    char *text = cJSON_PrintUnformatted(json_get(draft_database(&w.draft), "tableMappings"));
+    CHECK_STR(text, "[{\"table\":\"public.a\",\"excludedColumns\":[\"x\",\"\\\"Y,z\\\"\"]},{\"table\":\"public.b\",\"columns\":[\"id\",\"note\"]}]");
+    cJSON_free(text);
+    wizard_release(&w);
+}
+
 static void test_choices(void)
 {
     struct wizard w;
@@ -677,7 +698,7 @@ int main(void)
         {"a line of text", test_field}, {"draft", test_draft}, {"plan", test_plan}, {"connect", test_connect}, {"ssh", test_ssh},
         {"a plan with ssh", test_plan_ssh}, {"addresses", test_address}, {"a password in a uri", test_uri_password},
         {"checks", test_checks}, {"mend", test_mend}, {"waive", test_waive}, {"several databases", test_databases},
-        {"their tables", test_picker_databases}, {"choices", test_choices}, {"tables", test_picker}, {"many", test_many},
+        {"their tables", test_picker_databases}, {"columns", test_columns}, {"choices", test_choices}, {"tables", test_picker}, {"many", test_many},
         {"review", test_review}, {NULL, NULL},
     };
 

@@ -14,6 +14,7 @@
 const struct key_help checks_keys[] = {
     {"r", "recheck", "Makes the checks again: after something was mended on a server."},
     {"f", "fix", "Mends what is selected: shows the statements first, and runs them when \"y\" says so. It never restarts a server."},
+    {"w", "write", "Writes all fixes as NAME-fixes.sql into the present directory, a script for psql on each side; the checks are made again for it."},
     {"v", "waive", "Waives what must be mended, by the id of its check: it is no obstacle then, is shown as waived, and stands so in the report. v once more takes that back."},
     {"a", "all", "Shows what is just told, too, or only what needs somebody."},
     {"j k", NULL, "Down and up; also the arrow keys, PgUp, PgDn, Home and End. Below stands why it matters, and what mends it."},

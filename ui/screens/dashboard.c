@@ -371,7 +371,7 @@ static void key_confirm(struct dashboard *d, int key)
         d->asked = d->confirming;
         d->confirming = NULL;
     } else {
-        session_command(d->session, d->confirming, session_text(db, "databaseName"));
+        session_command_confirmed(d->session, d->confirming, session_text(db, "databaseName"), d->word);
         if (strcmp(d->confirming, "cutover") == 0)
             show_cutover(d);
         d->confirming = NULL;

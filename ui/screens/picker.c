@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/units.h"
 #include "ui/said.h"
@@ -18,6 +19,7 @@ const struct key_help picker_keys[] = {
     {"d", NULL, "Shows the tables of the next database of the plan."},
     {"m", "name", "The table's name on the target, with its schema; empty: as on the source."},
     {"w", "rows", "A condition on the table's columns: only rows for which it is true are moved."},
+    {"c", NULL, "The columns that are moved, with commas between; with - before each, all but these: the others keep their defaults."},
     {"j k", NULL, "Down and up; also the arrow keys, PgUp, PgDn, Home and End."},
     {"Enter", "next", "Goes on to the review."},
     {"Esc", "back", "Back to the schema."},
@@ -32,6 +34,7 @@ void picker_release(struct picker *screen)
         free(screen->picks[i].name);
         free(screen->picks[i].to);
         free(screen->picks[i].where);
+        free(screen->picks[i].columns);
     }
     free(screen->picks);
     free(screen->shown);
@@ -93,6 +96,43 @@ static void look(struct picker *screen)
         screen->selected = screen->shown_count ? screen->shown_count - 1 : 0;
 }
 
+/* A mapping's lists of columns as they are typed; owned, NULL: it has none. */
+static char *columns_text(const cJSON *mapping)
+{
+    const cJSON *some = json_get(mapping, "columns"), *item;
+    const cJSON *list = some ? some : json_get(mapping, "excludedColumns");
+    struct buf out = BUF_INIT;
+
+    cJSON_ArrayForEach(item, list)
+        if (cJSON_IsString(item))
+            buf_addf(&out, "%s%s%s", out.len ? ", " : "", some ? "" : "-", item->valuestring);
+    return out.len ? buf_take(&out) : NULL;
+}
+
+/* The reverse: one without "-" in front makes it a list of those that come. Names in double quotes may hold commas. */
+static void add_columns(cJSON *mapping, const char *text)
+{
+    bool some = text[strspn(text, " ")] != '-';
+    cJSON *list = cJSON_AddArrayToObject(mapping, some ? "columns" : "excludedColumns");
+
+    while (*text) {
+        text += strspn(text, " ,");
+        text += !some && *text == '-';
+        bool quoted = false;
+        size_t len = 0;
+        for (; text[len] && (quoted || text[len] != ','); len++)
+            quoted ^= text[len] == '"';
+        size_t end = len;
+        while (end && text[end - 1] == ' ')
+            end--;
+        char *name = xstrndup(text, end);
+        if (*name)
+            cJSON_AddItemToArray(list, cJSON_CreateString(name));
+        free(name);
+        text += len;
+    }
+}
+
 /* What the plan's mappings say of a table. */
 static void take_mapping(struct pick *pick, const struct draft *draft)
 {
@@ -106,6 +146,7 @@ static void take_mapping(struct pick *pick, const struct draft *draft)
             continue;
         pick->to = json_str(item, "to") ? xstrdup(json_str(item, "to")) : NULL;
         pick->where = json_str(item, "where") ? xstrdup(json_str(item, "where")) : NULL;
+        pick->columns = columns_text(item);
     }
 }
 
@@ -183,7 +224,7 @@ static void store_mappings(const struct picker *screen, const char *name, cJSON 
 
     for (int i = 0; i < screen->count; i++) {
         const struct pick *pick = &screen->picks[i];
-        if (!pick->on || !is_of(pick, name) || (!pick->to && !pick->where))
+        if (!pick->on || !is_of(pick, name) || (!pick->to && !pick->where && !pick->columns))
             continue;
         cJSON *item = cJSON_CreateObject();
         json_add_str(item, "table", pick->name);
@@ -191,6 +232,8 @@ static void store_mappings(const struct picker *screen, const char *name, cJSON 
             json_add_str(item, "to", pick->to);
         if (pick->where)
             json_add_str(item, "where", pick->where);
+        if (pick->columns)
+            add_columns(item, pick->columns);
         cJSON_AddItemToArray(mappings, item);
     }
     cJSON_DeleteItemFromObjectCaseSensitive(database, "tableMappings");
@@ -239,7 +282,7 @@ static const char *note_of(const struct pick *pick)
         return "unlogged";
     if (pick->to)
         return "renamed";
-    return pick->where ? "some rows" : json_bool(pick->table, "partition", false) ? "partition" : "";
+    return pick->where ? "some rows" : pick->columns ? "columns" : json_bool(pick->table, "partition", false) ? "partition" : "";
 }
 
 static void draw_pick(const struct pick *pick, struct canvas *c, int row, bool selected)
@@ -295,7 +338,7 @@ static void draw_head(const struct picker *screen, struct canvas *c, int row)
 
 static void draw_input(struct picker *screen, struct canvas *c, int row)
 {
-    const char *label = screen->editing == '/' ? "Filter" : screen->editing == 'm' ? "Name on the target" : "Rows where";
+    const char *label = screen->editing == '/' ? "Filter" : screen->editing == 'm' ? "Name on the target" : screen->editing == 'c' ? "Columns" : "Rows where";
     int col = 2 + canvas_put(c, row, 1, -1, ROLE_KEY, label);
 
     field_draw(screen->editing == '/' ? &screen->filter : &screen->input, c, row, col, c->cols - col - 1, true);
@@ -325,12 +368,17 @@ void picker_draw(struct picker *screen, struct canvas *c, int row, int rows, int
         draw_input(screen, c, row + rows - 1);
     } else if (screen->shown_count) {
         const struct pick *pick = &screen->picks[screen->shown[screen->selected]];
-        canvas_putf(c, row + rows - 1, 1, -1, ROLE_DIM, "%s%s%s%s", pick->to ? "on the target: " : "", pick->to ? pick->to : "",
-                    pick->where ? "  rows where " : "", pick->where ? pick->where : "");
+        canvas_putf(c, row + rows - 1, 1, -1, ROLE_DIM, "%s%s%s%s%s%s", pick->to ? "on the target: " : "", pick->to ? pick->to : "",
+                    pick->where ? "  rows where " : "", pick->where ? pick->where : "", pick->columns ? "  columns: " : "", pick->columns ? pick->columns : "");
     }
 }
 
 /* --- keys --- */
+
+static char **text_of(struct pick *pick, char what)
+{
+    return what == 'm' ? &pick->to : what == 'c' ? &pick->columns : &pick->where;
+}
 
 static void end_editing(struct picker *screen, bool keep)
 {
@@ -344,7 +392,7 @@ static void end_editing(struct picker *screen, bool keep)
         return;
     }
     struct pick *pick = &screen->picks[screen->shown[screen->selected]];
-    char **text = what == 'm' ? &pick->to : &pick->where;
+    char **text = text_of(pick, what);
     if (!keep)
         return;
     free(*text);
@@ -369,10 +417,10 @@ static void begin_editing(struct picker *screen, char what)
 {
     if (what != '/' && !screen->shown_count)
         return;
-    const struct pick *pick = screen->shown_count ? &screen->picks[screen->shown[screen->selected]] : NULL;
+    struct pick *pick = screen->shown_count ? &screen->picks[screen->shown[screen->selected]] : NULL;
     screen->editing = what;
     if (what != '/')
-        field_set(&screen->input, what == 'm' ? pick->to : pick->where);
+        field_set(&screen->input, *text_of(pick, what));
 }
 
 static void pick_shown(struct picker *screen, bool on)
@@ -419,7 +467,7 @@ bool picker_key(struct picker *screen, int key)
         look(screen);
         return true;
     case 's': screen->order = (screen->order + 1) % 3; look(screen); return true;
-    case '/': case 'm': case 'w': begin_editing(screen, (char)key); return true;
+    case '/': case 'm': case 'w': case 'c': begin_editing(screen, (char)key); return true;
     default: return false;
     }
 }

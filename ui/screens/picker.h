@@ -13,6 +13,7 @@ struct pick {
     char *name;         /* owned: as a pattern of the plan */
     double bytes, rows; /* estimated */
     char *to, *where;   /* owned; NULL: as on the source, all rows */
+    char *columns;      /* owned: "a, b" those alone, "-a, -b" all but these; NULL: all */
     bool on;
 };
 
@@ -31,7 +32,7 @@ struct picker {
     int selected, top;
     enum picker_order order;
     bool changed;       /* what the plan says is another choice by now */
-    char editing;       /* '/', 'm' (name), 'w' (rows); 0: nothing is typed */
+    char editing;       /* '/', 'm' (name), 'w' (rows), 'c' (columns); 0: nothing is typed */
     struct field filter, input;
 };
 
