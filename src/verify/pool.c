@@ -139,10 +139,10 @@ static bool begin_piece(struct running *r, struct lane *lane, struct open_table 
         tell_read(r, table, false);
         return true;
     }
-    snapshot_end(pair->src);
-    snapshot_end(pair->dst);
     bool ok = fail(r, lane, &own, err);
     leave(r, lane);
+    snapshot_end(pair->src); /* also when no run came to be */
+    snapshot_end(pair->dst);
     return ok;
 }
 
