@@ -53,6 +53,11 @@ static bool has_bouncer(const struct plan *plan)
     return plan->bouncer_uri != NULL;
 }
 
+static bool has_locks(const struct plan *plan)
+{
+    return plan->stop_writes == STOP_LOCK;
+}
+
 #define FORWARD "It is not undone: pgcutover resume goes on with it where it fails."
 #define WAY_BACK "It is not undone; the way back, where it is armed, leads to the source without losing a row (pgcutover fallback)."
 
@@ -61,6 +66,8 @@ static const struct outline behind[] = {
     {"foreign keys", "Adds the foreign keys that were away, and validates them.", FORWARD, cutover_wants_orphans},
     {"hook after", "Runs cutover.hooks.after, a command of yours on this host, that leads applications to the target.", FORWARD, has_hook_after},
     {"switch PgBouncer", "Leads PgBouncer's database to the target, and resumes it: its clients go on there.", FORWARD, has_bouncer},
+    {"let the source go", "Ends the sessions that still wait to write on the source, and lets its tables go. Who comes later can write there.", FORWARD,
+     has_locks},
     {"clean up", "Drops what the migration made on the source: slot, publication, triggers; and its state on the target.", FORWARD, NULL},
     {NULL, NULL, NULL, NULL},
 };

@@ -117,6 +117,8 @@ assert_equal "no write on the old side" "$(on source shop -c "SELECT n FROM item
 assert_contains "who may not be ended is told" "$(grep 'may not be ended' "$STATE/shop/log.jsonl")" 'almighty'
 on source shop -o /dev/null -c "UPDATE item SET n = 8 WHERE id = 8"
 same "complete"
+assert_equal "every step was told before" "$(status_of shop "SELECT string_agg(s->>'name', ', ') FROM output, json_array_elements(item->'cutoverSteps') s WHERE type = 'DatabaseLevelOutput'
+    AND s->>'name' NOT IN (SELECT o->>'name' FROM json_array_elements(item->'cutoverOutline') o)")" ""
 writes && pass "the source can be written to again" || fail "the source cannot be written to"
 on source postgres -o /dev/null -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'reader'"
 assert_equal "nothing is left" "$(footprint source shop)" "$footprint_before"

@@ -690,8 +690,9 @@ static void test_outline(void)
 {
     static const char *const variants[] = {"", ", \"cutover\": {\"fallback\": true, \"stopWrites\": \"operator\", \"hooks\": {\"before\": \"b\", \"after\": \"a\"}, "
                                                "\"maxDowntime\": \"9s\", \"pgbouncer\": {\"uri\": \"host=b\"}}, \"schema\": {\"mode\": \"existing\", \"foreignKeys\": \"disable\"}",
-                                           ", \"sync\": {\"mode\": \"load-only\"}"};
-    static const size_t counts[] = {13, 22, 5};
+                                           ", \"sync\": {\"mode\": \"load-only\"}",
+                                           ", \"cutover\": {\"stopWrites\": \"lock\"}"};
+    static const size_t counts[] = {13, 22, 5, 14};
     struct err err = ERR_INIT;
 
     for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
