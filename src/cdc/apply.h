@@ -144,8 +144,8 @@ bool applier_end_catch_up(struct applier *applier, struct err *err);
 bool applier_retry_stopped(struct applier *applier, struct err *err);
 
 /* Takes a table out of the stream at the place where it is, as an error in one of its changes would, because of this (ERR_CONFLICT,
- * borrowed). One that is stopped already, or is none of ours, is success. Only between transactions, while it is whole. */
-bool applier_stop_table(struct applier *applier, uint32_t source_oid, const struct err *why, struct err *err);
+ * borrowed) that came by a statement of that kind ("TRUNCATE", borrowed). One that is stopped already, or is none of ours, is success. Only between transactions, while it is whole. */
+bool applier_stop_table(struct applier *applier, uint32_t source_oid, const char *kind, const struct err *why, struct err *err);
 
 /* Borrowed; always up to date, but that it tells only of what is durable on the target. */
 const struct applier_status *applier_status(const struct applier *applier);

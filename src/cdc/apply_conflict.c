@@ -103,15 +103,16 @@ static bool stop_asked(struct applier *applier, struct err *err)
     if (!table || !table->sync || table->is_stopped)
         return true;
     applier->failed = table;
-    applier->status.failure = (struct applier_failure){.kind = "TRUNCATE"};
+    applier->status.failure = (struct applier_failure){.kind = applier->asked_stop.kind};
     bool ok = stop_table(applier, applier->asked_stop.why, err) && apply_read_tables(applier, err);
     applier->failed = NULL;
     return ok;
 }
 
-bool applier_stop_table(struct applier *applier, uint32_t source_oid, const struct err *why, struct err *err)
+bool applier_stop_table(struct applier *applier, uint32_t source_oid, const char *kind, const struct err *why, struct err *err)
 {
     applier->asked_stop.oid = source_oid;
+    applier->asked_stop.kind = kind;
     applier->asked_stop.why = why;
     return apply_call(applier, stop_asked, err);
 }

@@ -81,7 +81,8 @@ struct applier {
     struct buf sql;      /* TRUNCATE */
     struct {
         uint32_t oid;
-        const struct err *why; /* borrowed */
+        const char *kind;      /* borrowed, and so is why */
+        const struct err *why;
     } asked_stop;               /* of applier_stop_table() */
     struct apply_table *failed; /* the table that the error is about, NULL: none */
     char *failed_row;    /* owned: its values as JSON */

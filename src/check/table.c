@@ -269,7 +269,7 @@ const struct check check_table[] = {
     {.id = "truncate-10", .severity = FINDING_WARN, .side = SIDE_SOURCE, .when = WHEN_SYNC,
      .max_version = 110000,
      .found = "PostgreSQL before 11 does not send TRUNCATE",
-     .why = "A picked table that is truncated stops the migration, and so does VACUUM FULL, CLUSTER or an ALTER "
+     .why = "A picked table that is truncated stops until it is loaded again, and so after VACUUM FULL, CLUSTER or an ALTER "
             "TABLE that rewrites it: they look the same.",
      .fix = "Keep the application and maintenance jobs from these until the cutover.",
      .run = check_always},

@@ -26,6 +26,7 @@ static void stop(struct supervisor *s, struct pipeline *p, const cJSON *lost)
     cJSON *message = cJSON_Duplicate(lost, true);
     cJSON_DeleteItemFromObject(message, "type");
     json_add_str(message, "type", "stop");
+    json_add_str(message, "kind", json_bool(lost, "definition", false) ? "ALTER TABLE" : "TRUNCATE");
     channel_queue(&apply->channel, message);
 }
 
@@ -36,7 +37,8 @@ void lost_on_table(struct supervisor *s, struct worker *w, const cJSON *message)
 
     if (!t || t->is_stopped || t->is_behind || p->asked)
         return;
-    if (p->state == PIPE_LOADING || p->state == PIPE_CATCHING_UP)
+    bool loading = p->state == PIPE_LOADING || p->state == PIPE_CATCHING_UP;
+    if (loading && !json_bool(message, "definition", false))
         load_anew(s, p, t, json_get(message, "error"));
     else if (p->state == PIPE_FINISHING || p->state == PIPE_SYNCING)
         stop(s, p, message);

@@ -1,4 +1,4 @@
-/* Tables of which the source's stream does not tell all (load/storage.h), as the monitor notices it.
+/* Tables of which the source's stream does not tell all (load/storage.h, definitions.h), as the monitor notices it.
  *
  * While changes are streamed the applier stops the table, as after any error of its own, and the others go on; it is loaded again when
  * somebody says so. Before that there is no stream whose place it could be stopped at, and nothing lost by loading it again: so it
@@ -10,7 +10,7 @@
 
 #include "engine/supervisor.h"
 
-/* {"oid","error"} */
+/* {"oid","error"}; "definition" true: its definition alone has changed, which waits until changes are streamed. */
 void lost_on_table(struct supervisor *s, struct worker *w, const cJSON *message);
 
 #endif

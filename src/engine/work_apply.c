@@ -407,7 +407,7 @@ static bool stop_tables(struct apply *a, struct err *err)
         cJSON *item = cJSON_DetachItemFromArray(a->stops, 0);
         struct err why = ERR_INIT;
         err_from_json(&why, json_get(item, "error"));
-        ok = applier_stop_table(a->applier, (uint32_t)strtoul(json_str(item, "oid"), NULL, 10), &why, err);
+        ok = applier_stop_table(a->applier, (uint32_t)strtoul(json_str(item, "oid"), NULL, 10), json_str(item, "kind"), &why, err);
         err_clear(&why);
         cJSON_Delete(item);
     }

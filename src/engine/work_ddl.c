@@ -363,7 +363,7 @@ static bool keep_definitions(struct work *work, struct conn *source, struct err 
     return ok;
 }
 
-static bool has_log(struct conn *source, const char *log, bool *has, struct err *err)
+bool work_has_ddl_log(struct conn *source, const char *log, bool *has, struct err *err)
 {
     const char *values[] = {log};
     char *found = NULL;
@@ -382,7 +382,7 @@ bool work_go_on_ddl_log(struct work *work, const char *snapshot, struct err *err
     bool has = false;
     bool ok = work->m->plan.sync_ddl != SYNC_DDL_APPLY ||
               (work_connect(work, &source, SIDE_SOURCE, CONN_PLAIN, err) &&
-               has_log(&source, work->p->slot, &has, err) &&
+               work_has_ddl_log(&source, work->p->slot, &has, err) &&
                (!has || work_begin_ddl_log(work, &source, snapshot, err)));
 
     conn_close(&source);

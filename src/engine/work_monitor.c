@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/stop.h"
 #include "cutover/fence.h"
+#include "engine/definitions.h"
 #include "engine/works.h"
 #include "load/storage.h"
 #include "sql/sql.h"
@@ -24,6 +25,8 @@
 #define HEARTBEAT_INTERVAL_MS 10000
 #define STATEMENT_TIMEOUT_MS 30000
 #define STORAGE_INTERVAL_MS 2000
+#define DEFINITIONS_INTERVAL_MS 5000
+#define DEFINITIONS_SHARE 20 /* a look at many tables takes its time: it is at most this part of ours */
 
 struct monitor {
     struct work *work;
@@ -32,6 +35,8 @@ struct monitor {
     int64_t moved_ms;     /* when the source's position moved last */
     int64_t facts_ms;     /* when the facts were looked at last */
     int64_t storage_ms;   /* when the tables' storage was looked at last */
+    bool definitions;     /* are to be looked at */
+    int64_t definitions_ms; /* when they are next */
     int64_t target_ms;    /* no connection to the target is tried before */
     bool building;        /* indexes are, as was told last */
     int64_t spilled;      /* the slot's total at the look before, -1: none yet */
@@ -253,6 +258,19 @@ static bool storage_turn(struct monitor *mon, struct err *err)
     return storage_look(&mon->source, &mon->target, tell_lost, mon, err);
 }
 
+static bool definitions_turn(struct monitor *mon, struct err *err)
+{
+    int64_t began = clock_mono_ms();
+
+    if (!mon->definitions || began < mon->definitions_ms || !has_target(mon))
+        return true;
+    bool ok = definitions_look(mon->work, &mon->source, &mon->target, err);
+    int64_t took = clock_mono_ms() - began;
+    mon->definitions_ms = began + took + (took * DEFINITIONS_SHARE > DEFINITIONS_INTERVAL_MS ? took * DEFINITIONS_SHARE
+                                                                                             : DEFINITIONS_INTERVAL_MS);
+    return ok;
+}
+
 /* Nothing is streamed, and nothing of the source has to be measured. */
 static bool monitor_copy(struct monitor *mon, struct err *err)
 {
@@ -269,10 +287,11 @@ bool work_monitor(struct work *work, struct err *err)
                           .moved_ms = clock_mono_ms(), .spilled = -1};
     if (work->p->load_only)
         return monitor_copy(&mon, err);
-    bool ok = work_connect(work, &mon.source, SIDE_SOURCE, CONN_PLAIN, err);
+    bool ok = work_connect(work, &mon.source, SIDE_SOURCE, CONN_PLAIN, err) &&
+              definitions_are_wanted(work, &mon.source, &mon.definitions, err);
 
     mon.source.timeout_ms = STATEMENT_TIMEOUT_MS;
-    while (ok && position_turn(&mon, err) && storage_turn(&mon, err)) {
+    while (ok && position_turn(&mon, err) && storage_turn(&mon, err) && definitions_turn(&mon, err)) {
         facts_turn(&mon);
         ok = stop_sleep(READING_INTERVAL_MS, err);
     }

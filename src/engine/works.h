@@ -109,6 +109,8 @@ const struct table **work_job_tables(struct work *work, const cJSON *message, si
 
 /* Makes the log of schema changes on the source where the plan wants it and the role may (*made). */
 bool work_make_ddl_log(struct work *work, struct conn *source, bool *made, struct err *err);
+/* Is it there? */
+bool work_has_ddl_log(struct conn *source, const char *log, bool *has, struct err *err);
 /* Keeps the definitions of all tables as they are where the stream begins. Retryable, with a new slot, when
  * the schema is changed meanwhile. */
 bool work_begin_ddl_log(struct work *work, struct conn *source, const char *snapshot, struct err *err);
