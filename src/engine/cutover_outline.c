@@ -68,6 +68,7 @@ static const struct outline behind[] = {
     {"switch PgBouncer", "Leads PgBouncer's database to the target, and resumes it: its clients go on there.", FORWARD, has_bouncer},
     {"let the source go", "Ends the sessions that still wait to write on the source, and lets its tables go. Who comes later can write there.", FORWARD,
      has_locks},
+    {"compare the schemas", "Compares the definitions of both sides, and tells what differs. It changes nothing, and nothing fails by it.", NULL, NULL},
     {"clean up", "Drops what the migration made on the source: slot, publication, triggers; and its state on the target.", FORWARD, NULL},
     {NULL, NULL, NULL, NULL},
 };
