@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/json.h"
+
 static const struct kind {
     const char *what;
     const char *command;
@@ -12,7 +14,7 @@ static const struct kind {
     const char *doing;
     const char *failed;
 } kinds[] = {
-    {"resume", "resume", {NULL, NULL}, false, "The engine is being started.", "the engine could not be started"},
+    {"resume", "resume", {"--json", NULL}, true, "The engine is being started.", "the engine could not be started"},
     {"report", "report", {"--format", "html"}, true, "The report is being made.", "the report could not be made"},
     {"left", "delete", {"--dry-run", "--json"}, true, "", "what is left could not be read"},
     {"delete", "delete", {NULL, NULL}, false, "The migration is being deleted.", "the migration could not be deleted"},
@@ -27,23 +29,34 @@ static const struct kind *find_kind(const char *what)
     return NULL;
 }
 
-bool aside_start(struct aside *aside, const struct ui_options *options, const char *what, const char *name, struct err *err)
+static bool start(struct aside *aside, const struct ui_options *options, const struct kind *kind, const char *name, const char *input,
+                  struct err *err)
 {
-    const struct kind *kind = find_kind(what);
-
     if (aside->child.pid || !kind) {
         err_set(err, ERR_USAGE, "another command runs beside the screen");
         err_hint(err, "Try again when it has ended.");
         return false;
     }
-    const char *argv[] = {options->program, kind->command, name,          "--state-dir",
-                          options->state_dir, kind->more[0], kind->more[1], NULL};
+    const char *argv[] = {options->program,   kind->command, name,          "--state-dir",
+                          options->state_dir, kind->more[0], kind->more[1], NULL, NULL};
+    if (input)
+        argv[kind->more[0] ? 6 : 5] = "--secrets";
     buf_clear(&aside->child.words);
-    if (!child_start(&aside->child, argv, kind->is_read ? "" : NULL, err))
+    if (!child_start(&aside->child, argv, input ? input : kind->is_read ? "" : NULL, err))
         return false;
     aside->what = kind->what;
     str_replace(&aside->name, name);
     return true;
+}
+
+bool aside_start(struct aside *aside, const struct ui_options *options, const char *what, const char *name, struct err *err)
+{
+    return start(aside, options, find_kind(what), name, NULL, err);
+}
+
+bool aside_resume(struct aside *aside, const struct ui_options *options, const char *name, const char *secrets, struct err *err)
+{
+    return start(aside, options, find_kind("resume"), name, secrets, err);
 }
 
 const char *aside_doing(const struct aside *aside)
@@ -73,6 +86,14 @@ bool aside_end(struct aside *aside, char **text, struct err *err)
         *text = words;
         return true;
     }
+    cJSON *json = cJSON_Parse(words); /* of --json */
+    if (json_get(json, "error")) {
+        err_from_json(err, json_get(json, "error"));
+        cJSON_Delete(json);
+        free(words);
+        return false;
+    }
+    cJSON_Delete(json);
     err_set(err, ERR_SERVER, "%s", kind->failed);
     if (*words)
         err_detail(err, "%s", last_words(words));

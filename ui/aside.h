@@ -13,6 +13,8 @@ struct aside {
 
 /* Starts the command for a migration. False with err: another one runs, or it cannot be started. */
 bool aside_start(struct aside *aside, const struct ui_options *options, const char *what, const char *name, struct err *err);
+/* "resume" with secrets (passwords_text()) on its standard input; they are borrowed. */
+bool aside_resume(struct aside *aside, const struct ui_options *options, const char *name, const char *secrets, struct err *err);
 /* What it is doing, for the message line; static. */
 const char *aside_doing(const struct aside *aside);
 

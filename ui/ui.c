@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/secret.h"
 #include "base/stop.h"
 #include "ui/aside.h"
 #include "ui/screens/dashboard.h"
@@ -20,6 +21,7 @@
 #include "ui/screens/help.h"
 #include "ui/screens/migrations.h"
 #include "ui/screens/statements.h"
+#include "ui/passwords.h"
 #include "ui/terminal.h"
 #include "ui/wizard.h"
 
@@ -34,6 +36,7 @@ struct app {
     struct session session;
     struct dashboard dashboard;
     struct aside aside;
+    struct passwords passwords; /* for an engine that is started again */
     struct help help;
     struct wizard wizard;
     bool is_open;   /* the dashboard, ... */
@@ -50,6 +53,7 @@ static void close_migration(struct app *a)
 {
     if (!a->is_open)
         return;
+    passwords_release(&a->passwords);
     dashboard_release(&a->dashboard);
     session_close(&a->session);
     a->is_open = false;
@@ -117,8 +121,13 @@ static void open_selected(struct app *a)
 
 static void run_aside(struct app *a, const char *what)
 {
+    char *secrets = strcmp(what, "resume") == 0 ? passwords_text(&a->passwords) : NULL;
+
     err_clear(&a->session.answer);
-    if (aside_start(&a->aside, a->options, what, a->session.name, &a->session.answer) && *aside_doing(&a->aside))
+    bool ok = secrets ? aside_resume(&a->aside, a->options, a->session.name, secrets, &a->session.answer)
+                      : aside_start(&a->aside, a->options, what, a->session.name, &a->session.answer);
+    secret_free_string(secrets);
+    if (ok && *aside_doing(&a->aside))
         snprintf(a->dashboard.message, sizeof a->dashboard.message, "%s", aside_doing(&a->aside));
 }
 
@@ -186,6 +195,7 @@ static void aside_succeeded(struct app *a, const char *what, const char *text)
     } else if (strcmp(what, "fallback") == 0) {
         snprintf(a->dashboard.message, sizeof a->dashboard.message, "The source is open again: the application belongs there now.");
     } else if (!a->session.live) {
+        passwords_release(&a->passwords);
         char *name = xstrdup(a->session.name);
         open_migration(a, name, &err);
         free(name);
@@ -205,6 +215,8 @@ static void aside_ended(struct app *a)
     else if (!err_is_set(&err) && !a->is_open && strcmp(what, "delete") == 0)
         say_deleted(a, a->aside.name);
     if (err_is_set(&err) && ours) {
+        if (strcmp(what, "resume") == 0)
+            passwords_wanted(&a->passwords, &err);
         err_move(&a->session.answer, &err);
         a->dashboard.message[0] = '\0';
     } else if (err_is_set(&err) && !a->is_open) {
@@ -306,6 +318,13 @@ static void set_title(const struct app *a)
     free(text);
 }
 
+static void draw_dashboard(struct app *a)
+{
+    dashboard_draw(&a->dashboard, &a->canvas);
+    if (a->passwords.asking)
+        passwords_draw(&a->passwords, &a->canvas, a->canvas.rows - 2);
+}
+
 static void draw(struct app *a)
 {
     fit_canvas(a);
@@ -319,7 +338,7 @@ static void draw(struct app *a)
     else if (a->making)
         wizard_draw(&a->wizard, &a->canvas);
     else if (a->is_open)
-        dashboard_draw(&a->dashboard, &a->canvas);
+        draw_dashboard(a);
     else
         migrations_draw(&a->list, &a->canvas, a->dashboard.now_us);
     terminal_show(&a->canvas);
@@ -446,6 +465,12 @@ static void click(struct app *a)
         take_key(a, steps < 0 ? KEY_ARROW_UP : KEY_ARROW_DOWN);
 }
 
+static void key_of_password(struct app *a, int key)
+{
+    if (passwords_key(&a->passwords, key) == PASSWORDS_TYPED)
+        run_aside(a, "resume");
+}
+
 static void take_key(struct app *a, int key)
 {
     if (key == KEY_INTERRUPT)
@@ -460,6 +485,8 @@ static void take_key(struct app *a, int key)
         a->helping = help_key(&a->help, key);
     else if (key == KEY_HELP)
         show_help(a);
+    else if (a->is_open && a->passwords.asking)
+        key_of_password(a, key);
     else if (a->making)
         key_of_wizard(a, key);
     else if (!(a->is_open ? dashboard_key(&a->dashboard, key) : migrations_key(&a->list, key)))

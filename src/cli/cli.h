@@ -32,7 +32,7 @@ struct options {
     const char *fix, *undo; /* check: the id to mend in place; that to take back, or "all" */
     const char *side, *as;  /* check --fix: source or target; the role that runs it */
     const char *load_jobs, *sync_jobs, *bytes_per_second, *source_slot_wal; /* limits */
-    bool json, quiet, verbose, yes, detach, dry_run, watch, check, plain, mouse, repair, deep, rehearse, script, compare, remove;
+    bool json, quiet, verbose, yes, detach, dry_run, watch, check, plain, mouse, secrets, repair, deep, rehearse, script, compare, remove;
     const char *const *waived; /* --waive, each a check's id; borrowed */
     size_t waived_count;
     struct cli_outer *outer; /* NULL: none */

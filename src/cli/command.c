@@ -37,6 +37,46 @@ static const struct verb *find_verb(const char *name)
     return NULL;
 }
 
+#define MOST_SECRETS 65536
+
+static void take_secret(struct secret *secret, const cJSON *side, const char *key)
+{
+    const char *text = json_str(side, key);
+
+    if (text) {
+        secret_set(secret, text);
+        explicit_bzero((char *)text, strlen(text));
+    }
+}
+
+static void take_side(struct plan_endpoint *endpoint, const cJSON *side)
+{
+    take_secret(&endpoint->password, side, "password");
+    take_secret(&endpoint->ssh.password, side, "sshPassword");
+    take_secret(&endpoint->ssh.passphrase, side, "sshPassphrase");
+}
+
+/* --secrets: they go into the plan in memory, from where the engine has them. */
+static bool take_secrets(struct plan *plan, struct err *err)
+{
+    char *text = xcalloc(1, MOST_SECRETS + 1);
+    size_t len = fread(text, 1, MOST_SECRETS, stdin);
+    cJSON *json = len < MOST_SECRETS ? cJSON_Parse(text) : NULL;
+    bool ok = cJSON_IsObject(json);
+
+    explicit_bzero(text, len);
+    free(text);
+    if (ok) {
+        take_side(&plan->source, json_get(json, "source"));
+        take_side(&plan->target, json_get(json, "target"));
+    } else {
+        err_set(err, ERR_USAGE, "--secrets wants a JSON object on standard input");
+        err_hint(err, "{\"source\": {\"password\": ...}, \"target\": {...}}; see pgcutover(1).");
+    }
+    cJSON_Delete(json);
+    return ok;
+}
+
 /* No engine runs: one is started that begins with this command. */
 static bool start_engine(const struct options *o, const char *state_dir, const char *name,
                          const struct verb *verb, struct err *err)
@@ -48,8 +88,8 @@ static bool start_engine(const struct options *o, const char *state_dir, const c
     if (!engine_load(&m, state_dir, name, err))
         return false;
     options.log_level = cli_log_level(o, &m.plan);
-    bool ok = true;
-    if (strcmp(verb->name, "delete") != 0 || file_exists(m.dir))
+    bool ok = !o->secrets || take_secrets(&m.plan, err);
+    if (ok && (strcmp(verb->name, "delete") != 0 || file_exists(m.dir)))
         ok = cli_open_tunnels(o, &m.plan, &tunnels, err) && cli_greet_servers(o, &m.plan, err);
     cli_close_tunnels(&m.plan, &tunnels);
     if (!ok && strcmp(verb->name, "resume") == 0 && err->retryable) {

@@ -94,8 +94,10 @@ static const struct command commands[] = {
      "  --bytes-per-second X   of all copies together, as \"20MB\"; none: no limit\n"
      "  --source-slot-wal X    most WAL that the source may keep for it"},
     {"pause", cmd_command, 1, 1, "NAME", "Stops all work; slot and place are kept."},
-    {"resume", cmd_command, 1, 1, "NAME",
-     "Goes on: after a pause, after an error was mended, after the engine was killed."},
+    {"resume", cmd_command, 1, 1, "NAME [--secrets]",
+     "Goes on: after a pause, after an error was mended, after the engine was killed.\n"
+     "  --secrets   passwords that an engine needs to be started again come as JSON on standard input:\n"
+     "              {\"source\": {\"password\", \"sshPassword\", \"sshPassphrase\"}, \"target\": {...}}"},
     {"abort", cmd_command, 1, 1, "NAME [--database-name DB]",
      "Gives a cutover up that runs, before its point of no return: the source is writable again, and the\n"
      "migration goes on."},
@@ -124,7 +126,7 @@ enum {
     OPT_SOURCE = 256, OPT_TARGET, OPT_DATABASES, OPT_NAME, OPT_STATE_DIR, OPT_UNTIL, OPT_DETACH,
     OPT_DRY_RUN, OPT_YES, OPT_JSON, OPT_LOG_LEVEL, OPT_WATCH, OPT_DATABASE_NAME, OPT_VERSION,
     OPT_HELP, OPT_BATCH, OPT_LOAD_JOBS, OPT_SYNC_JOBS, OPT_RATE, OPT_SLOT_WAL, OPT_THEME, OPT_CHECK,
-    OPT_PLAIN, OPT_MOUSE, OPT_REPAIR, OPT_REHEARSE, OPT_SCRIPT, OPT_COMPARE, OPT_FORMAT, OPT_REMOVE,
+    OPT_PLAIN, OPT_MOUSE, OPT_SECRETS, OPT_REPAIR, OPT_REHEARSE, OPT_SCRIPT, OPT_COMPARE, OPT_FORMAT, OPT_REMOVE,
     OPT_WAIVE, OPT_FIXES, OPT_FIX, OPT_UNDO, OPT_SIDE, OPT_AS, OPT_DEEP,
 };
 
@@ -151,6 +153,7 @@ static const struct option long_options[] = {
     {"check", no_argument, NULL, OPT_CHECK},
     {"plain", no_argument, NULL, OPT_PLAIN},
     {"mouse", no_argument, NULL, OPT_MOUSE},
+    {"secrets", no_argument, NULL, OPT_SECRETS},
     {"repair", no_argument, NULL, OPT_REPAIR},
     {"rehearse", no_argument, NULL, OPT_REHEARSE},
     {"script", no_argument, NULL, OPT_SCRIPT},
@@ -225,6 +228,7 @@ static void take_option(struct options *o, int opt)
     case OPT_THEME: o->theme = optarg; break;
     case OPT_CHECK: o->check = true; break;
     case OPT_PLAIN: o->plain = true; break;
+    case OPT_SECRETS: o->secrets = true; break;
     case OPT_MOUSE: o->mouse = true; break;
     case OPT_REPAIR: o->repair = true; break;
     case OPT_REHEARSE: o->rehearse = true; break;
@@ -269,7 +273,7 @@ static const struct belongs belongings[] = {
     {"fallback", " rehearse database-name "},
     {"limits", " load-jobs sync-jobs bytes-per-second source-slot-wal "},
     {"abort", " database-name "},
-    {"resume", " yes "},
+    {"resume", " yes secrets "},
     {"cancel", " yes dry-run "},
     {"delete", " yes dry-run "},
     {"residue", " remove name yes "},

@@ -140,6 +140,18 @@ expect "the plan is written" "Written: "
 grep -q '"public.note"' "$PGC_DIR/shop.json" && ! grep -q r1ght "$PGC_DIR/shop.json" && pass "the plan says what was chosen, and no password" || fail "the plan: $(cat "$PGC_DIR/shop.json")"
 press Enter
 expect "the dashboard" "ready to cut over"
+# The engine is killed: it is started again by somebody who knows the password, which is on no disk.
+kill_engine shop || fail "the engine could not be killed"
+expect "no engine" "No engine runs"
+press r
+expect "the password is asked for" "Password, source"
+typed wr0ng
+press Enter
+expect "a wrong one is said" "Password, source (Esc: not now): *$"
+typed r1ght
+shows r1ght && fail "the password is on the screen" || pass "the password is not on the screen"
+press Enter
+expect "the engine is back" "control  .*ready to cut over"
 expect "with the tables that were picked" "public.item .*completed"
 press c
 expect "the cutover asks for a name" "copy"

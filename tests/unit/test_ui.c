@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/files.h"
 #include "base/json.h"
+#include "ui/passwords.h"
 #include "ui/screens/dashboard.h"
 #include "ui/screens/frame.h"
 #include "ui/screens/help.h"
@@ -591,6 +592,55 @@ static void test_log(void)
     end(&d, &s);
 }
 
+static void check_wanted(const char *json, int want)
+{
+    struct passwords passwords = {0};
+    struct err err = ERR_INIT;
+    cJSON *parsed = cJSON_Parse(json);
+
+    err_from_json(&err, parsed);
+    bool wanted = passwords_wanted(&passwords, &err);
+    CHECK_INT(wanted ? (int)passwords.side * SECRETS + (int)passwords.which : -1, want);
+    cJSON_Delete(parsed);
+    err_clear(&err);
+    passwords_release(&passwords);
+}
+
+/* Which secret would have let the engine in; what is typed is on no screen, and goes to the command alone. */
+static void test_passwords(void)
+{
+    struct passwords passwords = {0};
+    struct err err = ERR_INIT;
+    struct canvas canvas;
+
+    check_wanted("{\"message\": \"source db1:5432/shop: password authentication failed for user \\\"m\\\"\", \"sqlstate\": \"28P01\"}", SOURCE * SECRETS + SECRET_PASSWORD);
+    check_wanted("{\"message\": \"target pg17/shop: fe_sendauth: no password supplied\"}", TARGET * SECRETS + SECRET_PASSWORD);
+    check_wanted("{\"message\": \"target: SSH server b:22: user \\\"d\\\" is not let in\", \"detail\": \"Tried: key file (its passphrase is not known)\"}",
+                 TARGET * SECRETS + SECRET_SSH_PASSPHRASE);
+    check_wanted("{\"message\": \"source: SSH server b:22: user \\\"d\\\" is not let in\", \"detail\": \"The server takes: password.\"}", SOURCE * SECRETS + SECRET_SSH_PASSWORD);
+    check_wanted("{\"message\": \"source: SSH server b:22: its host key has changed\"}", -1);
+    check_wanted("{\"message\": \"source db1: connection refused\"}", -1);
+    err_set(&err, ERR_CONNECTION, "source db1: password authentication failed");
+    CHECK_TRUE(passwords_wanted(&passwords, &err) && !passwords_text(&passwords));
+    for (const char *c = "hunter\"2"; *c; c++)
+        CHECK_INT(passwords_key(&passwords, *c), PASSWORDS_STAYS);
+    canvas_init(&canvas, 1, 60, &glyphs_utf8);
+    passwords_draw(&passwords, &canvas, 0);
+    char *text = canvas_text(&canvas, false);
+    CHECK_STR(text, " Password, source (Esc: not now): ••••••••\n");
+    free(text);
+    CHECK_INT(passwords_key(&passwords, KEY_RETURN), PASSWORDS_TYPED);
+    CHECK_TRUE(!passwords.asking && !passwords.field.text[0]);
+    text = passwords_text(&passwords);
+    CHECK_STR(text, "{\"source\":{\"password\":\"hunter\\\"2\"},\"target\":{}}");
+    free(text);
+    CHECK_TRUE(passwords_wanted(&passwords, &err));
+    CHECK_INT(passwords_key(&passwords, KEY_ESCAPE), PASSWORDS_GIVEN_UP);
+    CHECK_TRUE(!passwords.asking && !passwords_text(&passwords));
+    canvas_release(&canvas);
+    err_clear(&err);
+}
+
 static void test_list(void)
 {
     struct migration_line lines[] = {
@@ -629,7 +679,7 @@ int main(void)
     static const struct unit_test tests[] = {
         {"text", test_text},           {"outside", test_outside}, {"charts", test_charts}, {"themes", test_themes},
         {"dashboard", test_dashboard}, {"filter", test_filter},   {"cutover", test_cutover}, {"statements", test_statements}, {"checklist", test_checklist}, {"help", test_help}, {"many", test_many},
-        {"list", test_list}, {"key line", test_key_line}, {"log", test_log},           {NULL, NULL},
+        {"passwords", test_passwords}, {"list", test_list}, {"key line", test_key_line}, {"log", test_log},           {NULL, NULL},
     };
 
     setlocale(LC_CTYPE, "C.UTF-8");
