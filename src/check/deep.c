@@ -32,7 +32,8 @@ static bool probe(struct conn *c, const char *schema, const char *oid, const cha
 {
     struct err wrong = ERR_INIT;
 
-    if (conn_commandf(c, &wrong, "SELECT %s.bt_index_check(%s, true)", schema, oid))
+    /* Before 11 it cannot look whether all rows are in the index. */
+    if (conn_commandf(c, &wrong, "SELECT %s.bt_index_check(%s%s)", schema, oid, c->version >= 110000 ? ", true" : ""))
         return true;
     if (strcmp(wrong.sqlstate, "XX002") != 0 && strcmp(wrong.sqlstate, "XX001") != 0) {
         err_move(err, &wrong);

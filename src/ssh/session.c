@@ -37,10 +37,20 @@ static ssize_t on_send(libssh2_socket_t fd, const void *data, size_t len, int fl
     return (ssize_t)len;
 }
 
+void ssh_session_wet(struct ssh_session *session)
+{
+    for (; session; session = session->outer)
+        session->is_dry = false;
+}
+
+/* libssh2 asks once for each channel that is looked at: after the first answer that nothing is there, the socket is left alone. */
 static ssize_t receive(struct ssh_session *session, void *data, size_t len)
 {
     if (!session->outer) {
+        if (session->is_dry)
+            return -EAGAIN;
         ssize_t got = recv(session->fd, data, len, MSG_DONTWAIT);
+        session->is_dry = got < 0 ? errno == EAGAIN : got > 0 && (size_t)got < len;
         return got < 0 ? -errno : got;
     }
     ssize_t got = libssh2_channel_read(session->through, data, len);
@@ -129,6 +139,7 @@ bool ssh_session_wait(struct ssh_session *session, int64_t until_ms, struct err 
     struct pollfd pfds[2] = {{.fd = session->fd, .events = ssh_session_events(session)},
                              {.fd = stop_fd(), .events = POLLIN}};
     poll(pfds, 2, (int)(left < 1000 ? left : 1000));
+    ssh_session_wet(session);
     return true;
 }
 
@@ -228,6 +239,9 @@ static bool open_through(struct ssh_session *session, const char *host, int port
     return true;
 }
 
+/* The fastest first; those that this libssh2 does not know are passed over. All of them are as good as the others. */
+static const char ciphers[] = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr,chacha20-poly1305@openssh.com";
+
 static bool agree(struct ssh_session *session, const char *algorithms, int64_t until_ms, struct err *err)
 {
     int rc;
@@ -239,6 +253,8 @@ static bool agree(struct ssh_session *session, const char *algorithms, int64_t u
     libssh2_session_callback_set(session->raw, LIBSSH2_CALLBACK_SEND, (void *)on_send);
     libssh2_session_callback_set(session->raw, LIBSSH2_CALLBACK_RECV, (void *)on_receive);
     libssh2_session_method_pref(session->raw, LIBSSH2_METHOD_HOSTKEY, algorithms);
+    libssh2_session_method_pref(session->raw, LIBSSH2_METHOD_CRYPT_CS, ciphers);
+    libssh2_session_method_pref(session->raw, LIBSSH2_METHOD_CRYPT_SC, ciphers);
     while ((rc = libssh2_session_handshake(session->raw, session->fd)) == LIBSSH2_ERROR_EAGAIN)
         if (!ssh_session_wait(session, until_ms, err))
             return false;

@@ -22,6 +22,7 @@ struct ssh_session {
     struct buf out;            /* bytes for the other side */
     size_t out_at;             /* those before it are sent */
     int64_t heard_ms;          /* when bytes came last, monotonic */
+    bool is_dry;               /* all was read that was there: nothing is asked of the socket before ssh_session_wet() */
     bool is_lost;              /* the other side is gone */
     const char *hidden_answer; /* while logging in: to keyboard-interactive's hidden questions; borrowed */
     int hidden_questions;      /* ... that were asked */
@@ -38,6 +39,8 @@ void ssh_session_close(struct ssh_session *session);
 /* Sends what the sockets take. False when the other side is gone. */
 bool ssh_session_flush(struct ssh_session *session);
 size_t ssh_session_backlog(const struct ssh_session *session);
+/* The socket has something to read, or may have. ssh_session_wait() says so by itself. */
+void ssh_session_wet(struct ssh_session *session);
 /* What to poll the socket for. */
 short ssh_session_events(const struct ssh_session *session);
 

@@ -34,6 +34,7 @@ struct link {
     int fd;
     LIBSSH2_CHANNEL *channel; /* NULL: not open yet */
     struct buf to_local, to_remote;
+    bool readable;            /* the local side has something to say, or may have */
     bool local_ended;         /* it will send nothing more */
     bool remote_ended;
     bool told_remote;         /* ... and the other side knows */
@@ -122,6 +123,7 @@ static void accept_links(struct tunnel *t)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         struct link *link = xcalloc(1, sizeof *link);
         link->fd = fd;
+        link->readable = true;
         link->next = t->links;
         t->links = link;
         t->link_count++;
@@ -244,15 +246,17 @@ static void write_remote(struct tunnel *t, struct link *link)
 static void push(struct tunnel *t, struct link *link)
 {
     write_remote(t, link);
-    while (!link->local_ended && !link->is_broken && !link->to_remote.len && ssh_session_backlog(t->session) < BACKLOG_BYTES) {
+    while (link->readable && !link->local_ended && !link->is_broken && !link->to_remote.len && ssh_session_backlog(t->session) < BACKLOG_BYTES) {
         ssize_t got = recv(link->fd, buf_room(&link->to_remote, CHUNK_BYTES), CHUNK_BYTES, 0);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0) {
+            link->readable = false;
             link->is_broken |= errno != EAGAIN;
             break;
         }
         link->local_ended = got == 0;
+        link->readable = got == CHUNK_BYTES;
         link->to_remote.len += (size_t)got;
         write_remote(t, link);
     }
@@ -333,7 +337,14 @@ static void wait_turn(struct tunnel *t, struct pollfd *pfds)
         /* One that is only waited for would wake the loop with its POLLHUP again and again. */
         pfds[n++] = (struct pollfd){.fd = events ? link->fd : -1, .events = events};
     }
-    if (poll(pfds, n, 1000) > 0 && pfds[2].revents)
+    if (poll(pfds, n, 1000) <= 0)
+        return;
+    n = 3;
+    for (struct link *link = t->links; link; link = link->next)
+        link->readable |= pfds[n++].revents & (POLLIN | POLLHUP | POLLERR);
+    if (pfds[0].revents)
+        ssh_session_wet(t->session);
+    if (pfds[2].revents)
         accept_links(t);
 }
 

@@ -21,7 +21,7 @@ cat "$HOME/plain.pub" "$HOME/ecdsa.pub" "$HOME/locked.pub" | as_server tee "$ssh
 host_key bastion && host_key first || exit 1
 sshd_start bastion && sshd_start first || { echo "SKIP: sshd does not start as an ordinary user here"; exit 77; }
 
-cluster_start source listen_addresses="'127.0.0.1'" port="$pg_port" && cluster_start target || exit 1
+cluster_start source listen_addresses="'127.0.0.1'" port="$pg_port" max_connections=130 && cluster_start target || exit 1
 export PGPORT=$pg_port # psql's; the target's is in its uri
 flow_target_uri="postgresql://postgres@/shop?host=$PGC_DIR/target&port=5432"
 on() { # the source has a port of its own
@@ -184,6 +184,21 @@ kill -9 "$first_tunnel"
 wait_until 60 grep -q "process of the source ended; it is started again" "$STATE/whole/log.jsonl" || fail "the end of the tunnel's process was not told"
 wait_until 150 in_state whole READY_TO_COMPLETE || { fail "not ready: $(pgc status whole 2>&1)"; exit 1; }
 [ -n "$(tunnel_pid)" ] && [ "$(tunnel_pid)" != "$first_tunnel" ] && pass "another tunnel's process runs" || fail "tunnel: $(tunnel_pid)"
+crowd=()
+for i in $(seq 100); do # each stays for a second, so that all are there at once
+    PGHOST=127.0.0.1 PGPORT=$local_port psql -X -A -t -U postgres -c "SELECT $i, pg_sleep(1)" shop >"$PGC_DIR/crowd.$i" 2>&1 &
+    crowd+=($!)
+done
+most=0
+for _ in $(seq 100); do
+    now=$(on source postgres -c "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(1)' AND client_addr IS NOT NULL" 2>/dev/null)
+    [ "${now:-0}" -le "$most" ] || most=$now
+    [ "$most" -lt 100 ] || break
+    sleep 0.1
+done
+wait "${crowd[@]}"
+assert_equal "a hundred connections, each with its own answer" "$(for i in $(seq 100); do [ "$(cat "$PGC_DIR/crowd.$i")" = "$i|" ] && echo x; done | wc -l)" 100
+[ "$most" -gt 10 ] && pass "at once: $most of them were seen together" || fail "one after the other: $most at once"
 workload_stop
 pgc cutover whole -q </dev/null || fail "cutover"
 finish_flow whole shop

@@ -48,6 +48,7 @@ sshd_start() { # SERVER [option=value ...]
     shift
     [ -f "$ssh_dir/$name.key" ] || host_key "$name"
     {
+        for option in "$@"; do echo "${option%%=*} ${option#*=}"; done # of two lines the first counts
         echo "Port $(cat "$PGC_DIR/$name.port")"
         echo "ListenAddress 127.0.0.1"
         echo "HostKey $ssh_dir/$name.key"
@@ -58,7 +59,6 @@ sshd_start() { # SERVER [option=value ...]
         echo "PasswordAuthentication no"
         echo "KbdInteractiveAuthentication no"
         echo "RekeyLimit 8M"
-        for option in "$@"; do echo "${option%%=*} ${option#*=}"; done
     } | as_server tee "$ssh_dir/$name.conf" >/dev/null
     as_server "$SSHD" -f "$ssh_dir/$name.conf" -E "$ssh_dir/$name.log" || { cat "$ssh_dir/$name.log"; return 1; }
     wait_until 10 test -s "$ssh_dir/$name.pid"
