@@ -361,6 +361,25 @@ char *draft_plan_text(const struct draft *draft, bool with_secrets)
     return print_and_wipe(plan);
 }
 
+bool draft_names_database(const struct draft *draft, enum side side)
+{
+    const char *section = draft_side_name(side);
+
+    return *draft_text(draft, section, "databaseName") || *draft_text(draft, section, "uri") ||
+           (side == TARGET && *draft_text(draft, "source", "databaseName"));
+}
+
+/* The server is to be tried all the same. */
+static void name_some_database(const struct draft *draft, enum side side, cJSON *endpoint)
+{
+    const char *source = draft_text(draft, "source", "databaseName");
+
+    if (json_str(endpoint, "databaseName") || json_str(endpoint, "uri"))
+        return;
+    cJSON_DeleteItemFromObjectCaseSensitive(endpoint, "databaseName");
+    json_add_str(endpoint, "databaseName", side == TARGET && *source ? source : "postgres");
+}
+
 char *draft_server_text(const struct draft *draft, enum side side)
 {
     const cJSON *endpoint = json_get(draft->plan, draft_side_name(side));
@@ -368,7 +387,9 @@ char *draft_server_text(const struct draft *draft, enum side side)
 
     json_add_str(plan, "name", "connect");
     for (int i = 0; i < SIDES; i++) {
-        cJSON_AddItemToObject(plan, draft_side_name((enum side)i), endpoint ? cJSON_Duplicate(endpoint, true) : cJSON_CreateObject());
+        cJSON *copy = endpoint ? cJSON_Duplicate(endpoint, true) : cJSON_CreateObject();
+        name_some_database(draft, side, copy);
+        cJSON_AddItemToObject(plan, draft_side_name((enum side)i), copy);
         put_secrets(draft, side, plan, (enum side)i);
     }
     return print_and_wipe(plan);

@@ -59,8 +59,10 @@ void draft_name_database(struct draft *draft, enum side side, const char *name);
 
 /* The plan's text; with_secrets: for a command's standard input, to be wiped. Owned. */
 char *draft_plan_text(const struct draft *draft, bool with_secrets);
+/* Does the plan say which database of that side is meant? Of the target it does where it says so of the source. */
+bool draft_names_database(const struct draft *draft, enum side side);
 /* A plan's text that has one server on both sides, so that it can be tried before anything is said of the other. With its
- * secrets; owned. */
+ * secrets; where no database is named, that of the source, or "postgres". Owned. */
 char *draft_server_text(const struct draft *draft, enum side side);
 
 #endif

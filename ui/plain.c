@@ -226,6 +226,8 @@ static bool take_answer(struct plain *p, enum side side, const char *text, bool 
     connect_trying(&form, side, 0);
     connect_answer(&form, side, text);
     const struct connect_side *s = &form.sides[side];
+    if (s->state == ANSWERED && !draft_names_database(&p->draft, side))
+        connect_nameless(&form, side);
     bool ok = s->state == ANSWERED;
     printf("%s%s%s\n", s->words, s->detail ? " " : "", s->detail ? s->detail : "");
     if (ok)

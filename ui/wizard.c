@@ -219,8 +219,10 @@ static void show_databases(struct wizard *w)
     w->go_on = false;
     w->databases.wanted = false;
     connect_store(&w->connect, &w->draft);
-    if (w->connect.sides[SOURCE].state == ANSWERED) {
-        name_databases(w);
+    bool nameless = w->connect.sides[SOURCE].state == REFUSED && !draft_names_database(&w->draft, SOURCE) && w->databases.known;
+    if (w->connect.sides[SOURCE].state == ANSWERED || nameless) {
+        if (!nameless)
+            name_databases(w);
         databases_open(&w->databases, &w->draft);
     } else {
         try_servers(w);
@@ -375,13 +377,23 @@ static void take_mended(struct wizard *w, const char *text)
     free(said);
 }
 
+static void take_server(struct wizard *w, enum side side, const char *text)
+{
+    connect_answer(&w->connect, side, text);
+    if (w->connect.sides[side].state != ANSWERED)
+        return;
+    take_names(w, text, side);
+    if (draft_names_database(&w->draft, side))
+        return;
+    str_replace(&w->names[side], NULL);
+    connect_nameless(&w->connect, side);
+}
+
 static void take_answer(struct wizard *w, int which, const char *text, bool ok)
 {
     w->message[0] = '\0';
     if (w->step == STEP_CONNECT) {
-        connect_answer(&w->connect, (enum side)which, text);
-        if (w->connect.sides[which].state == ANSWERED)
-            take_names(w, text, (enum side)which);
+        take_server(w, (enum side)which, text);
         if (w->databases.wanted && which == SOURCE)
             show_databases(w);
         else if (w->go_on && connect_is_done(&w->connect))

@@ -96,7 +96,7 @@ static const struct outline *stop_of(const struct plan *plan)
     return plan->stop_writes == STOP_LOCK ? &by_locks : &by_operator;
 }
 
-static void add(cJSON *list, const char *name, const struct outline *outline, bool is_final)
+static cJSON *add(cJSON *list, const char *name, const struct outline *outline, bool is_final)
 {
     cJSON *item = cJSON_CreateObject();
 
@@ -105,6 +105,7 @@ static void add(cJSON *list, const char *name, const struct outline *outline, bo
     json_add_str(item, "undo", outline ? outline->undo : NULL);
     json_add_bool(item, "final", is_final);
     cJSON_AddItemToArray(list, item);
+    return item;
 }
 
 cJSON *cutover_outline(const struct plan *plan)
@@ -114,8 +115,11 @@ cJSON *cutover_outline(const struct plan *plan)
 
     for (const struct cutover_step *step = streams ? cutover_steps : cutover_copy_steps; step->name; step++) {
         bool stops = strcmp(step->name, "stop writes") == 0;
-        if (!step->is_wanted || step->is_wanted(plan))
-            add(list, step->name, stops ? stop_of(plan) : find(before, step->name), false);
+        if (step->is_wanted && !step->is_wanted(plan))
+            continue;
+        cJSON *item = add(list, step->name, stops ? stop_of(plan) : find(before, step->name), false);
+        if (stops)
+            json_add_bool(item, "byOperator", plan->stop_writes == STOP_OPERATOR);
     }
     for (const struct outline *step = behind; step->name; step++)
         if (!step->is_wanted || step->is_wanted(plan))

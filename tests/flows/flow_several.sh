@@ -19,14 +19,19 @@ press "$PGCUTOVER --state-dir $STATE" Enter
 expect "the wizard" "1 Connect"
 typed move
 press Tab Tab; typed "$PGC_DIR/source"
-press Tab Tab; typed shop
+press Tab Tab # no database's name
 press Tab; typed postgres
 press Tab Tab Tab Tab Tab Tab; typed "$PGC_DIR/target"
 press Tab Tab; typed shop
 press Tab; typed postgres
+press Enter
+expect "the source answers, and which database is asked" "Which database"
 press C-d
-expect "the list comes when the source has answered" "1 of 4 databases of the source"
-expect "with the one of the form" "^>\[x\] shop"
+expect "the list of the source's databases" "0 of 4 databases of the source"
+press G Space
+expect "one is picked" "^>\[x\] shop"
+press Enter C-d
+expect "the list again, with the one of the form" "1 of 4 databases of the source"
 press k k k
 expect "the cursor goes up" "^>\[ \] crm"
 press Space

@@ -706,6 +706,8 @@ static void test_outline(void)
         cJSON_ArrayForEach(item, list)
         {
             CHECK_TRUE(json_str(item, "does") != NULL);
+            if (strcmp(json_str(item, "name"), "stop writes") == 0)
+                CHECK_INT(json_bool(item, "byOperator", false), i == 1);
             CHECK_TRUE(json_bool(item, "final", false) || !final); /* nothing comes back from behind */
             final = json_bool(item, "final", false);
         }

@@ -483,6 +483,14 @@ static void test_checklist(void)
     draw_all(&d, "cutover_before");
     type(&d, "u");
     CHECK_CONTAINS(d.message, "No cutover runs");
+    refuse(&s, "{\"cutoverOutline\": [{\"name\": \"stop writes\", \"byOperator\": true}]}");
+    CHECK_TRUE(dashboard_operator_stops(&d));
+    dashboard_key(&d, 'c');
+    draw_all(&d, "confirm_operator");
+    end(&d, &s);
+    begin(&d, &s, "ready.json");
+    CHECK_TRUE(!dashboard_operator_stops(&d));
+    dashboard_key(&d, 's');
     refuse(&s, cutover_runs);
     type(&d, "0");
     draw_all(&d, "cutover_running");

@@ -458,6 +458,33 @@ static const char answer_many[] =
     "[{\"ok\": true, \"databaseExists\": true, \"databaseName\": \"shop\", \"version\": \"15.2\", \"user\": \"m\", \"roundTripMs\": 1, \"databases\": ["
     "{\"name\": \"crm\", \"bytes\": 52428800}, {\"name\": \"hr\"}, {\"name\": \"shop\", \"bytes\": 1073741824, \"current\": true}]}]";
 
+/* A server is tried without a database's name; going on wants one, and F2 lists them. */
+static void test_nameless(void)
+{
+    struct wizard w;
+
+    begin(&w);
+    type(&w, "move\t\tdb1");
+    wizard_keep(&w);
+    char *text = draft_server_text(&w.draft, SOURCE);
+    CHECK_CONTAINS(text, "\"databaseName\":\t\"postgres\"");
+    free(text);
+    CHECK_TRUE(!draft_names_database(&w.draft, SOURCE));
+    connect_trying(&w.connect, SOURCE, 0);
+    connect_answer(&w.connect, SOURCE, answer_many);
+    connect_nameless(&w.connect, SOURCE);
+    CHECK_INT(w.connect.sides[SOURCE].state, REFUSED);
+    CHECK_STR(w.connect.sides[SOURCE].words, "PostgreSQL 15.2 as m, 1.0 ms, no TLS. Which database is meant? F2 lists those that it has.");
+    go_to(&w, SOURCE, FIELD_DATABASE);
+    type(&w, "shop");
+    wizard_keep(&w);
+    CHECK_TRUE(draft_names_database(&w.draft, SOURCE) && draft_names_database(&w.draft, TARGET));
+    text = draft_server_text(&w.draft, TARGET); /* of the same name, as the plan's rule is */
+    CHECK_CONTAINS(text, "\"databaseName\":\t\"shop\"");
+    free(text);
+    wizard_release(&w);
+}
+
 static void test_databases(void)
 {
     struct wizard w;
@@ -697,7 +724,7 @@ int main(void)
     static const struct unit_test tests[] = {
         {"a line of text", test_field}, {"draft", test_draft}, {"plan", test_plan}, {"connect", test_connect}, {"ssh", test_ssh},
         {"a plan with ssh", test_plan_ssh}, {"addresses", test_address}, {"a password in a uri", test_uri_password},
-        {"checks", test_checks}, {"mend", test_mend}, {"waive", test_waive}, {"several databases", test_databases},
+        {"checks", test_checks}, {"mend", test_mend}, {"waive", test_waive}, {"nameless", test_nameless}, {"several databases", test_databases},
         {"their tables", test_picker_databases}, {"columns", test_columns}, {"choices", test_choices}, {"tables", test_picker}, {"many", test_many},
         {"review", test_review}, {NULL, NULL},
     };

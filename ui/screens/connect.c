@@ -408,6 +408,19 @@ void connect_answer(struct connect *screen, enum side side, const char *text)
     cJSON_Delete(json);
 }
 
+void connect_nameless(struct connect *screen, enum side side)
+{
+    struct connect_side *s = &screen->sides[side];
+
+    const char *end = strstr(s->words, " Database "); /* of "postgres" there is nothing to say */
+    char *whole = xasprintf("%.*s Which database is meant? %s", end ? (int)(end - s->words) : 0, s->words,
+                            side == SOURCE ? "F2 lists those that it has." : "Type its name above.");
+
+    free(s->words);
+    s->words = whole;
+    s->state = REFUSED;
+}
+
 bool connect_is_done(const struct connect *screen)
 {
     return screen->sides[SOURCE].state == ANSWERED && screen->sides[TARGET].state == ANSWERED;

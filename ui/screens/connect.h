@@ -65,6 +65,8 @@ bool connect_key(struct connect *screen, int key);
 /* A try has begun, and its answer: the JSON text of "pgcutover connect --json". */
 void connect_trying(struct connect *screen, enum side side, int64_t now_ms);
 void connect_answer(struct connect *screen, enum side side, const char *text);
+/* The server has answered, but nothing says which of its databases is meant. */
+void connect_nameless(struct connect *screen, enum side side);
 bool connect_is_done(const struct connect *screen); /* both answered */
 
 #endif

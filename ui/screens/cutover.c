@@ -42,6 +42,16 @@ static const cJSON *step_of(const struct dashboard *d, const char *name)
     return NULL;
 }
 
+bool dashboard_operator_stops(const struct dashboard *d)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, outline_of(d))
+        if (json_bool(item, "byOperator", false))
+            return true;
+    return false;
+}
+
 static bool is_running(const struct dashboard *d)
 {
     return strcmp(session_text(dashboard_database(d), "phase"), "cutting over") == 0;

@@ -254,8 +254,10 @@ static void draw_message(const struct dashboard *d, struct canvas *c, int row)
     const cJSON *error = json_get(db, "lastError");
 
     if (d->confirming) {
-        int col = canvas_putf(c, row, 1, -1, ROLE_WARNING, "Type the target database's name, \"%s\", to %s: ",
-                              session_text(db, "targetDatabaseName"), strcmp(d->confirming, "cutover") == 0 ? "cut over" : d->confirming);
+        bool cuts = strcmp(d->confirming, "cutover") == 0;
+        int col = canvas_putf(c, row, 1, -1, ROLE_WARNING, "%sype the target database's name, \"%s\", to %s: ",
+                              cuts && dashboard_operator_stops(d) ? "Have all writers been stopped? Then t" : "T", session_text(db, "targetDatabaseName"),
+                              cuts ? "cut over" : d->confirming);
         c->cursor_row = row;
         c->cursor_col = 1 + col + canvas_put(c, row, 1 + col, -1, ROLE_INPUT, d->word);
     } else if (d->message[0]) {

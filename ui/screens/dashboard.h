@@ -49,6 +49,8 @@ void dashboard_refresh(struct dashboard *d);
 void dashboard_tick(struct dashboard *d);
 /* In words how the database that is shown stands; borrowed. */
 const char *dashboard_state(const struct dashboard *d);
+/* Is it the operator who stops writes (cutover.stopWrites)? */
+bool dashboard_operator_stops(const struct dashboard *d);
 void dashboard_head(const struct dashboard *d, struct canvas *canvas);
 void dashboard_draw(struct dashboard *d, struct canvas *canvas);
 /* False: the key means nothing here, and is for who shows the screen (leaving, help). */
