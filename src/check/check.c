@@ -8,11 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "check/run.h"
 #include "pg/ident.h"
 #include "sql/sql.h"
 
+/* Of each statement of a check, and of all of them together; the slot probe of old servers takes a minute. */
 #define STATEMENT_TIMEOUT_MS 30000
+#define CHECK_TIMEOUT_MS 120000
+#define DEEP_STATEMENT_TIMEOUT_MS 600000
+#define DEEP_TIMEOUT_MS 3600000
 #define LISTED_ITEMS 10
 #define LISTED_FIXES 50
 #define DEFAULT_AGE_S 60
@@ -430,7 +435,18 @@ static bool applies(const struct check_run *run, const struct check *check)
     return c && version_fits(check, c->version);
 }
 
-static bool run_one(struct check_run *run, const struct check *check, struct err *err)
+static void set_deadlines(const struct check_run *run, int statement_ms, int64_t until_ms)
+{
+    struct conn *conns[] = {run->context->source, run->context->target};
+
+    for (size_t i = 0; i < 2; i++)
+        if (conns[i]) {
+            conns[i]->timeout_ms = statement_ms;
+            conns[i]->until_ms = until_ms;
+        }
+}
+
+static bool ask(struct check_run *run, const struct check *check, struct err *err)
 {
     run->provider = run->providers[check->side] ? run->providers[check->side] : "";
     if (check->run)
@@ -438,6 +454,17 @@ static bool run_one(struct check_run *run, const struct check *check, struct err
     if (check->sql)
         return run_sql(run, check, err);
     return run_tables(run, check);
+}
+
+static bool run_one(struct check_run *run, const struct check *check, struct err *err)
+{
+    bool is_deep = check->when & WHEN_DEEP;
+
+    set_deadlines(run, is_deep ? DEEP_STATEMENT_TIMEOUT_MS : STATEMENT_TIMEOUT_MS,
+                  clock_mono_ms() + (is_deep ? DEEP_TIMEOUT_MS : CHECK_TIMEOUT_MS));
+    bool ok = ask(run, check, err);
+    set_deadlines(run, STATEMENT_TIMEOUT_MS, 0);
+    return ok;
 }
 
 /* The statements that let our role run the check. */

@@ -236,6 +236,8 @@ bool conn_next_result(struct conn *c, PGresult **res, struct err *err)
 {
     int64_t until = c->timeout_ms ? clock_mono_ms() + c->timeout_ms : 0;
 
+    if (c->until_ms && (!until || c->until_ms < until))
+        until = c->until_ms;
     *res = NULL;
     if (!c->pg) {
         set_lost(c, err);
@@ -245,7 +247,10 @@ bool conn_next_result(struct conn *c, PGresult **res, struct err *err)
         int64_t left = until ? until - clock_mono_ms() : -1;
         int ready = until && left <= 0 ? 0 : conn_wait(c, false, (int)left, -1, err);
         if (ready == 0) {
-            err_set(err, ERR_TIMEOUT, "%s: no answer within %d ms", c->label, c->timeout_ms);
+            if (until == c->until_ms)
+                err_set(err, ERR_TIMEOUT, "%s: no answer in time", c->label);
+            else
+                err_set(err, ERR_TIMEOUT, "%s: no answer within %d ms", c->label, c->timeout_ms);
             if (err)
                 err->retryable = true;
         }

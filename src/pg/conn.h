@@ -40,6 +40,7 @@ struct conn {
     enum conn_side side;
     int version;         /* PQserverVersion: 150020 */
     int timeout_ms;      /* deadline of each statement, 0 none; the caller may set it */
+    int64_t until_ms;    /* deadline of all of them together, monotonic, 0 none; the caller may set it */
     bool replica_role;   /* CONN_WRITER: session_replication_role could be set */
     int recorded;        /* statements of the open transaction that are in the record */
 };

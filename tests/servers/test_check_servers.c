@@ -4,6 +4,7 @@
  *   test_check_servers SOURCE TARGET [TARGET_DATABASE]   prints "F source wal-level message" lines; what
  *                                                        needs a cluster of its own is tested with it */
 #include "base/buf.h"
+#include "base/clock.h"
 #include "check/check.h"
 #include "pair.h"
 
@@ -843,6 +844,28 @@ static void test_without_target(void)
     drop_databases(&keyless);
 }
 
+/* A deadline of several statements together: the one that is too late ends, and the connection can be used again. */
+static void test_deadline(void)
+{
+    struct conn c = CONN_INIT;
+    struct err err = ERR_INIT;
+    int64_t began_ms = clock_mono_ms();
+
+    connect_to(&c, source_uri, SIDE_SOURCE, NULL, "postgres");
+    c.timeout_ms = 30000;
+    c.until_ms = clock_mono_ms() + 1000;
+    CHECK_TRUE(conn_command(&c, "SELECT pg_catalog.pg_sleep(0.1)", &err));
+    CHECK_TRUE(!conn_command(&c, "SELECT pg_catalog.pg_sleep(20)", &err));
+    CHECK_INT(err.code, ERR_TIMEOUT);
+    CHECK_CONTAINS(err.message, "no answer in time");
+    CHECK_TRUE(clock_mono_ms() - began_ms < 15000);
+    err_clear(&err);
+    c.until_ms = 0;
+    CHECK_TRUE(conn_is_open(&c) && conn_command(&c, "SELECT 1", &err));
+    err_clear(&err);
+    conn_close(&c);
+}
+
 static void test_lost_connection(void)
 {
     static const struct fixture clean = {.source_sql = KEYED};
@@ -907,6 +930,7 @@ int main(int argc, char **argv)
         {"faults", test_faults},
         {"no target", test_without_target},
         {"a lost connection", test_lost_connection},
+        {"a deadline", test_deadline},
         {NULL, NULL},
     };
 
