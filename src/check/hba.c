@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "pg/ident.h"
 
 void hba_refusal_release(struct hba_refusal *refusal)
 {
@@ -72,28 +73,18 @@ bool hba_refusal_parse(struct hba_refusal *refusal, const char *message)
     return fits_in_record(refusal->user) && (!refusal->database || fits_in_record(refusal->database));
 }
 
-static void add_name(struct buf *out, const char *name)
-{
-    buf_addch(out, '"');
-    for (; *name; name++) {
-        if (*name == '"')
-            buf_addch(out, '"');
-        buf_addch(out, *name);
-    }
-    buf_addch(out, '"');
-}
-
+/* In this file names are quoted as in SQL. */
 char *hba_record(const struct hba_refusal *refusal, const char *method)
 {
     struct buf out = BUF_INIT;
 
     buf_addstr(&out, !refusal->address ? "local " : refusal->encrypted ? "hostssl " : "host ");
     if (refusal->database)
-        add_name(&out, refusal->database);
+        ident_add(&out, refusal->database);
     else
         buf_addstr(&out, "replication");
     buf_addch(&out, ' ');
-    add_name(&out, refusal->user);
+    ident_add(&out, refusal->user);
     if (refusal->address)
         buf_addf(&out, " %s/%d", refusal->address, strchr(refusal->address, ':') ? 128 : 32);
     buf_addf(&out, " %s", method);

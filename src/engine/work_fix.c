@@ -1,6 +1,8 @@
 /* The end of what the operator had mended in place ("check --fix"). */
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/json.h"
 #include "engine/fix_store.h"
 #include "engine/fix_undo.h"
 #include "engine/works.h"
@@ -12,6 +14,23 @@ bool fixes_are_left(const struct migration *m)
 
     free(state_dir);
     return left;
+}
+
+void work_tell_fixes(struct work *work)
+{
+    char *state_dir = migration_state_dir(work->m);
+    cJSON *entries = fix_store_read(state_dir, work->m->name, NULL);
+    const cJSON *entry;
+
+    cJSON_ArrayForEach(entry, entries)
+    {
+        const char *migrated = json_str(entry, "migrated");
+        if (migrated && strcmp(migrated, work->p->name) == 0)
+            work_event(work, "info", "mended before it began, %s on the %s, as %s at %s: %s", json_str(entry, "id"), json_str(entry, "side"),
+                       json_str(entry, "role"), json_str(entry, "time"), json_str(entry, "statements"));
+    }
+    cJSON_Delete(entries);
+    free(state_dir);
 }
 
 static void tell(void *arg, const char *level, const char *text)

@@ -112,6 +112,7 @@ bool work_check(struct work *work, struct err *err)
 {
     struct preflight pre = PREFLIGHT_INIT;
 
+    work_tell_fixes(work);
     pre.show = on_command;
     pre.show_arg = work;
     bool ok = preflight_run(&pre, &work->m->plan, work->p->plan, on_phase, work, err);

@@ -129,6 +129,8 @@ struct repl_slot;
 bool work_make_snapshot(struct work *work, struct conn *repl, int timeout_ms, struct repl_slot *slot,
                         struct err *err);
 
+/* Tells what "check --fix" did for this database, so that it stands in the migration's record. */
+void work_tell_fixes(struct work *work);
 /* Takes back what "check --fix" did for this database (all: for every one, but for rights, which deleting it still needs) and
  * what is not to stay. What cannot be is told, and
  * keeps nothing from ending. */

@@ -114,6 +114,7 @@ run check "$PGC_DIR/shop.json"
 assert_run "all is granted" 0
 run --batch "$PGC_DIR/shop.json" --until ready
 assert_run "ready" 0
+assert_contains "what was mended before stands in the migration's record" "$(cat "$STATE/shop/log.jsonl")" "mended before it began, repl-role on the source, as postgres"
 on source shop -c "INSERT INTO t VALUES (1000, 'x')" -c 'UPDATE "O'"'"'dd ""name" SET v = '"'y'" 2>/dev/null
 run_when_ready cutover shop
 assert_run "cutover" 0
