@@ -39,6 +39,8 @@ struct applier_ddl {
     bool (*aside)(void *arg, const char *sql, struct err *err);
     /* An event for people; level as of migration_event(). */
     void (*tell)(void *arg, const char *level, const char *text);
+    /* The role of the target that stands for one of the source; borrowed until the next call. NULL: each for itself. */
+    const char *(*role)(void *arg, const char *name);
 };
 
 struct applier_options {

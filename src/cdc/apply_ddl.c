@@ -758,12 +758,30 @@ static bool forget_targets(struct applier *applier, struct err *err)
     return !applier->group.tables_changed || apply_read_tables(applier, err);
 }
 
-static bool read_entry(const struct change *change, struct entry *entry, struct err *err)
+/* Owners, wherever the entry names them, as the target calls them. */
+static void map_owners(const struct applier *applier, cJSON *json)
+{
+    const struct applier_ddl *ddl = applier->options.ddl;
+    cJSON *item;
+
+    if (!ddl->role)
+        return;
+    cJSON_ArrayForEach(item, json)
+    {
+        if (item->string && strcmp(item->string, "owner") == 0 && cJSON_IsString(item))
+            cJSON_SetValuestring(item, ddl->role(ddl->arg, item->valuestring));
+        else
+            map_owners(applier, item);
+    }
+}
+
+static bool read_entry(const struct applier *applier, const struct change *change, struct entry *entry, struct err *err)
 {
     const struct tuple *tuple = &change->new_tuple;
 
     if (tuple->count == 1 && tuple->values[0].kind == VALUE_TEXT)
         entry->json = cJSON_ParseWithLength(tuple->values[0].data, tuple->values[0].len);
+    map_owners(applier, entry->json);
     entry->tag = json_str(entry->json, "tag");
     entry->query = json_str(entry->json, "query");
     if (!entry->tag || !entry->query) {
@@ -787,7 +805,7 @@ void apply_note_ddl_log(struct applier *applier, const struct change *relation)
 bool apply_ddl(struct applier *applier, const struct change *change, struct err *err)
 {
     struct entry entry = {0};
-    bool ok = change->kind != CHANGE_INSERT || read_entry(change, &entry, err);
+    bool ok = change->kind != CHANGE_INSERT || read_entry(applier, change, &entry, err);
 
     if (ok && entry.json)
         ok = apply_group_piece(applier, err) &&

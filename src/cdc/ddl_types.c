@@ -224,4 +224,6 @@ void ddl_decide_type(const cJSON *after, const cJSON *target, size_t *aside, str
     } else {
         decide_composite(plan, after, target);
     }
+    if (target && plan->verdict != DDL_STOP && !ddl_same_text(after, target, "owner"))
+        ddl_add_owner(plan, "TYPE", ddl_text(after, "owner"));
 }

@@ -564,6 +564,18 @@ static bool apply_stream(struct apply *a, struct err *err)
     return false;
 }
 
+/* schema.roleMap, of what schema changes make. */
+static const char *role_of(void *arg, const char *name)
+{
+    const struct apply *a = arg;
+    const struct plan *plan = &a->work->m->plan;
+
+    for (size_t i = 0; i < plan->schema_role_count; i++)
+        if (strcmp(plan->schema_role_map[i].from, name) == 0)
+            return plan->schema_role_map[i].to;
+    return name;
+}
+
 bool work_apply(struct work *work, struct err *err)
 {
     static const enum applier_policy policies[] = {[CONFLICT_STOP_TABLE] = APPLIER_STOPS_TABLE,
@@ -571,7 +583,7 @@ bool work_apply(struct work *work, struct err *err)
                                                    [CONFLICT_UPSERT] = APPLIER_UPSERTS};
     struct apply a = {.work = work, .stops = cJSON_CreateArray(), .aside = CONN_INIT};
     const struct applier_ddl ddl = {
-        .log_schema = work->p->slot, .arg = &a, .aside = run_aside, .tell = tell_event};
+        .log_schema = work->p->slot, .arg = &a, .aside = run_aside, .tell = tell_event, .role = role_of};
     struct applier_options options = {
         .start_lsn = work->p->start_lsn,
         .same_types = work->m->plan.schema_mode == SCHEMA_COPY,

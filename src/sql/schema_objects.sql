@@ -38,12 +38,12 @@ FROM relation r
 JOIN pg_catalog.pg_constraint k ON k.conrelid = r.oid
 WHERE k.contype NOT IN ('n', 't') AND coalesce(pg_catalog.to_jsonb(k) ->> 'conparentid', '0') = '0'
 UNION ALL
-SELECT 'TRIGGER', r.nspname, pg_catalog.concat(r.relname, ' ', t.tgname), pg_catalog.pg_get_triggerdef(t.oid) || ' enabled ' || t.tgenabled
+SELECT 'TRIGGER', r.nspname, pg_catalog.concat(r.relname, ' ', t.tgname), pg_catalog.pg_get_triggerdef(t.oid) || ' enabled ' || t.tgenabled::pg_catalog.text
 FROM relation r
 JOIN pg_catalog.pg_trigger t ON t.tgrelid = r.oid
 WHERE NOT t.tgisinternal AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE h.inhrelid = r.oid)
 UNION ALL
-SELECT 'RULE', r.nspname, pg_catalog.concat(r.relname, ' ', w.rulename), pg_catalog.pg_get_ruledef(w.oid) || ' enabled ' || w.ev_enabled
+SELECT 'RULE', r.nspname, pg_catalog.concat(r.relname, ' ', w.rulename), pg_catalog.pg_get_ruledef(w.oid) || ' enabled ' || w.ev_enabled::pg_catalog.text
 FROM relation r
 JOIN pg_catalog.pg_rewrite w ON w.ev_class = r.oid
 WHERE w.rulename <> '_RETURN'

@@ -6,6 +6,7 @@
 # Other versions: PGC_SOURCE_BIN, PGC_TARGET_BIN.
 PGC_BIN=${PGC_SOURCE_BIN:-$PGC_BIN} cluster_start source || exit 1
 PGC_BIN=${PGC_TARGET_BIN:-$PGC_BIN} cluster_start target || exit 1
+PGC_TOOLS=$(dirname "$(ls -d /usr/lib/postgresql/*/bin/pg_dump /usr/pgsql-*/bin/pg_dump 2>/dev/null | tail -n 1)")
 on target postgres -c "CREATE ROLE plain LOGIN CREATEDB CREATEROLE"
 
 disabled='"foreignKeys": "disable", "triggers": "disable"'
@@ -67,14 +68,18 @@ make_target() { # DATABASE: by somebody's pg_dump -s; plain owns it
     grep ERROR "$PGC_DIR/made" | grep -v "schema \"public\"\|parameter" && fail "the target's schema"
 }
 
-PGC_TOOLS=$(dirname "$(ls -d /usr/lib/postgresql/*/bin/pg_dump /usr/pgsql-*/bin/pg_dump 2>/dev/null | tail -n 1)")
 
 dump_of() { # CLUSTER DATABASE
-    "$PGC_TOOLS/pg_dump" -s -O --no-publications -h "$PGC_DIR/$1" -U postgres "$2" | sed '/^\\\(un\)\?restrict /d'
+    "$PGC_TOOLS/pg_dump" -s -O --no-publications -h "$PGC_DIR/$1" -U postgres "$2" | sed '/^\\\(un\)\?restrict /d; /^-- Dumped/d'
 }
 
+# No pg_dump reads a server that is newer than itself.
+can_dump=$([ "$(on target postgres -c 'SHOW server_version_num')" -lt "$(("$("$PGC_TOOLS/pg_dump" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')" * 10000 + 10000))" ] && echo 1)
+
 same_dump() { # WHAT DATABASE FILE
-    if diff "$3" <(dump_of target "$2") >"$PGC_DIR/diff"; then
+    if [ ! "$can_dump" ]; then
+        echo "not compared by pg_dump: $1"
+    elif diff "$3" <(dump_of target "$2") >"$PGC_DIR/diff"; then
         pass "$1: the target's schema is what it was to be"
     else
         fail "$1: the target's schema: $(cat "$PGC_DIR/diff")"
@@ -181,8 +186,8 @@ test_copy() {
     assert_equal "copy: nothing was frozen" "$(on source copied -c "SHOW default_transaction_read_only")" off
     on source copied -c "DELETE FROM part WHERE id >= 100000"
     moved copied copied
-    dump_of source copied | sed 's/public\.stray\b/other.strays/g' | grep -v "^--" | sort -u >"$PGC_DIR/copied.want"
-    diff "$PGC_DIR/copied.want" <(dump_of target copied | grep -v "^--\|SCHEMA other" | sort -u) >"$PGC_DIR/diff" && pass "copy: the same pg_dump -s" || fail "copy: $(cat "$PGC_DIR/diff")"
+    [ ! "$can_dump" ] || dump_of source copied | sed 's/public\.stray\b/other.strays/g' | grep -v "^--" | sort -u >"$PGC_DIR/copied.want"
+    [ ! "$can_dump" ] || { diff "$PGC_DIR/copied.want" <(dump_of target copied | grep -v "^--\|SCHEMA other" | sort -u) >"$PGC_DIR/diff" && pass "copy: the same pg_dump -s" || fail "copy: $(cat "$PGC_DIR/diff")"; }
     assert_equal "copy: compared by itself, under the new names" "$(status_of copied "SELECT string_agg(d->>'object' || ' ' || coalesce(d->>'decision', '?'), ',') FROM output, json_array_elements(item#>'{schemaComparison,list}') d WHERE type = 'DatabaseLevelOutput'")" "SCHEMA other map"
     run schema --compare "$PGC_DIR/copied.json"
     assert_run "copy: compared" 0; [ "$status" = 0 ] || echo "$out" | head -40

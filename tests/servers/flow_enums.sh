@@ -54,11 +54,16 @@ SQL
 }
 
 dump_of() { # CLUSTER DATABASE
-    "$PGC_TOOLS/pg_dump" -s -N "pgcutover*" --no-publications -h "$PGC_DIR/$1" -U postgres "$2" | sed '/^\\\(un\)\?restrict /d'
+    "$PGC_TOOLS/pg_dump" -s -N "pgcutover*" --no-publications -h "$PGC_DIR/$1" -U postgres "$2" | sed '/^\\\(un\)\?restrict /d; /^-- Dumped/d'
 }
 
+# No pg_dump reads a server that is newer than itself.
+can_dump=$([ "$(on target postgres -c 'SHOW server_version_num')" -lt "$(("$("$PGC_TOOLS/pg_dump" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')" * 10000 + 10000))" ] && echo 1)
+
 same_dump() { # WHAT DATABASE FILE
-    if diff "$3" <(dump_of target "$2") >"$PGC_DIR/diff"; then
+    if [ ! "$can_dump" ]; then
+        echo "not compared by pg_dump: $1"
+    elif diff "$3" <(dump_of target "$2") >"$PGC_DIR/diff"; then
         pass "$1: the target's schema is what it was to be"
     else
         fail "$1: the target's schema: $(cat "$PGC_DIR/diff")"

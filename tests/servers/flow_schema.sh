@@ -266,7 +266,18 @@ SQL
     assert_equal "a role that is to stand for another is missing: exit code" "$status" 3
     assert_contains "a role that is to stand for another is missing" "$out" "roles that schema.roleMap names do not exist: \"new 'reader'\""
     on target postgres -c "CREATE ROLE \"new 'reader'\""
-    run --batch "$PGC_DIR/owned.json" --until done
+    run --batch "$PGC_DIR/owned.json"
+    assert_run "role map: ready" 0
+    on source owned -o /dev/null <<'SQL'
+CREATE TABLE app.later (id int PRIMARY KEY);
+ALTER TABLE app.later OWNER TO old_owner;
+INSERT INTO app.later VALUES (1);
+CREATE TYPE app.later_type AS ENUM ('a');
+ALTER TYPE app.later_type OWNER TO old_owner;
+SQL
+    is_there() { [ "$(on target owned -c "SELECT count(*) FROM app.later" 2>/dev/null)" = 1 ]; }
+    wait_until 30 is_there || fail "role map: a table that is made later"
+    run_when_ready cutover owned
     assert_run "role map" 0
     assert_equal "role map: no other roles are made" "$(on target postgres -c "SELECT string_agg(rolname, ',') FROM pg_roles WHERE rolname IN ('old_owner', 'Old Reader', 'kept')")" kept
     cat >"$PGC_DIR/roles.sed" <<'SED'
