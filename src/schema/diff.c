@@ -138,7 +138,10 @@ static char *plain(const char *text)
 
     for (const char *at = text; *at;) {
         size_t len = 0;
-        while (is_word(at[len]))
+        const char *end = *at == '"' ? strchr(at + 1, '"') : NULL;
+        if (end)
+            len = (size_t)(end + 1 - at);
+        while (!end && is_word(at[len]))
             len++;
         if (strncmp(at, old, sizeof old - 1) == 0) {
             buf_addstr(&out, "EXECUTEFUNCTION");

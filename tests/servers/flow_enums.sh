@@ -54,7 +54,7 @@ SQL
 }
 
 dump_of() { # CLUSTER DATABASE
-    "$PGC_TOOLS/pg_dump" -s -N "pgcutover*" --no-publications -h "$PGC_DIR/$1" -U postgres "$2" | sed '/^\\\(un\)\?restrict /d; /^-- Dumped/d'
+    "$PGC_TOOLS/pg_dump" -s -N "pgcutover*" --no-publications -h "$PGC_DIR/$1" -U postgres "$2" | sed '/^\\\(un\)\?restrict /d; /^-- Dumped/d; /^SET default_table_access_method/d; s/EXECUTE PROCEDURE/EXECUTE FUNCTION/'
 }
 
 # No pg_dump reads a server that is newer than itself.
@@ -63,7 +63,7 @@ can_dump=$([ "$(on target postgres -c 'SHOW server_version_num')" -lt "$(("$("$P
 same_dump() { # WHAT DATABASE FILE
     if [ ! "$can_dump" ]; then
         echo "not compared by pg_dump: $1"
-    elif diff "$3" <(dump_of target "$2") >"$PGC_DIR/diff"; then
+    elif diff -B "$3" <(dump_of target "$2") >"$PGC_DIR/diff"; then
         pass "$1: the target's schema is what it was to be"
     else
         fail "$1: the target's schema: $(cat "$PGC_DIR/diff")"

@@ -188,6 +188,43 @@ FK CONSTRAINT app.part part_ok_fkey applied edit"
     assert_contains "edits: status" "$out" "INDEX app.ok_half skipped: left out by the plan"
 }
 
+# --- classes of refusal, and the decisions on them: an extension and a role that are missing, something that is there already
+
+test_classes() {
+    on source postgres -c "CREATE DATABASE classes" -c "CREATE ROLE only_there"
+    on target postgres -c "CREATE DATABASE classes"
+    on source classes -o /dev/null <<'SQL'
+CREATE TABLE t (id int PRIMARY KEY, n int);
+INSERT INTO t SELECT i, i FROM generate_series(1, 20) i;
+CREATE FUNCTION body() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END';
+UPDATE pg_proc SET prosrc = 'no such body' WHERE proname = 'body'; -- bodies are not checked while the schema is made
+CREATE FUNCTION tied() RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE VIEW owned AS SELECT n FROM t;
+ALTER VIEW owned OWNER TO only_there;
+CREATE VIEW on_body AS SELECT body() AS b;
+SQL
+    # An extension that the target's host does not have.
+    on source classes -o /dev/null -c "CREATE EXTENSION citext" -c "UPDATE pg_extension SET extname = 'not_there' WHERE extname = 'citext'"
+    # Something that is there already: a member of an extension does not count when the target is looked at.
+    on target classes -o /dev/null -c "CREATE FUNCTION tied() RETURNS int LANGUAGE sql AS 'SELECT 2'" -c "ALTER EXTENSION plpgsql ADD FUNCTION tied()"
+    plan classes '[{"name": "classes"}]' '"schema": {"roles": false}, "waive": ["owners", "ext-list"]'
+    run --batch "$PGC_DIR/classes.json"
+    assert_run "classes: refused" 1
+    assert_equal "classes: what was refused" "$(decisions_of classes | grep failed | sort)" "EXTENSION not_there failed 0A000
+FUNCTION public.tied() failed 42723
+VIEW public.owned failed 42704"
+    plan classes '[{"name": "classes"}]' '"waive": ["owners", "ext-list"], "schema": {"roles": false, "edits": [{"object": "EXTENSION not_there", "skip": true}, {"object": "COMMENT EXTENSION not_there", "skip": true},
+        {"object": "FUNCTION public.tied()", "sql": "CREATE OR REPLACE FUNCTION public.tied() RETURNS int LANGUAGE sql AS $$SELECT 1$$"},
+        {"object": "VIEW public.owned", "sql": "CREATE VIEW public.owned AS SELECT n FROM public.t"}]}'
+    run resume classes
+    assert_run "classes: decided, resumed" 0
+    wait_until 20 in_state classes classes READY_TO_COMPLETE || fail "classes: $(error_of classes)"
+    run_when_ready cutover classes
+    assert_run "classes: cutover" 0
+    assert_equal "classes: compared, each is explained" "$(status_of classes "SELECT string_agg(concat_ws(' ', d->>'object', d->>'decision'), ',' ORDER BY d->>'object') FROM output, json_array_elements(item#>'{schemaComparison,list}') d WHERE type = 'DatabaseLevelOutput'")" "COMMENT EXTENSION not_there skip,EXTENSION not_there skip,FUNCTION public.tied() edit,VIEW public.owned edit"
+    assert_equal "classes: a body that no server takes comes along as it is" "$(on target classes -c "SELECT prosrc FROM pg_proc WHERE proname = 'body'")" "no such body"
+}
+
 test_skip() {
     make_refused skips
     plan skips '[{"name": "skips"}]' '"schema": {"onError": "skip-and-report"}'
@@ -378,6 +415,6 @@ index: CREATE INDEX t_n ON public.t USING btree (n) WHERE (n > 3)'
     assert_equal "existing: triggers fire again" "$(on target there -c "INSERT INTO t VALUES (5000, 5); SELECT string_agg(what, ',' ORDER BY what) FROM log WHERE what LIKE '% 5000'")" "Only origin t 5000,always t 5000"
 }
 
-for t in ${PGC_TESTS:-script decisions skip after roles existing}; do
+for t in ${PGC_TESTS:-script decisions classes skip after roles existing}; do
     "test_$t"
 done
