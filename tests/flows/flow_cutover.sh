@@ -80,6 +80,7 @@ press Enter
 expect "to the end" "clean up  *[0-9.]* s"
 expect "with the clock" "Writes were stopped for [0-9.]* s"
 expect "the hook has run" "hook after .* led there"
+expect "it has ended" "✓ done"
 press q
 pgc status shop --json | tr -d '\n' >"$PGC_DIR/status"
 names() { grep -o "\"$1\": *\[[^]]*\]" "$PGC_DIR/status" | grep -o '"name": *"[^"]*"' | sort -u; }

@@ -150,6 +150,7 @@ expect "the word is asked for again" "Type the target database's name"
 press shop Enter
 expect "the steps of the cutover" "open the target .*done"
 expect "how long writes were stopped" "Writes were stopped for"
+expect "it has ended" "✓ done"
 press f
 expect "what came of it" "3 equal, 0 different, 0 not compared"
 expect "what is left" "source: read-only shop"

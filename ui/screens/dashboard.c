@@ -255,9 +255,11 @@ static void draw_message(const struct dashboard *d, struct canvas *c, int row)
 
     if (d->confirming) {
         bool cuts = strcmp(d->confirming, "cutover") == 0;
-        int col = canvas_putf(c, row, 1, -1, ROLE_WARNING, "%sype the target database's name, \"%s\", to %s: ",
-                              cuts && dashboard_operator_stops(d) ? "Have all writers been stopped? Then t" : "T", session_text(db, "targetDatabaseName"),
-                              cuts ? "cut over" : d->confirming);
+        const char *name = session_text(db, "targetDatabaseName");
+        int col = cuts && dashboard_operator_stops(d)
+                      ? canvas_putf(c, row, 1, -1, ROLE_WARNING, "Are all writers stopped? Then type the target database's name, \"%s\": ", name)
+                      : canvas_putf(c, row, 1, -1, ROLE_WARNING, "Type the target database's name, \"%s\", to %s: ", name,
+                                    cuts ? "cut over" : d->confirming);
         c->cursor_row = row;
         c->cursor_col = 1 + col + canvas_put(c, row, 1 + col, -1, ROLE_INPUT, d->word);
     } else if (d->message[0]) {
