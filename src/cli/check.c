@@ -8,6 +8,7 @@
 #include "check/fixes.h"
 #include "cli/cli.h"
 #include "engine/preflight.h"
+#include "engine/server_log.h"
 
 /* What comes of all databases together. */
 struct outcome {
@@ -57,6 +58,22 @@ static bool write_fixes(const struct options *o, const struct fixes *fixes, stru
     return ok;
 }
 
+/* A server that is down after it was to be restarted: its log says why. */
+static void show_log(const struct options *o, const struct plan *plan, struct err *err)
+{
+    enum conn_side side = strncmp(err->message, "target", 6) == 0 ? SIDE_TARGET : SIDE_SOURCE;
+
+    if (err->code != ERR_CONNECTION || !err->retryable)
+        return;
+    char *state_dir = cli_state_dir(o, plan);
+    char *text = server_log_end(state_dir, plan, side, o->quiet ? NULL : cli_show_command, NULL);
+
+    if (text)
+        err_detail(err, "%s", text);
+    free(text);
+    free(state_dir);
+}
+
 int cmd_check(const struct options *o)
 {
     struct plan plan;
@@ -83,10 +100,12 @@ int cmd_check(const struct options *o)
     }
     cJSON_Delete(outcome.all);
     fixes_release(&outcome.fixes);
+    if (!ok) {
+        cli_hint_hba(o, &err);
+        show_log(o, &plan, &err);
+    }
     cli_close_tunnels(&plan, &tunnels);
     plan_release(&plan);
-    if (!ok)
-        cli_hint_hba(o, &err);
     if (!ok)
         code = cli_fail(o, &err);
     else if (outcome.failures)

@@ -11,6 +11,7 @@
 #include "engine/fix_setting.h"
 #include "engine/fix_store.h"
 #include "engine/preflight.h"
+#include "engine/server_log.h"
 
 #define STATEMENT_TIMEOUT_MS 30000
 #define RELOAD_WAIT_MS 5000
@@ -161,7 +162,7 @@ static char *exact_undo(struct conn *c, const struct fix *fix)
     return buf_take(&settings);
 }
 
-static cJSON *entry_of(const struct fix *fix, const struct fix_request *request, const struct conn *c)
+static cJSON *entry_of(const struct fix *fix, const struct fix_request *request, struct conn *c)
 {
     cJSON *entry = cJSON_CreateObject();
 
@@ -176,6 +177,8 @@ static cJSON *entry_of(const struct fix *fix, const struct fix_request *request,
     json_add_bool(entry, "lasts", fix->lasts);
     json_add_bool(entry, "right", fix_is_right(fix->statements));
     json_add_time(entry, "time", clock_wall_us());
+    if (fix->needs == NEEDS_RESTART)
+        server_log_note(entry, request->plan, fix->side, c);
     return entry;
 }
 

@@ -3,7 +3,7 @@
  * that failed at the next check.
  *
  * STATE/.fixes/NAME.json: an array of {"seq","id","side","databaseName","migrated","role","statements","undo","reload","lasts","right",
- * "time"}, and "hba" where it is about pg_hba.conf; statements and undo have one statement a line. The file is gone with its last entry. */
+ * "time"}, "hba" where it is about pg_hba.conf, "logFile" where a restart is to follow; statements and undo have one statement a line. The file is gone with its last entry. */
 #ifndef PGC_ENGINE_FIX_STORE_H
 #define PGC_ENGINE_FIX_STORE_H
 

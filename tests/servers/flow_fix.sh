@@ -178,6 +178,14 @@ if [ "${limits:-}" ]; then
     assert_contains "wal_level: said" "$out" "Restart the source, then check again."
     assert_contains "wal_level: it stays" "$out" "It stays when the migration ends"
     assert_equal "nobody restarted it" "$(on source postgres -c 'SHOW wal_level')" replica
-    cluster_stop source && cluster_again source
+    # a server that does not come up again: the end of its log says why
+    cp "$PGC_DIR/source/data/postgresql.conf" "$PGC_DIR/conf.before"
+    echo 'no_such_setting = 1' | as_server tee -a "$PGC_DIR/source/data/postgresql.conf" >/dev/null
+    cluster_stop source
+    cluster_again source >/dev/null 2>&1 && fail "it came up"
+    run check "$PGC_DIR/again.json"
+    assert_run "it does not come up" 1 "on this host: tail -n 10 -- '" 'unrecognized configuration parameter "no_such_setting"'
+    as_server tee "$PGC_DIR/source/data/postgresql.conf" <"$PGC_DIR/conf.before" >/dev/null
+    cluster_again source
     assert_equal "after the restart" "$(on source postgres -c 'SHOW wal_level')" logical
 fi
