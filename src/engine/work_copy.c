@@ -1,4 +1,7 @@
-/* copy: brings tables, or parts of large ones, over, one after another, under the epoch's snapshot. */
+/* copy: brings tables, or parts of large ones, over, one after another, under the epoch's snapshot.
+ *
+ * Each job adopts the snapshot anew and ends its transaction: a lock on a table that is copied already would keep the application from
+ * TRUNCATE and ALTER TABLE, and whoever comes behind these from everything, for as long as other tables are copied. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,7 +133,13 @@ static bool copy_failed(struct copier *c, const struct table *t, struct err *err
         return false;
     }
     work_report_failed(c->work, t, err);
-    return snapshot_adopt(&c->source, c->work->p->snapshot, err);
+    return true;
+}
+
+/* The transaction that the connection is opened with counts for the first job. */
+static bool in_snapshot(struct copier *c, struct err *err)
+{
+    return PQtransactionStatus(c->source.pg) == PQTRANS_INTRANS || snapshot_adopt(&c->source, c->work->p->snapshot, err);
 }
 
 static bool copy_one(struct copier *c, const struct table *t, struct err *err)
@@ -141,6 +150,8 @@ static bool copy_one(struct copier *c, const struct table *t, struct err *err)
 
     c->table = t;
     c->told_ms = clock_mono_ms();
+    if (!in_snapshot(c, err))
+        return false;
     if (copy_table(&c->source, &c->target, &job, &progress, &result, err)) {
         work_report_copied(c->work, t, &result, job.epoch_lsn);
         return true;
@@ -153,6 +164,8 @@ static bool cut(struct copier *c, const struct table *t, const cJSON *message, s
     struct copy_job job = job_of(c, t);
     int parts;
 
+    if (!in_snapshot(c, err))
+        return false;
     if (!copy_prepare_parts(&c->source, &c->target, &job, c->work->p->snapshot, json_i64(message, "bytes", 0),
                             json_i64(message, "partBytes", 0), &parts, err))
         return copy_failed(c, t, err);
@@ -173,6 +186,8 @@ static bool copy_part(struct copier *c, const struct table *t, int number, struc
     job.part = &part;
     c->table = t;
     c->told_ms = clock_mono_ms();
+    if (!in_snapshot(c, err))
+        return false;
     if (!copy_table(&c->source, &c->target, &job, &progress, &result, err))
         return copy_failed(c, t, err);
     cJSON *message = copied_json("part_copied", t, &result, job.epoch_lsn);
@@ -194,13 +209,12 @@ static bool copy_together(struct copier *c, const struct table *const *tables, s
 
     for (size_t i = 0; i < count; i++)
         jobs[i] = job_of(c, tables[i]);
-    bool ok = copy_tables(&c->source, &c->target, jobs, count, &progress, results, err);
+    bool ok = in_snapshot(c, err) && copy_tables(&c->source, &c->target, jobs, count, &progress, results, err);
     for (size_t i = 0; ok && i < count; i++)
         work_report_copied(c->work, tables[i], &results[i], jobs[i].epoch_lsn);
     if (!ok && !ends_worker(c, err)) {
         log_err(LOG_INFO, err);
         err_clear(err);
-        snapshot_adopt(&c->source, c->work->p->snapshot, err);
     }
     free(jobs);
     free(results);
@@ -218,7 +232,7 @@ static bool copy_job_tables(struct copier *c, const struct table *const *tables,
     return ok;
 }
 
-static bool do_job(struct copier *c, const char *type, const cJSON *message, struct err *err)
+static bool do_what_is_asked(struct copier *c, const char *type, const cJSON *message, struct err *err)
 {
     const struct table *table = pipeline_table(c->work->p, json_str(message, "oid"));
     size_t count = 0;
@@ -231,6 +245,12 @@ static bool do_job(struct copier *c, const char *type, const cJSON *message, str
     bool ok = copy_job_tables(c, tables, count, err);
     free(tables);
     return ok;
+}
+
+static bool do_job(struct copier *c, const char *type, const cJSON *message, struct err *err)
+{
+    return do_what_is_asked(c, type, message, err) &&
+           (PQtransactionStatus(c->source.pg) == PQTRANS_IDLE || conn_command(&c->source, "COMMIT", err));
 }
 
 /* The next job; what is said meanwhile of the rate is taken. */

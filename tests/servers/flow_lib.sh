@@ -36,8 +36,8 @@ flow_plan() { # NAME DATABASE [JSON]
 JSON
 }
 
-status() { # NAME: one object a line, without the indexes that are built just now
-    pgc status "$1" --json 2>/dev/null | tr -d '\n' | sed 's/"indexBuilds": *\[[^]]*\]/"indexBuilds": []/g; s/[}{]/\n/g'
+status() { # NAME: one object a line, without the indexes that are built just now and the steps of the cutover
+    pgc status "$1" --json 2>/dev/null | tr -d '\n' | sed -E 's/"(indexBuilds|cutoverOutline|cutoverSteps)": *\[[^]]*\]/"\1": []/g; s/[}{]/\n/g'
 }
 
 value() { # KEY, from stdin
