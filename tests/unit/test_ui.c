@@ -588,7 +588,16 @@ static void test_log(void)
     type(&d, "k");
     append(path, "{\"level\":\"info\",\"component\":\"engine\",\"message\":\"more\"}\n");
     dashboard_tick(&d);
+    struct canvas canvas;
+    canvas_init(&canvas, 24, 80, &glyphs_utf8);
+    dashboard_draw(&d, &canvas);
     CHECK_INT(d.log.selected, 1);
+    type(&d, "G");
+    append(path, "{\"level\":\"info\",\"component\":\"engine\",\"message\":\"and more\"}\n");
+    dashboard_tick(&d);
+    dashboard_draw(&d, &canvas);
+    CHECK_INT(d.log.selected, 4);
+    canvas_release(&canvas);
     type(&d, "w/SPACE");
     draw_all(&d, "log_filter");
     dashboard_key(&d, KEY_ESCAPE);

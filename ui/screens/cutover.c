@@ -232,12 +232,6 @@ void pane_cutover(struct dashboard *d, struct canvas *c, int row, int rows)
 
 /* --- keys --- */
 
-static void say(struct dashboard *d, bool is_error, const char *text)
-{
-    snprintf(d->message, sizeof d->message, "%s", text);
-    d->is_error = is_error;
-}
-
 static void move(struct dashboard *d, int by)
 {
     int count = cJSON_GetArraySize(outline_of(d));
@@ -249,7 +243,7 @@ static void move(struct dashboard *d, int by)
 static void ask_to_undo(struct dashboard *d)
 {
     d->undoing = true;
-    say(d, false, "y undoes the cutover, and the source goes on as before. Any other key lets it run.");
+    dashboard_say(d, false, "y undoes the cutover, and the source goes on as before. Any other key lets it run.");
 }
 
 static void answer(struct dashboard *d, int key)
@@ -277,7 +271,7 @@ bool cutover_key(struct dashboard *d, int key)
         if (is_running(d))
             ask_to_undo(d);
         else
-            say(d, true, "No cutover runs that could be undone.");
+            dashboard_say(d, true, "No cutover runs that could be undone.");
         return true;
     case 'B': dashboard_ask_ended(d, "fallback"); return true;
     case KEY_ESCAPE:

@@ -315,7 +315,7 @@ void dashboard_draw(struct dashboard *d, struct canvas *c)
 
 /* --- keys --- */
 
-static void say(struct dashboard *d, bool is_error, const char *text)
+void dashboard_say(struct dashboard *d, bool is_error, const char *text)
 {
     snprintf(d->message, sizeof d->message, "%s", text);
     d->is_error = is_error;
@@ -364,12 +364,12 @@ static void key_confirm(struct dashboard *d, int key)
     const cJSON *db = dashboard_database(d);
 
     if (key == KEY_ESCAPE) {
-        say(d, false, "Nothing was done.");
+        dashboard_say(d, false, "Nothing was done.");
         d->confirming = NULL;
     } else if (key != KEY_RETURN) {
         edit(d->word, sizeof d->word, key);
     } else if (strcmp(d->word, session_text(db, "targetDatabaseName")) != 0) {
-        say(d, true, "That is not the target database's name. Nothing was done.");
+        dashboard_say(d, true, "That is not the target database's name. Nothing was done.");
         d->confirming = NULL;
     } else if (strcmp(d->confirming, "delete") == 0 || strcmp(d->confirming, "fallback") == 0) {
         d->asked = d->confirming;
@@ -439,7 +439,7 @@ static void confirm(struct dashboard *d, const char *command)
 
     if (strcmp(command, "cutover") == 0 && strcmp(session_text(db, "migrationState"), "READY_TO_COMPLETE") != 0) {
         char *text = xasprintf("Cannot be cut over yet: %s", *why ? why : dashboard_state(d));
-        say(d, true, text);
+        dashboard_say(d, true, text);
         free(text);
         return;
     }
@@ -486,7 +486,7 @@ static void reload(struct dashboard *d, const char *database)
     char *text;
 
     if (!name || d->pane != PANE_TABLES) {
-        say(d, true, "Put the cursor on a table first.");
+        dashboard_say(d, true, "Put the cursor on a table first.");
         return;
     }
     if (d->reloads) {
@@ -498,7 +498,7 @@ static void reload(struct dashboard *d, const char *database)
     }
     d->reloads = true;
     text = xasprintf("R once more: %s is emptied on the target and loaded again, while the others go on.", name);
-    say(d, false, text);
+    dashboard_say(d, false, text);
     free(text);
 }
 
@@ -509,7 +509,7 @@ static bool key_act(struct dashboard *d, int key)
     if (!strchr("cprRtVxX", key) || !key || key > 'x')
         return false;
     if (!d->session->live) {
-        say(d, true, "No engine runs.");
+        dashboard_say(d, true, "No engine runs.");
         return key != 'r'; /* starting one is for who shows the screen */
     }
     switch (key) {

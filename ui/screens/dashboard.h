@@ -51,6 +51,8 @@ void dashboard_tick(struct dashboard *d);
 const char *dashboard_state(const struct dashboard *d);
 /* Is it the operator who stops writes (cutover.stopWrites)? */
 bool dashboard_operator_stops(const struct dashboard *d);
+/* Says something in the message line. */
+void dashboard_say(struct dashboard *d, bool is_error, const char *text);
 void dashboard_head(const struct dashboard *d, struct canvas *canvas);
 void dashboard_draw(struct dashboard *d, struct canvas *canvas);
 /* False: the key means nothing here, and is for who shows the screen (leaving, help). */

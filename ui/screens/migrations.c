@@ -64,6 +64,7 @@ static void take_status(struct migration_line *line, const cJSON *status)
     const cJSON *item;
     const char *source = "";
     const char *target = "";
+    const char *from = "", *to = ""; /* the first database */
 
     cJSON_ArrayForEach(item, json_get(json_get(status, "properties"), "output"))
     {
@@ -77,13 +78,15 @@ static void take_status(struct migration_line *line, const cJSON *status)
         add_target(line, item);
         if (line->state)
             continue;
+        from = session_text(item, "databaseName");
+        to = session_text(item, "targetDatabaseName");
         const char *hold = json_str(item, "hold");
         const char *state = session_text(item, "migrationState");
         line->state = xstrdup(hold ? hold : strcmp(state, "READY_TO_COMPLETE") == 0 ? "ready to cut over" : session_text(item, "phase"));
         line->lag = session_num(item, "latency");
         clock_parse_iso(session_text(item, "startedOn"), &line->since_us);
     }
-    line->between = xasprintf("%s -> %s", source, target);
+    line->between = xasprintf("%s%s%s -> %s%s%s", source, *from ? "/" : "", from, target, *to ? "/" : "", to);
 }
 
 static void add(struct migrations *list, const char *dir, const char *name, size_t *cap)

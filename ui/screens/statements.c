@@ -158,12 +158,6 @@ void pane_statements(struct dashboard *d, struct canvas *c, int row, int rows)
 
 /* --- keys --- */
 
-static void say(struct dashboard *d, bool is_error, const char *text)
-{
-    snprintf(d->message, sizeof d->message, "%s", text);
-    d->is_error = is_error;
-}
-
 static void decide(struct dashboard *d, const char *sql, bool skip)
 {
     session_decide(d->session, session_text(dashboard_database(d), "databaseName"), session_text(selected(d), "object"), sql, skip);
@@ -175,11 +169,11 @@ static bool is_decidable(struct dashboard *d)
     const cJSON *item = selected(d);
 
     if (!d->session->live)
-        say(d, true, "No engine runs: r starts it.");
+        dashboard_say(d, true, "No engine runs: r starts it.");
     else if (!item)
-        say(d, true, "There is no statement to decide on.");
+        dashboard_say(d, true, "There is no statement to decide on.");
     else if (strcmp(session_text(item, "state"), "applied") == 0)
-        say(d, true, "It is applied already.");
+        dashboard_say(d, true, "It is applied already.");
     else
         return true;
     return false;
@@ -192,7 +186,7 @@ static void begin_to_edit(struct dashboard *d)
     if (*sql_of(d, selected(d)))
         d->asked = "edit";
     else
-        say(d, true, "Its text is not here: give it another one in the plan (schema.edits).");
+        dashboard_say(d, true, "Its text is not here: give it another one in the plan (schema.edits).");
 }
 
 static void move(struct dashboard *d, int by)
@@ -224,7 +218,7 @@ bool statements_key(struct dashboard *d, int key)
         if (d->session->live)
             session_command(d->session, "resume", json_str(dashboard_database(d), "databaseName"));
         else
-            say(d, true, "No engine runs: r starts it.");
+            dashboard_say(d, true, "No engine runs: r starts it.");
         return true;
     case 'w': d->asked = "write failed"; return true;
     default: return false;
@@ -254,9 +248,9 @@ void statements_edited(struct dashboard *d, const char *before, const char *afte
     char *old = trimmed(before), *new = trimmed(after);
 
     if (!*new)
-        say(d, true, "Nothing is left of it: nothing was decided. s leaves a statement out.");
+        dashboard_say(d, true, "Nothing is left of it: nothing was decided. s leaves a statement out.");
     else if (strcmp(old, new) == 0)
-        say(d, false, "It is as it was: nothing was decided.");
+        dashboard_say(d, false, "It is as it was: nothing was decided.");
     else
         decide(d, new, false);
     free(old);
