@@ -41,7 +41,8 @@ bool schema_decide(struct conn *target, const struct schema_decisions *decisions
     const char *values[] = {edits};
     bool ok = conn_command_params(target, "UPDATE pgcutover.migration SET on_error = $1 WHERE on_error <> $1", 1,
                                   &policy, err) &&
-              conn_command_params(target, sql_schema_decide, 1, values, err);
+              conn_command_params(target, sql_schema_decide, 1, values, err) &&
+              conn_command(target, sql_schema_decide_following, err);
 
     free(edits);
     return ok;

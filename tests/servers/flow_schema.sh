@@ -186,6 +186,8 @@ FK CONSTRAINT app.part part_ok_fkey applied edit"
       +    FROM app.ok;'
     run status edits
     assert_contains "edits: status" "$out" "INDEX app.ok_half skipped: left out by the plan"
+    assert_contains "edits: status: compared" "$out" "objects are the same, 4 differ"
+    assert_contains "edits: status: compared" "$out" "schemas: FK CONSTRAINT app.part mine: extra"
 }
 
 # --- classes of refusal, and the decisions on them: an extension and a role that are missing, something that is there already
@@ -213,7 +215,7 @@ SQL
     assert_equal "classes: what was refused" "$(decisions_of classes | grep failed | sort)" "EXTENSION not_there failed 0A000
 FUNCTION public.tied() failed 42723
 VIEW public.owned failed 42704"
-    plan classes '[{"name": "classes"}]' '"waive": ["owners", "ext-list"], "schema": {"roles": false, "edits": [{"object": "EXTENSION not_there", "skip": true}, {"object": "COMMENT EXTENSION not_there", "skip": true},
+    plan classes '[{"name": "classes"}]' '"waive": ["owners", "ext-list"], "schema": {"roles": false, "edits": [{"object": "EXTENSION not_there", "skip": true},
         {"object": "FUNCTION public.tied()", "sql": "CREATE OR REPLACE FUNCTION public.tied() RETURNS int LANGUAGE sql AS $$SELECT 1$$"},
         {"object": "VIEW public.owned", "sql": "CREATE VIEW public.owned AS SELECT n FROM public.t"}]}'
     run resume classes
