@@ -101,6 +101,7 @@ static bool is_record(const char *line, size_t len)
 size_t hba_first_place(const char *text, size_t *lines, bool *ended)
 {
     size_t place = 0, start = 1; /* of the logical line */
+    size_t ours = 0;             /* a line of ours that belongs to the record below */
     bool goes_on = false;
 
     *lines = 0;
@@ -111,7 +112,9 @@ size_t hba_first_place(const char *text, size_t *lines, bool *ended)
         if (!goes_on)
             start = *lines;
         if (!place && is_record(text, len))
-            place = start;
+            place = ours && ours + 1 == start ? ours : start;
+        if (strncmp(text, HBA_MARK, strlen(HBA_MARK)) == 0)
+            ours = *lines;
         goes_on = len && text[len - 1 - (len > 1 && text[len - 1] == '\r')] == '\\';
         *ended = text[len] == '\n';
         text += len + *ended;

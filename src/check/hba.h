@@ -24,6 +24,9 @@ void hba_refusal_release(struct hba_refusal *refusal);
 
 /* "host "shop" "mover" 10.1.2.3/32 METHOD". Owned. */
 char *hba_record(const struct hba_refusal *refusal, const char *method);
+/* What the comment above a record of ours begins with: the two stay together. */
+#define HBA_MARK "# pgcutover: "
+
 /* Before which line (from 1 on) a record is the first. What a backslash at the end of a line before goes on with is no place:
  * from 14 on that belongs to the line before, also of a comment. *lines: how many there are, *ended: the last one ends in a
  * line feed. Behind the last line (*lines + 1) where there is no record. */

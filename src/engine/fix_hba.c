@@ -132,7 +132,8 @@ static bool make_lines(struct fix_hba *hba, const char *migration, const char *r
     ok = ok && choose_method(hba, refusal.user, &method, err);
     if (ok) {
         hba->record = hba_record(&refusal, method);
-        hba->comment = xasprintf("# pgcutover: for migration %s; it takes this line and the next one out again", migration);
+        hba->is_replication = !refusal.database;
+        hba->comment = xasprintf(HBA_MARK "for migration %s; it takes this line and the next one out again", migration);
         hba->backup = xasprintf("%s.pgcutover-%s", hba->path, migration);
     }
     hba_refusal_release(&refusal);
@@ -246,12 +247,12 @@ static bool insert(struct fix_hba *hba, struct err *err)
     return ok;
 }
 
-/* Does the server let the plan's role in now? Of the source, for replication as well. */
+/* Does the server let the plan's role in now? Of the source, for replication as well, which before 10 wants a record of its own. */
 static bool lets_in(const struct fix_hba *hba, const struct fix_request *request, struct err *err)
 {
     const struct plan_endpoint *endpoint = hba->side == SIDE_SOURCE ? &request->plan->source : &request->plan->target;
     const char *database = hba->side == SIDE_SOURCE ? request->database->name : request->database->target_name;
-    bool streams = hba->side == SIDE_SOURCE && request->plan->sync_mode != SYNC_LOAD_ONLY;
+    bool streams = hba->side == SIDE_SOURCE && request->plan->sync_mode != SYNC_LOAD_ONLY && (hba->is_replication || hba->version >= 100000);
     struct conn_options options = {.side = hba->side, .profile = CONN_PLAIN, .role = "fix"};
     struct conninfo info = CONNINFO_INIT;
     bool ok = plan_conninfo(endpoint, database, &info, err);

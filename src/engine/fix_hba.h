@@ -20,6 +20,7 @@ struct fix_hba {
     size_t place;        /* the line that they go before */
     size_t lines;
     bool ended;          /* the last line ends in a line feed */
+    bool is_replication; /* the record is of the word replication */
     bool is_there;       /* they stand in it already */
 };
 

@@ -121,14 +121,15 @@ assert_run "cutover" 0
 assert_same_data "migrated" source/shop target/shop
 on source postgres -c 'ALTER DATABASE shop RESET default_transaction_read_only'
 wait_until 10 engine_gone shop
+closed=$(cat "$STATE/shop/log.jsonl")
 run delete shop
 assert_run "delete" 0
-log=$err
+log=$closed$err
 assert_contains "what another role did cannot be taken back by the plan's, and is told" "$log" "done as postgres, was not taken back"
 assert_contains "with what to do" "$log" "--undo all"
 run check "$PGC_DIR/shop.json" --undo all --as postgres --yes
 assert_run "taken back by who did it" 0
-assert_contains "somebody's own change stays" "$err" "somebody has changed this setting since"
+assert_contains "somebody's own change stays" "$log $err" "somebody has changed this setting since"
 wait_until 10 eval '[ "$(rights source | sort)" = "$(sort <<<"$before")" ]'
 assert_equal "the source is as it was" "$(rights source | sort)" "$(sort <<<"$before")"
 on target postgres -c 'ALTER SYSTEM RESET max_wal_size'

@@ -451,6 +451,8 @@ static void test_hba_place(void)
     /* One line from 14 on, and before that a comment and a record. */
     check_place("# a\n# b \\\nlocal all all trust\nhost a\n", 2, 4, true);
     check_place("# b \\\r\n# c\nhost a\n", 3, 3, true);
+    check_place("# a\n# pgcutover: x\nhost a\n", 2, 3, true);
+    check_place("# pgcutover: x\n# a\nhost a\n", 3, 3, true);
     CHECK_INT(hba_find("a\nb\nc\n", "b", "c"), 2);
     CHECK_INT(hba_find("a\nb\nc", "b", "c"), 2);
     CHECK_INT(hba_find("a\nb\ncc", "b", "c"), 0);
