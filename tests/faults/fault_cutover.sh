@@ -82,12 +82,21 @@ end_sessions() { # SERVER
     on "$1" postgres -o /dev/null -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name IN ('pgcutover:cutover', 'pgcutover:close')"
 }
 
+# PostgreSQL itself does not come up again when it is ended between the two files of an unlogged table that is being made ("could not
+# create file ...: File exists"): the target is lost then, and the source has to be writable all the same.
+target_again() {
+    cluster_again target >"$PGC_DIR/again" 2>&1 && return
+    grep -q "could not create file .*: File exists" "$PGC_DIR/again" || { cat "$PGC_DIR/again" >&2; fail "the target does not come up again"; }
+    echo "the target's own recovery failed; it is made anew"
+    lost=1
+}
+
 harm() { # WAY
     case $1 in
         kill) kill -9 "$(engine_pid shop)" ;;
         "end sessions") end_sessions target; end_sessions source ;;
-        "kill and restart") kill -9 "$(engine_pid shop)"; cluster_stop target immediate; cluster_again target ;;
-        restart) cluster_stop target immediate; cluster_again target ;;
+        "kill and restart") kill -9 "$(engine_pid shop)"; cluster_stop target immediate; target_again ;;
+        restart) cluster_stop target immediate; target_again ;;
         lock) # of somebody who has opened a transaction on the target, and goes away after a while
             on target shop -o /dev/null -c "BEGIN; LOCK TABLE customer, sale IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(2); COMMIT" 2>/dev/null & ;;
         disk) full_disk ;;
@@ -103,7 +112,7 @@ full_disk() {
     until { ! kill -0 $asked 2>/dev/null && is_over; } || [ "$(date +%s)" -ge $until ]; do sleep 0.1; done
     is_over && full=$((full + 1))
     rm -f "$disk/ballast" "$disk/ballast2"
-    on target postgres -c "SELECT 1" >/dev/null 2>&1 || { cluster_stop target immediate; cluster_again target; }
+    on target postgres -c "SELECT 1" >/dev/null 2>&1 || { cluster_stop target immediate; target_again; }
 }
 is_over() { [ "$(state_of shop shop)" = COMPLETE ] || is_writable; }
 
@@ -162,10 +171,19 @@ one() { # STEP WAY
         run resume shop # past the point of no return it waits for somebody
     fi
     judge "$1, $2"
+    [ $lost = 0 ] || make_target_anew
+}
+
+make_target_anew() {
+    lost=0
+    find "$PGC_DIR/target/data" -mindepth 1 -delete
+    cluster_start target fsync=off max_wal_size=64MB min_wal_size=32MB
+    begin
 }
 
 PGC_JSON_SERVER=source # the target has no room for it
 faults=0
+lost=0
 full=0 # of those with a full disk, over while it was still full
 most=${PGC_FAULT_COUNT:-1000}
 begin
