@@ -121,6 +121,7 @@ static void detach(struct session *session)
     if (session->command)
         err_set(&session->answer, ERR_NOT_FOUND, "the engine ended before it answered \"%s\"", session->command);
     str_replace(&session->command, NULL);
+    str_replace(&session->said, NULL); /* it has done it */
 }
 
 static bool read_stored(struct session *session)
