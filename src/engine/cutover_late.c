@@ -159,8 +159,8 @@ static void release_late_tables(struct cutover *c)
 
 static bool again(struct cutover *c, struct err *err)
 {
-    work_event(c->work, "warning", "%s: the target was restarted behind the comparison: tables outside of the stream are looked at "
-               "once more", c->work->p->name);
+    work_event(c->work, "warning", "the target was restarted behind the comparison: tables outside of the stream are looked at "
+               "once more");
     work_step(c->work, "tables outside of the stream", "running", NULL);
     bool ok = cutover_open(c, err) && cutover_late_tables(c, err);
     work_step(c->work, "tables outside of the stream", ok ? "done" : "failed", ok ? c->said : err->message);

@@ -95,8 +95,7 @@ static bool look(struct cutover *c, struct err *err)
 
     if (!ok && own.code == ERR_USAGE) {
         /* A table that the plan names is gone: of the others nothing can be told. */
-        work_event(c->work, "warning", "%s: whether tables came to the source was not looked at: %s", c->work->p->name,
-                   own.message);
+        work_event(c->work, "warning", "whether tables came to the source was not looked at: %s", own.message);
         err_clear(&own);
         ok = true;
     } else if (ok) {

@@ -378,13 +378,13 @@ bool fallback_give_up(struct work *work, const char *name, struct err *err)
 
     /* Without an identity it was never started, whoever was about to is gone, and the directory may be half made. */
     if (last_state(dir, NULL) == PIPE_DONE) {
-        work_event(work, "info", "%s: the way back was taken: migration \"%s\" is kept; delete it, too", work->p->name, name);
+        work_event(work, "info", "the way back was taken: migration \"%s\" is kept; delete it, too", name);
     } else if (file_exists(dir)) {
         if (file_exists(identity) && last_state(dir, NULL) != PIPE_CANCELLED && last_state(dir, NULL) != PIPE_FAILED)
             ok = ask_to_cancel(work, state_dir, dir, name, err) && wait_until_cancelled(state_dir, dir, name, err);
         ok = ok && dir_remove(dir, err);
         if (ok)
-            work_event(work, "info", "%s: the way back is given up", work->p->name);
+            work_event(work, "info", "the way back is given up");
     }
     free(identity);
     free(dir);

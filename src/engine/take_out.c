@@ -51,7 +51,7 @@ static void tell_kept(void *arg, const char *what, const char *why)
 {
     struct taking *taking = arg;
 
-    work_event(taking->work, "info", "%s: %s keeps its type: %s", taking->work->p->name, what, why);
+    work_event(taking->work, "info", "%s keeps its type: %s", what, why);
 }
 
 /* What is made on a target that is copied to comes later, and counts as well. Before 10 the source cannot be asked for it. */
@@ -64,14 +64,14 @@ static bool types_out(struct taking *taking, struct conn *source, struct conn *t
     if (!source || work->m->plan.schema_enums != ENUMS_TEXT)
         return true;
     if (copy && source->version < 100000) {
-        work_event(work, "warning", "%s: all columns keep their types: schema.enums \"text\" needs a source of 10 or later", work->p->name);
+        work_event(work, "warning", "all columns keep their types: schema.enums \"text\" needs a source of 10 or later");
         return true;
     }
     taking->count = 0;
     bool ok = schema_types_to_text(copy ? source : NULL, copy ? NULL : source, target, &way, err);
     if (ok && taking->count)
-        work_event(work, "info", "%s: columns of %d tables of the target are text until the cutover; the journal, and \"%s\", have what "
-                   "they were", work->p->name, taking->count, taking->script);
+        work_event(work, "info", "columns of %d tables of the target are text until the cutover; the journal, and \"%s\", have what "
+                   "they were", taking->count, taking->script);
     return ok;
 }
 
@@ -87,8 +87,7 @@ bool cutover_types(struct cutover *c, struct err *err)
     bool ok = schema_labels_add(&c->source, &c->target, &added, &otherwise, err) && work_undo_kinds(c->work, "column", err);
 
     if (ok && otherwise.len)
-        work_event(c->work, "warning", "%s: labels of enums come in another order on the target than on the source: %s", c->work->p->name,
-                   otherwise.data);
+        work_event(c->work, "warning", "labels of enums come in another order on the target than on the source: %s", otherwise.data);
     if (ok)
         cutover_say(c, "every column has its type again%s%s", added.len ? "; labels added: " : "", added.len ? added.data : "");
     buf_release(&added);
@@ -111,8 +110,8 @@ bool work_take_out(struct work *work, struct conn *source, struct conn *target, 
               (!exists || schema_take_out(target, &indexes, &more, err));
 
     if (ok && count + more)
-        work_event(work, "info", "%s: %d triggers, rules, foreign keys and indexes of the target were taken out of the way; the journal, and "
-                   "\"%s\", have how each was", work->p->name, count + more, taking.script);
+        work_event(work, "info", "%d triggers, rules, foreign keys and indexes of the target were taken out of the way; the journal, and "
+                   "\"%s\", have how each was", count + more, taking.script);
     free(taking.script);
     return ok;
 }

@@ -256,7 +256,7 @@ static void tell_event(void *arg, const char *level, const char *text)
 {
     struct apply *a = arg;
 
-    work_event(a->work, level, "%s: %s", a->work->p->name, text);
+    work_event(a->work, level, "%s", text);
 }
 
 /* Tables were added, renamed, dropped: the supervisor should know. */

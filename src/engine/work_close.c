@@ -121,8 +121,8 @@ static bool unlock(struct work *work, struct conn *source, struct buf *ended, st
     bool ok = end_waiting(source, ended, left, &held, err);
 
     if (ok && left->len)
-        work_event(work, "warning", "%s: sessions that wait to write on the source may not be ended, and will write there: %s",
-                   work->p->name, left->data);
+        work_event(work, "warning", "sessions that wait to write on the source may not be ended, and will write there: %s",
+                   left->data);
     work_send(work, json_message("unlock_writes"));
     while (ok && held && clock_mono_ms() < until)
         ok = stop_sleep(20, err) && end_waiting(source, ended, left, &held, err);

@@ -49,8 +49,8 @@ static bool undo_given_slot(struct undo *u, const struct made *made, struct err 
 {
     if (u->work->p->state == PIPE_CLOSING)
         return slot_drop(&u->source, made->name, err);
-    work_event(u->work, "warning", "%s: slot \"%s\" was given and is kept: the source keeps WAL for it; SELECT pg_drop_replication_slot('%s') "
-               "drops it", u->work->p->name, made->name, made->name);
+    work_event(u->work, "warning", "slot \"%s\" was given and is kept: the source keeps WAL for it; SELECT pg_drop_replication_slot('%s') "
+               "drops it", made->name, made->name);
     return true;
 }
 
@@ -112,8 +112,8 @@ static bool keep_conflicts(struct undo *u, struct err *err)
         char *path = xasprintf("%s/conflicts.jsonl", u->work->p->dir);
         ok = file_write_atomic(path, lines.data, lines.len, err);
         if (ok)
-            work_event(u->work, "info", "%s: conflicts of the migration are kept in \"%s\"",
-                       u->work->p->name, path);
+            work_event(u->work, "info", "conflicts of the migration are kept in \"%s\"",
+                       path);
         free(path);
     }
     buf_release(&lines);
@@ -393,7 +393,7 @@ static bool prove_gone_from(struct undo *u, struct conn *c, struct err *err)
         err_hint(err, "Remove it by hand; then \"pgcutover resume %s\" looks again and ends the migration:%s", u->work->m->name, left.data);
         ok = false;
     } else if (ok) {
-        work_event(u->work, "info", "%s: the %s's catalogs have nothing of \"%s\" any more", p->name, side_name(c->side), p->slot);
+        work_event(u->work, "info", "the %s's catalogs have nothing of \"%s\" any more", side_name(c->side), p->slot);
     }
     buf_release(&left);
     residues_release(&found);
@@ -420,7 +420,7 @@ static bool prove_side(struct undo *u, const struct journal *journal, enum conn_
     if (strcmp(err->sqlstate, "3D000") != 0 && side == SIDE_SOURCE)
         return false;
     if (strcmp(err->sqlstate, "3D000") != 0)
-        work_event(u->work, "warning", "%s: that nothing is left on the target could not be proved: %s", u->work->p->name, err->message);
+        work_event(u->work, "warning", "that nothing is left on the target could not be proved: %s", err->message);
     err_clear(err);
     return true;
 }

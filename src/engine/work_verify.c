@@ -282,8 +282,8 @@ static void tell_blockers(struct verifier *v, int waited_ms)
     struct buf text = BUF_INIT;
 
     if (slot_blockers(&v->source, &text, NULL) && text.len)
-        work_event(v->work, "info", "%s: the comparison waits for transactions of the source to end (%d s so far): %s",
-                   v->work->p->name, waited_ms / 1000, text.data);
+        work_event(v->work, "info", "the comparison waits for transactions of the source to end (%d s so far): %s",
+                   waited_ms / 1000, text.data);
     buf_release(&text);
 }
 

@@ -39,8 +39,8 @@ static bool judge_references(struct withdrawal *w, const PGresult *keys, struct 
         if (*PQgetvalue(keys, i, 3) == 't')
             buf_addf(&names, "%s%s of %s to %s", names.len ? "; " : "", key, from, to);
         else
-            work_event(w->work, "warning", "%s: rows of %s, which is removed, may come to refer to rows of %s that are gone: "
-                       "foreign key %s of the target does not see it", w->work->p->name, from, to, key);
+            work_event(w->work, "warning", "rows of %s, which is removed, may come to refer to rows of %s that are gone: "
+                       "foreign key %s of the target does not see it", from, to, key);
     }
     bool ok = !names.len;
     if (!ok) {
