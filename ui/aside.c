@@ -16,6 +16,8 @@ static const struct kind {
 } kinds[] = {
     {"resume", "resume", {"--json", NULL}, true, "The engine is being started.", "the engine could not be started"},
     {"report", "report", {"--format", "html"}, true, "The report is being made.", "the report could not be made"},
+    {"report txt", "report", {"--format", "text"}, true, "The report is being made.", "the report could not be made"},
+    {"report json", "report", {"--format", "json"}, true, "The report is being made.", "the report could not be made"},
     {"left", "delete", {"--dry-run", "--json"}, true, "", "what is left could not be read"},
     {"delete", "delete", {NULL, NULL}, false, "The migration is being deleted.", "the migration could not be deleted"},
     {"fallback", "fallback", {NULL, NULL}, false, "Going back: the cutover to the source runs.", "going back has failed"},

@@ -7,7 +7,7 @@
 
 struct aside {
     struct child child;
-    const char *what; /* static: "resume", "report", "left", "delete" or "fallback"; NULL: none */
+    const char *what; /* static: "resume", "report" (HTML), "report txt", "report json", "left", "delete" or "fallback"; NULL: none */
     char *name;       /* owned: the migration */
 };
 

@@ -132,9 +132,10 @@ static void run_aside(struct app *a, const char *what)
 }
 
 /* Into the directory that the program was started in, as a browser would. */
-static void keep_report(struct app *a, const char *text)
+static void keep_report(struct app *a, const char *what, const char *text)
 {
-    char *path = xasprintf("%s-report.html", a->session.name);
+    const char *blank = strchr(what, ' ');
+    char *path = xasprintf("%s-report.%s", a->session.name, blank ? blank + 1 : "html");
     char *cwd = getcwd(NULL, 0);
     char *words = xasprintf("The report is in %s/%s.", cwd ? cwd : ".", path);
 
@@ -186,8 +187,8 @@ static void aside_succeeded(struct app *a, const char *what, const char *text)
 {
     struct err err = ERR_INIT;
 
-    if (strcmp(what, "report") == 0) {
-        keep_report(a, text);
+    if (strncmp(what, "report", 6) == 0) {
+        keep_report(a, what, text);
     } else if (strcmp(what, "left") == 0) {
         read_left(a, text);
     } else if (strcmp(what, "delete") == 0) {

@@ -157,6 +157,11 @@ expect "what is left" "source: read-only shop"
 press w
 expect "the report is written" "The report is in $PGC_DIR/shop-report.html"
 grep -q "Migration shop: Succeeded" "$PGC_DIR/shop-report.html" && pass "the report" || fail "the report is not one"
+press J
+expect "the report as JSON" "The report is in $PGC_DIR/shop-report.json"
+press T
+expect "the report as text" "The report is in $PGC_DIR/shop-report.txt"
+grep -q '"name": *"shop"' "$PGC_DIR/shop-report.json" && grep -q "^Migration shop: Succeeded" "$PGC_DIR/shop-report.txt" && pass "both reports" || fail "the reports"
 press q
 expect "left after the cutover" "^prompt>"
 assert_same_data "after a cutover from the screen" source/shop target/shop

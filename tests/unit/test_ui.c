@@ -365,6 +365,8 @@ static void test_cutover(void)
     draw_all(&d, "finish");
     CHECK_TRUE(dashboard_key(&d, 'w'));
     CHECK_STR(d.asked, "report");
+    CHECK_TRUE(dashboard_key(&d, 'J'));
+    CHECK_STR(d.asked, "report json");
     CHECK_TRUE(dashboard_key(&d, 'D'));
     CHECK_TRUE(!d.confirming); /* it has not ended */
     CHECK_CONTAINS(d.message, "Not before the migration has ended");

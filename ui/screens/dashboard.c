@@ -25,7 +25,7 @@ static const struct key_help common_keys[] = {
     {"S", NULL, "Shows the statements of the schema that the target refused: each is edited, left out or tried again there."},
     {"v", NULL, "Shows what comparing source and target gave, for each table."},
     {"V", NULL, "Compares source and target, all tables, as of one position, while changes are streamed. Nothing stops."},
-    {"f", NULL, "Shows what came of it, what is left on the servers, and the last steps: w writes the report, D deletes the migration, B "
+    {"f", NULL, "Shows what came of it, what is left on the servers, and the last steps: w writes the report (T as text, J as JSON), D deletes the migration, B "
                 "goes back to the source. D and B ask for the target database's name."},
     {"t", NULL, "Rehearses the cutover: everything but stopping writes and opening the target, and says how long it takes."},
     {"R", NULL, "Loads the table under the cursor again. Asks by wanting the key a second time."},
