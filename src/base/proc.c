@@ -91,6 +91,9 @@ static void child_exec(const struct proc_run *run, int out_fd, int err_fd, int p
     _exit(127);
 }
 
+#define LOOK_MS 200       /* how soon it is noticed that the program has ended */
+#define AFTER_EXIT_MS 100 /* for what others may still write */
+
 static bool drain_fd(int *fd, struct buf *into)
 {
     char *room = buf_room(into, 65536);
@@ -108,10 +111,19 @@ static bool drain_fd(int *fd, struct buf *into)
     return false;
 }
 
-/* Reads both pipes until they close, the deadline passes or a stop is requested. */
-static void collect(const struct proc_run *run, int fds[2], int64_t deadline_ms, struct err *err)
+static bool has_exited(pid_t pid)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+}
+
+/* Reads both pipes until they close, the deadline passes or a stop is requested; or the program has ended, and what it has started
+ * keeps them open without a word. */
+static void collect(const struct proc_run *run, pid_t pid, int fds[2], int64_t deadline_ms, struct err *err)
 {
     while (fds[0] >= 0 || fds[1] >= 0) {
+        bool exited = has_exited(pid); /* before the look, which finds all that it has written */
         struct pollfd pfds[3] = {{.fd = fds[0], .events = POLLIN},
                                  {.fd = fds[1], .events = POLLIN},
                                  {.fd = stop_fd(), .events = POLLIN}};
@@ -123,7 +135,9 @@ static void collect(const struct proc_run *run, int fds[2], int64_t deadline_ms,
                     run->timeout_ms / 1000);
             return;
         }
-        poll(pfds, 3, (int)left);
+        int wait_ms = exited ? AFTER_EXIT_MS : LOOK_MS;
+        if (poll(pfds, 3, left >= 0 && left < wait_ms ? (int)left : wait_ms) == 0 && exited)
+            return;
         if (fds[0] >= 0 && pfds[0].revents)
             drain_fd(&fds[0], run->out);
         if (fds[1] >= 0 && pfds[1].revents)
@@ -211,7 +225,7 @@ bool proc_run(const struct proc_run *run, struct err *err)
     }
     int reading[2] = {out[0], errors[0]};
     out[0] = errors[0] = -1;
-    collect(run, reading, deadline, &own);
+    collect(run, pid, reading, deadline, &own);
     int status = reap(pid, run, deadline, &own);
     for (int i = 0; i < 2; i++)
         if (reading[i] >= 0)

@@ -19,7 +19,7 @@ struct proc_run {
     gid_t gid;
 };
 
-/* Runs the program to its end. True when it exited with 0. Otherwise ERR_IO with the exit status or
+/* Runs the program to its end; what it leaves running is not waited for, whether or not that has its output still. True when it exited with 0. Otherwise ERR_IO with the exit status or
  * signal in the message and the last lines of standard error (when captured) as the detail;
  * ERR_STOPPED when a stop was requested (the program is ended first). Never leaves it running. */
 bool proc_run(const struct proc_run *run, struct err *err);

@@ -326,6 +326,16 @@ int64_t pipeline_lag_us(const struct pipeline *pipeline, int64_t now_us)
     return -1;
 }
 
+/* An applier that had nothing to do, and has been passed by the source for longer than this, has something to do and is held up. */
+#define IDLE_LAG_US 2000000
+
+int64_t pipeline_latency_us(const struct pipeline *pipeline, int64_t now_us)
+{
+    int64_t lag = pipeline_lag_us(pipeline, now_us);
+
+    return pipeline->apply_idle && lag < IDLE_LAG_US ? pipeline->latency_us : lag;
+}
+
 static bool not_ready(char **why, const char *fmt, ...) PGC_PRINTF(2, 3);
 static bool not_ready(char **why, const char *fmt, ...)
 {

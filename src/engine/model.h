@@ -321,6 +321,8 @@ void pipeline_add_reading(struct pipeline *pipeline, lsn_t lsn, int64_t taken_us
 /* How far the target is behind the source in microseconds: since the last reading of the source's
  * position that is wholly applied; -1 when nothing is known yet. */
 int64_t pipeline_lag_us(const struct pipeline *pipeline, int64_t now_us);
+/* Of the last transaction when the target is caught up, else pipeline_lag_us(). */
+int64_t pipeline_latency_us(const struct pipeline *pipeline, int64_t now_us);
 /* READY_TO_COMPLETE of interface.md; why (owned by the caller, may be NULL) says what is missing. */
 bool pipeline_is_ready(const struct pipeline *pipeline, int64_t max_lag_us, char **why);
 

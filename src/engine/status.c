@@ -134,14 +134,11 @@ static double seconds(int64_t us)
     return us < 0 ? 0 : (double)(us / 1000) / 1000;
 }
 
-/* Latency: of the last transaction when caught up, else how far the target is behind. */
 static double latency_s(const struct pipeline *p)
 {
-    int64_t lag = pipeline_lag_us(p, clock_wall_us());
-
     if (p->state < PIPE_CATCHING_UP || pipeline_has_ended(p))
         return 0;
-    return seconds(p->apply_idle ? p->latency_us : lag);
+    return seconds(pipeline_latency_us(p, clock_wall_us()));
 }
 
 struct totals {

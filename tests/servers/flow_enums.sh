@@ -53,22 +53,7 @@ UPDATE app.glad SET other = 'sad' WHERE id % 7 = 3;
 SQL
 }
 
-dump_of() { # CLUSTER DATABASE
-    "$PGC_TOOLS/pg_dump" -s -N "pgcutover*" --no-publications -h "$PGC_DIR/$1" -U postgres "$2" | sed '/^\\\(un\)\?restrict /d; /^-- Dumped/d; /^SET default_table_access_method/d; s/EXECUTE PROCEDURE/EXECUTE FUNCTION/'
-}
-
-# No pg_dump reads a server that is newer than itself.
-can_dump=$([ "$(on target postgres -c 'SHOW server_version_num')" -lt "$(("$("$PGC_TOOLS/pg_dump" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')" * 10000 + 10000))" ] && echo 1)
-
-same_dump() { # WHAT DATABASE FILE
-    if [ ! "$can_dump" ]; then
-        echo "not compared by pg_dump: $1"
-    elif diff -B "$3" <(dump_of target "$2") >"$PGC_DIR/diff"; then
-        pass "$1: the target's schema is what it was to be"
-    else
-        fail "$1: the target's schema: $(cat "$PGC_DIR/diff")"
-    fi
-}
+dump_options=(-N "pgcutover*")
 
 types() { # DATABASE: of the target
     on target "$1" -c "SELECT string_agg(attrelid::regclass || '.' || attname, ',' ORDER BY attrelid::regclass::text, attnum) FROM pg_attribute JOIN pg_class c ON c.oid = attrelid

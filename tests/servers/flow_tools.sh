@@ -180,3 +180,26 @@ assert_deleted() { # MIGRATION DATABASE BEFORE
     assert_equal "$1: files left" "$(ls -A "$STATE/$1" 2>/dev/null)" ""
     [ ! -e "$STATE/$1" ] && pass "$1: no state directory" || fail "$1: its state directory is still there"
 }
+
+# Definitions as pg_dump prints them, but for what depends on its own or the server's version.
+dump_options=()
+dump_of() { # CLUSTER DATABASE
+    "${PGC_TOOLS:-$PGC_BIN}/pg_dump" -s --no-publications "${dump_options[@]}" -h "$PGC_DIR/$1" -U postgres "$2" |
+        sed '/^\\\(un\)\?restrict /d; /^-- Dumped/d; /^SET default_table_access_method/d; s/EXECUTE PROCEDURE/EXECUTE FUNCTION/'
+}
+
+can_dump() { # CLUSTER: no pg_dump reads a server that is newer than itself
+    local ours
+    ours=$("${PGC_TOOLS:-$PGC_BIN}/pg_dump" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
+    [ "$(on "$1" postgres -c 'SHOW server_version_num')" -lt $((ours * 10000 + 10000)) ]
+}
+
+same_dump() { # WHAT DATABASE FILE: of the target
+    if ! can_dump target; then
+        echo "not compared by pg_dump: $1"
+    elif diff -B "$3" <(dump_of target "$2") >"$PGC_DIR/diff"; then
+        pass "$1: the target's schema is what it was to be"
+    else
+        fail "$1: the target's schema: $(cat "$PGC_DIR/diff")"
+    fi
+}

@@ -158,6 +158,7 @@ static void test_proc(void)
 {
     const char *const argv[] = {"sh", "-c", "echo out; echo oops >&2; exit 3", NULL};
     const char *const slow[] = {"sleep", "60", NULL};
+    const char *const leaves[] = {"sh", "-c", "sleep 20 & echo begun", NULL};
     struct buf out = BUF_INIT;
     struct buf errors = BUF_INIT;
     struct err err = ERR_INIT;
@@ -173,6 +174,13 @@ static void test_proc(void)
     CHECK_INT(err.code, ERR_TIMEOUT);
     CHECK_TRUE(clock_mono_ms() - started < 5000);
     err_clear(&err);
+    /* What it leaves running has its output still, and is not waited for; what was printed is there. */
+    run = (struct proc_run){.argv = leaves, .out = &out, .errors = &errors};
+    buf_clear(&out);
+    started = clock_mono_ms();
+    CHECK_TRUE(proc_run(&run, &err));
+    CHECK_STR(out.data, "begun\n");
+    CHECK_TRUE(clock_mono_ms() - started < 5000);
     buf_release(&out);
     buf_release(&errors);
 }

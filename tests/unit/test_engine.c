@@ -154,6 +154,15 @@ static void test_lag(void)
     CHECK_INT(pipeline_lag_us(&p, now), 3000000);
     p.passed_lsn = 35;
     CHECK_INT(pipeline_lag_us(&p, now), 1000000);
+    /* Idle, as it said last, is at the end of the stream; but not when the source has gone on for long. */
+    p.apply_idle = true;
+    p.latency_us = 4000;
+    CHECK_INT(pipeline_latency_us(&p, now), 4000);
+    p.passed_lsn = 20;
+    CHECK_INT(pipeline_latency_us(&p, now), 3000000);
+    p.apply_idle = false;
+    p.passed_lsn = 35;
+    CHECK_INT(pipeline_latency_us(&p, now), 1000000);
     /* Before the first reading is passed, the last commit time says how old the target is. */
     p.passed_lsn = 5;
     p.applied_commit_us = now - 9000000;
