@@ -1,5 +1,7 @@
 #include "engine/verify_pairs.h"
 
+#include <stdlib.h>
+
 #include "engine/works.h"
 
 #define PIECES_A_SPLIT 4         /* pieces of a table that is just large enough to be loaded in parts */
@@ -61,4 +63,37 @@ void verify_pairs_close(struct verify_pairs *pairs)
         conn_close(&pairs->ends[i][1]);
     }
     pairs->count = 0;
+}
+
+struct place {
+    const struct table *table;
+    size_t at;
+};
+
+static lsn_t compared_at(const struct table *table)
+{
+    return table->verified.state == VERIFIED_NOT ? LSN_INVALID : table->verified.lsn;
+}
+
+static int earliest_first(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    lsn_t mine = compared_at(x->table), other = compared_at(y->table);
+
+    if (mine != other)
+        return mine < other ? -1 : 1;
+    return x->at < y->at ? -1 : 1;
+}
+
+void verify_order(const struct table **tables, size_t count)
+{
+    struct place *places = xcalloc(count + 1, sizeof *places);
+
+    for (size_t i = 0; i < count; i++)
+        places[i] = (struct place){tables[i], i};
+    if (count)
+        qsort(places, count, sizeof *places, earliest_first);
+    for (size_t i = 0; i < count; i++)
+        tables[i] = places[i].table;
+    free(places);
 }

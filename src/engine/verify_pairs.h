@@ -19,6 +19,10 @@ bool verify_pairs_connect(struct verify_pairs *pairs, struct work *work, const s
                           struct conn *own_source, struct conn *own_target, struct err *err);
 void verify_pairs_close(struct verify_pairs *pairs);
 
+/* Puts those first that have not been compared, then those whose comparison is of the earliest position, so that one that is cut short
+ * again and again gets to all of them; otherwise in the order they are in. */
+void verify_order(const struct table **tables, size_t count);
+
 /* What of a table's size makes it be read in pieces of about this size; 0: it is read whole. */
 int64_t verify_piece_bytes(const struct work *work);
 /* The comparison of one table; snapshots: as of struct verify_job. Strings stay the table's. */

@@ -80,12 +80,17 @@ static bool is_asked_for(const struct pipeline *p, const struct table *t)
 static void pick(struct verifier *v)
 {
     const struct pipeline *p = v->work->p;
+    const struct table **tables = xcalloc(p->table_count + 1, sizeof *tables);
 
-    v->items = xcalloc(p->table_count + 1, sizeof *v->items);
-    v->jobs = xcalloc(p->table_count + 1, sizeof *v->jobs);
     for (size_t i = 0; i < p->table_count; i++)
         if (is_asked_for(p, p->by_size[i]))
-            v->items[v->count++].table = p->by_size[i];
+            tables[v->count++] = p->by_size[i];
+    verify_order(tables, v->count);
+    v->items = xcalloc(v->count + 1, sizeof *v->items);
+    v->jobs = xcalloc(v->count + 1, sizeof *v->jobs);
+    for (size_t i = 0; i < v->count; i++)
+        v->items[i].table = tables[i];
+    free(tables);
 }
 
 /* The names are good as long as the snapshots are. */

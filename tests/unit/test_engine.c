@@ -16,6 +16,7 @@
 #include "engine/model.h"
 #include "engine/pipeline.h"
 #include "engine/status.h"
+#include "engine/verify_pairs.h"
 
 static char dir[64];
 
@@ -139,6 +140,20 @@ static void test_slot_name(void)
     make_migration(&m);
     CHECK_STR(m.pipelines[0].slot, "pgcutover_my_shop_0badca_0");
     migration_release(&m);
+}
+
+static void test_verify_order(void)
+{
+    struct table tables[] = {{.verified = {.state = VERIFIED_EQUAL, .lsn = 20}}, {.verified = {.state = VERIFIED_EQUAL, .lsn = 10}},
+                             {.verified = {.state = VERIFIED_NOT}}, {.verified = {.state = VERIFIED_DIFFERENT, .lsn = 10}},
+                             {.verified = {.state = VERIFIED_NOT}}};
+    const struct table *order[] = {&tables[0], &tables[1], &tables[2], &tables[3], &tables[4]};
+    static const int want[] = {2, 4, 1, 3, 0};
+
+    verify_order(order, 5);
+    for (int i = 0; i < 5; i++)
+        CHECK_INT(order[i] - tables, want[i]);
+    verify_order(order, 0);
 }
 
 static void test_lag(void)
@@ -734,7 +749,7 @@ int main(void)
         {"journal", test_journal},
         {"a torn journal", test_journal_torn},
         {"slot names", test_slot_name},
-        {"lag", test_lag}, {"lag: cause", test_lag_cause}, {"slot: runway", test_runway},
+        {"order of comparing", test_verify_order}, {"lag", test_lag}, {"lag: cause", test_lag_cause}, {"slot: runway", test_runway},
         {"READY_TO_COMPLETE", test_ready},
         {"status keys", test_status},
         {"numbers of the load add up", test_load_numbers},
