@@ -22,6 +22,6 @@ trap 'status=$?; for name in load large drain compare lanes tunnel; do forget "$
 servers_start
 { echo "# Measured"; echo; machine; } | tee "$TABLE"
 for section in ${PGC_BENCH:-load uneven tables schema drain verify receive latency lanes memory ssh}; do
-    "section_$section" || fail "section $section"
+    if "section_$section"; then pass "section $section"; else fail "section $section"; fi
 done
 echo "written to $TABLE"
