@@ -27,7 +27,8 @@ static const struct command commands[] = {
      "  --yes       no questions\n"
      "  --waive ID  a check (as \"pgcutover check\" names it) whose finding is no obstacle; may be given again"},
     {"check", cmd_check, 1, 1, "PLAN|NAME [--deep] [--waive ID]... [--fixes FILE] | --fix ID | --undo ID|all",
-     "The prerequisite checks alone. Changes nothing. Exit code 3: something must be fixed first.\n"
+     "The prerequisite checks alone. Changes nothing, but for what --fix and --undo are told to. Exit code 3:\n"
+     "something must be fixed first.\n"
      "  --deep        also those that read much: large values, unique indexes over text (with amcheck)\n"
      "  --waive ID    a check whose finding does not count; may be given again\n"
      "  --fixes FILE  what mends the findings goes there, as a script for psql, with what takes it back\n"

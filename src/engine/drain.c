@@ -9,22 +9,15 @@
 
 #define MEASURED_FROM_MS 300 /* a shorter time says little of the speed */
 
-static lsn_t position_of(const struct pipeline *p)
-{
-    return p->apply_idle ? p->passed_lsn : p->applied_lsn;
-}
-
 /* The speed is that since the wait began. */
 static void tell_left(struct supervisor *s, struct pipeline *p)
 {
     int64_t took_ms = clock_mono_ms() - p->drain_began_ms;
-    lsn_t now = position_of(p);
-    int64_t left = p->drain_lsn > now ? (int64_t)(p->drain_lsn - now) : 0;
+    lsn_t now = p->passed_lsn;
+    int64_t left = (int64_t)(p->drain_lsn - now);
     int64_t done = now > p->drain_from_lsn ? (int64_t)(now - p->drain_from_lsn) : 0;
     char bytes[32], time[32];
 
-    if (!left)
-        return;
     units_bytes(left, bytes, sizeof bytes);
     units_duration(done ? (int64_t)((double)left / (double)done * (double)took_ms * 1000) : 0, time, sizeof time);
     char *text = done && took_ms >= MEASURED_FROM_MS ? xasprintf("%s of WAL left, about %s", bytes, time)
@@ -64,7 +57,7 @@ void drain_on_wanted(struct supervisor *s, struct worker *w, const cJSON *messag
 
     p->drain_lsn = LSN_INVALID;
     lsn_parse(json_str(message, "lsn"), &p->drain_lsn);
-    p->drain_from_lsn = position_of(p);
+    p->drain_from_lsn = p->passed_lsn;
     p->drain_began_ms = clock_mono_ms();
     drain_moved(s, p);
 }

@@ -16,19 +16,7 @@ CREATE VIEW refused_a AS SELECT id FROM item WHERE v <> 'never';
 CREATE VIEW refused_b AS SELECT id, v FROM item WHERE v <> 'never';
 CREATE VIEW refused_c AS SELECT v FROM item WHERE v <> 'never';
 SQL
-on target shop -o /dev/null <<'SQL'
-CREATE SCHEMA guard;
-CREATE FUNCTION guard.refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() WHERE object_type = 'view' AND pg_get_viewdef(objid) ~ 'never') THEN
-        RAISE EXCEPTION 'the guard says no' USING ERRCODE = '0A000';
-    END IF;
-END $$;
-CREATE EVENT TRIGGER guard ON ddl_command_end EXECUTE FUNCTION guard.refuse();
-ALTER EXTENSION plpgsql ADD FUNCTION guard.refuse();
-ALTER EXTENSION plpgsql ADD EVENT TRIGGER guard;
-ALTER EXTENSION plpgsql ADD SCHEMA guard;
-SQL
+guard_refuses target shop "object_type = 'view' AND pg_get_viewdef(objid) ~ 'never'"
 flow_plan shop shop
 pgc --batch "$PGC_DIR/shop.json" --detach -q || fail "the migration did not start"
 cat >"$PGC_DIR/editor" <<'SH'

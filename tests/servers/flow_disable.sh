@@ -6,7 +6,6 @@
 # Other versions: PGC_SOURCE_BIN, PGC_TARGET_BIN.
 PGC_BIN=${PGC_SOURCE_BIN:-$PGC_BIN} cluster_start source || exit 1
 PGC_BIN=${PGC_TARGET_BIN:-$PGC_BIN} cluster_start target || exit 1
-PGC_TOOLS=$(dirname "$(ls -d /usr/lib/postgresql/*/bin/pg_dump /usr/pgsql-*/bin/pg_dump 2>/dev/null | tail -n 1)")
 on target postgres -c "CREATE ROLE plain LOGIN CREATEDB CREATEROLE"
 
 disabled='"foreignKeys": "disable", "triggers": "disable"'

@@ -90,21 +90,7 @@ CREATE VIEW app.on_bad AS SELECT n FROM app.bad;
 CREATE MATERIALIZED VIEW app.filled AS SELECT n FROM app.bad;
 CREATE VIEW app.good AS SELECT n FROM app.ok;
 SQL
-    # Members of an extension are nobody's own objects: the database is still an empty one.
-    on target "$1" -o /dev/null <<'SQL'
-CREATE SCHEMA guard;
-CREATE FUNCTION guard.refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() WHERE object_type = 'view' AND pg_get_viewdef(objid) ~ 'refused'
-                                                              OR object_identity = 'app.never') THEN
-        RAISE EXCEPTION 'the guard says no' USING ERRCODE = '0A000';
-    END IF;
-END $$;
-CREATE EVENT TRIGGER guard ON ddl_command_end EXECUTE FUNCTION guard.refuse();
-ALTER EXTENSION plpgsql ADD FUNCTION guard.refuse();
-ALTER EXTENSION plpgsql ADD EVENT TRIGGER guard;
-ALTER EXTENSION plpgsql ADD SCHEMA guard;
-SQL
+    guard_refuses target "$1" "object_type = 'view' AND pg_get_viewdef(objid) ~ 'refused' OR object_identity = 'app.never'"
 }
 
 decisions_of() { # NAME: "OBJECT state decision SQLSTATE" lines

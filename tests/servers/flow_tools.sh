@@ -181,16 +181,19 @@ assert_deleted() { # MIGRATION DATABASE BEFORE
     [ ! -e "$STATE/$1" ] && pass "$1: no state directory" || fail "$1: its state directory is still there"
 }
 
+# The newest pg_dump here; servers of other versions come without one.
+PGC_TOOLS=$(dirname "$(ls -d /usr/lib/postgresql/*/bin/pg_dump /usr/pgsql-*/bin/pg_dump 2>/dev/null | tail -n 1)")
+
 # Definitions as pg_dump prints them, but for what depends on its own or the server's version.
 dump_options=()
 dump_of() { # CLUSTER DATABASE
-    "${PGC_TOOLS:-$PGC_BIN}/pg_dump" -s --no-publications "${dump_options[@]}" -h "$PGC_DIR/$1" -U postgres "$2" |
+    "$PGC_TOOLS/pg_dump" -s --no-publications "${dump_options[@]}" -h "$PGC_DIR/$1" -U postgres "$2" |
         sed '/^\\\(un\)\?restrict /d; /^-- Dumped/d; /^SET default_table_access_method/d; s/EXECUTE PROCEDURE/EXECUTE FUNCTION/'
 }
 
 can_dump() { # CLUSTER: no pg_dump reads a server that is newer than itself
     local ours
-    ours=$("${PGC_TOOLS:-$PGC_BIN}/pg_dump" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
+    ours=$("$PGC_TOOLS/pg_dump" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
     [ "$(on "$1" postgres -c 'SHOW server_version_num')" -lt $((ours * 10000 + 10000)) ]
 }
 

@@ -174,6 +174,24 @@ leftovers_source() { # NAME DATABASE
         UNION ALL SELECT 'session ' || application_name FROM pg_stat_activity WHERE application_name LIKE 'pgcutover:%'"
 }
 
+# A server that refuses what the condition (on pg_event_trigger_ddl_commands()) is true of. Members of an extension are nobody's own
+# objects: the database is still an empty one.
+guard_refuses() { # CLUSTER DATABASE CONDITION
+    on "$1" "$2" -o /dev/null <<SQL
+CREATE SCHEMA guard;
+CREATE FUNCTION guard.refuse() RETURNS event_trigger LANGUAGE plpgsql AS \$\$
+BEGIN
+    IF EXISTS (SELECT FROM pg_event_trigger_ddl_commands() WHERE $3) THEN
+        RAISE EXCEPTION 'the guard says no' USING ERRCODE = '0A000';
+    END IF;
+END \$\$;
+CREATE EVENT TRIGGER guard ON ddl_command_end EXECUTE FUNCTION guard.refuse();
+ALTER EXTENSION plpgsql ADD FUNCTION guard.refuse();
+ALTER EXTENSION plpgsql ADD EVENT TRIGGER guard;
+ALTER EXTENSION plpgsql ADD SCHEMA guard;
+SQL
+}
+
 finish() {
     local status=$?
     trap - EXIT
