@@ -30,7 +30,9 @@ press C-d
 expect "the list of the source's databases" "0 of 4 databases of the source"
 press G Space
 expect "one is picked" "^>\[x\] shop"
-press Enter C-d
+press Enter
+expect "the form, with what was picked" "Tab next field"
+press C-d
 expect "the list again, with the one of the form" "1 of 4 databases of the source"
 press k k k
 expect "the cursor goes up" "^>\[ \] crm"
