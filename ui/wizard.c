@@ -254,7 +254,7 @@ static void waive(struct wizard *w)
     char *text;
 
     if (!id) {
-        say(w, true, "Only what must be mended can be waived; all else does not keep the migration from beginning.");
+        say(w, true, "Only what must be mended can be waived; nothing else stops the migration.");
         return;
     }
     bool waived = draft_waive(&w->draft, id);

@@ -106,7 +106,7 @@ void pane_finish(const struct dashboard *d, struct canvas *c, int row, int rows)
     row = result(d, c, row, keys);
     row = exceptions(d, c, row, keys) + 1;
     left(d, c, row, keys);
-    canvas_put(c, keys, 1, -1, ROLE_TEXT, "w  writes the report, one page of HTML, into this directory; T as text, J as JSON.");
+    canvas_put(c, keys, 1, -1, ROLE_TEXT, "w  writes the report here: one page of HTML; T the same as text, J as JSON.");
     canvas_put(c, keys + 1, 1, -1, has_ended(d) ? ROLE_TEXT : ROLE_DIM,
                has_ended(d) ? "D  deletes the migration: what is above is taken back."
                             : "D  deletes the migration, when it has ended.");
